@@ -1,0 +1,327 @@
+"""What people say to each other: the contents of conversations, the entries that carry them, and the frames that carry
+entries between two devices (DESIGN section 5).
+
+One *entry* is one thing said, with an id that is the same on every device. An encoded entry is cut into *frames*, one per
+envelope; frames are numbered per session so that a receiver delivers entries in order, exactly once, and acknowledges
+them.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from roost.errors import WireError
+from roost.wire.addresses import Address
+from roost.wire.codec import Record, decode, encode
+from roost.wire.identity import Key32, Name, Seconds, SignedCard, SignedDeviceList
+from roost.wire.sizes import MAX_FRAGMENTS, MAX_GREETING, MAX_TEXT
+
+EntryId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Millis = Annotated[int, Meta(ge=0, le=2**50)]  # since 1970
+Count32 = Annotated[int, Meta(ge=0, le=2**32)]
+
+
+class Style(enum.IntEnum):
+    BOLD = 0
+    ITALIC = 1
+    CODE = 2
+    QUOTE = 3
+    SPOILER = 4
+    STRIKE = 5
+
+
+class Span(Record, frozen=True):
+    """Formatting of `length` code points from `start` on."""
+
+    start: Count32
+    length: Count32
+    style: Style
+
+
+class BlobPointer(Record, frozen=True):
+    """Where an attachment's encrypted bytes are and how they open (crypto.attachment). One per receiving device."""
+
+    key: Key32
+    hold: EntryId
+    blobs: Annotated[int, Meta(ge=1, le=65_536)]  # with padding blobs
+
+
+class Attachment(Record, frozen=True):
+    """A file. `pointer` is None only in what an author keeps of their own message, before it is sent."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    size: Annotated[int, Meta(ge=0, le=2**31)]
+    media_type: Annotated[str, Meta(max_length=127)]
+    digest: Key32  # BLAKE2b-256 of the plaintext
+    pointer: BlobPointer | None = None
+    voice_note: bool = False
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+class Text(Record, frozen=True, tag=0):
+    """A message: text, attachments or both. `expire_s` > 0: it disappears so long after it was read."""
+
+    text: Annotated[str, Meta(max_length=MAX_TEXT)]
+    spans: Annotated[tuple[Span, ...], Meta(max_length=512)] = ()
+    reply_to: EntryId | None = None
+    attachments: Annotated[tuple[Attachment, ...], Meta(max_length=32)] = ()
+    expire_s: Count32 = 0
+    forwarded: bool = False
+
+
+class Edit(Record, frozen=True, tag=1):
+    target: EntryId
+    text: Annotated[str, Meta(max_length=MAX_TEXT)]
+    spans: Annotated[tuple[Span, ...], Meta(max_length=512)] = ()
+
+
+class Deletion(Record, frozen=True, tag=2):
+    """Delete for everyone; only the author's own."""
+
+    target: EntryId
+
+
+class Reaction(Record, frozen=True, tag=3):
+    """One emoji per person and message; empty takes it back."""
+
+    target: EntryId
+    emoji: Annotated[str, Meta(max_length=64)]
+
+
+class Receipt(Record, frozen=True, tag=4):
+    """These messages were read. (That they were delivered is the frame acknowledgement's business.)"""
+
+    read: Annotated[tuple[EntryId, ...], Meta(min_length=1, max_length=512)]
+
+
+class Typing(Record, frozen=True, tag=5):
+    """Sent as an ephemeral envelope, never stored."""
+
+    active: bool
+
+
+class About(Record, frozen=True, tag=6):
+    """A person's profile. `picture` is empty or an image of at most 65,536 bytes."""
+
+    name: Name
+    status: Annotated[str, Meta(max_length=256)] = ""
+    picture: Annotated[bytes, Meta(max_length=65_536)] = b""
+
+
+class TimerChange(Record, frozen=True, tag=7):
+    """New messages of this conversation disappear after so many seconds; 0 is off."""
+
+    seconds: Count32
+
+
+class CallSignal(Record, frozen=True, tag=8):
+    """Call signalling, meaning given by the calls room."""
+
+    call: EntryId
+    data: Annotated[bytes, Meta(max_length=32_768)]
+
+
+class Poll(Record, frozen=True, tag=9):
+    question: Annotated[str, Meta(max_length=1_024)]
+    options: Annotated[tuple[Annotated[str, Meta(max_length=256)], ...], Meta(min_length=2, max_length=20)]
+    several: bool = False
+
+
+class Vote(Record, frozen=True, tag=10):
+    target: EntryId
+    options: Annotated[tuple[Annotated[int, Meta(ge=0, le=19)], ...], Meta(max_length=20)]
+
+
+# --- how people and devices find each other --------------------------------------------------------------------------
+
+
+class ContactRequest(Record, frozen=True, tag=32):
+    """The knock: who asks, and where to answer. The whole of it fits one envelope."""
+
+    name: Name
+    greeting: Annotated[str, Meta(max_length=MAX_GREETING)]
+    devices: SignedDeviceList
+    device: Key32  # the asking device's signing key
+    address: Address  # the asking device's mailbox for this contact
+
+
+class ContactAcceptance(Record, frozen=True, tag=33):
+    """The answer, from the device that was asked: its card for this contact, which carries list and address."""
+
+    about: About
+    card: SignedCard
+
+
+class DeviceAnnouncement(Record, frozen=True, tag=34):
+    """A device's current card for the receiving account, after acceptance, weekly, and when its address changed."""
+
+    card: SignedCard
+
+
+class IntroductionRequest(Record, frozen=True, tag=35):
+    """A mutual contact would introduce you to someone; the answer carries a one-time invitation to pass on."""
+
+    introduction: EntryId
+    name: Name  # of the person you would meet
+    account: Key32
+
+
+class IntroductionLink(Record, frozen=True, tag=36):
+    introduction: EntryId
+    link: Annotated[str, Meta(max_length=2_000)]
+
+
+class Introduction(Record, frozen=True, tag=37):
+    """Meet `account`: the link opens a contact request to them."""
+
+    name: Name
+    account: Key32
+    link: Annotated[str, Meta(max_length=2_000)]
+
+
+# --- among one person's own devices ----------------------------------------------------------------------------------
+
+
+class SentCopy(Record, frozen=True, tag=64):
+    """What another of my devices said, in which conversation (a contact's account id)."""
+
+    conversation: Key32
+    content: Annotated[bytes, Meta(max_length=90_000)]  # an encoded content
+
+
+class ReadMark(Record, frozen=True, tag=65):
+    conversation: Key32
+    read: Annotated[tuple[EntryId, ...], Meta(min_length=1, max_length=512)]
+
+
+class ContactSync(Record, frozen=True, tag=66):
+    """A contact as another of my devices knows it: its devices' newest cards, each with the address to write to."""
+
+    account: Key32
+    name: Name
+    alias: Name
+    state: Annotated[int, Meta(ge=0, le=3)]  # messaging.records.ContactState
+    verified: bool
+    devices: SignedDeviceList
+    cards: Annotated[tuple[SignedCard, ...], Meta(max_length=8)]
+    timer_s: Count32 = 0
+
+
+class ContactRemoved(Record, frozen=True, tag=67):
+    account: Key32
+
+
+class DeviceWelcome(Record, frozen=True, tag=68):
+    """To a new device of one's own: the account's key, list and profile. Contacts follow as `ContactSync`s."""
+
+    account_secret: Key32
+    devices: SignedDeviceList
+    about: About
+    card: SignedCard  # of the welcoming device
+
+
+Content = (
+    Text
+    | Edit
+    | Deletion
+    | Reaction
+    | Receipt
+    | Typing
+    | About
+    | TimerChange
+    | CallSignal
+    | Poll
+    | Vote
+    | ContactRequest
+    | ContactAcceptance
+    | DeviceAnnouncement
+    | IntroductionRequest
+    | IntroductionLink
+    | Introduction
+    | SentCopy
+    | ReadMark
+    | ContactSync
+    | ContactRemoved
+    | DeviceWelcome
+)
+_KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)  # type: ignore[attr-defined]
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A content that this version does not know: kept, and shown as "needs a newer Roost"."""
+
+    tag: int
+    raw: bytes
+
+
+class Entry(Record, frozen=True):
+    """One thing said. `counter` numbers what a device says in one conversation, so that a reader shows it in order.
+
+    `content` stays encoded so that unknown kinds survive being stored and shown.
+    """
+
+    id: EntryId
+    sent_at: Millis
+    counter: Annotated[int, Meta(ge=0, le=2**53)]
+    content: Annotated[bytes, Meta(min_length=1, max_length=100_000)]
+
+
+def encode_content(content: Content) -> bytes:
+    return encode(content)
+
+
+def decode_content(data: bytes) -> Content | Unknown:
+    """Parse a content. A well-formed array with a tag from the future becomes `Unknown`.
+
+    Raises:
+        WireError: not canonical msgpack, or a known kind with wrong fields.
+    """
+    tag = _tag(data)
+    if tag in _KNOWN_TAGS:
+        return decode(Content, data)  # type: ignore[arg-type]
+    return Unknown(tag, data)
+
+
+def _tag(data: bytes) -> int:
+    try:
+        head = msgspec.msgpack.decode(data, type=list[object], strict=True)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise WireError("malformed content") from error
+    if not head or not isinstance(head[0], int) or isinstance(head[0], bool):
+        raise WireError("malformed content")
+    return head[0]
+
+
+# --- frames between two devices --------------------------------------------------------------------------------------
+
+
+class Acknowledgement(Record, frozen=True):
+    """All frames of the session up to `upto` are stored; `highest` is the highest number seen (a gap if it is larger)."""
+
+    session: EntryId
+    upto: Count32
+    highest: Count32
+
+
+class Frame(Record, frozen=True):
+    """The plaintext of one envelope, padded to crypto's BODY_SIZE.
+
+    `number` counts the frames of a session from 1; 0 is a frame outside the order that nobody acknowledges (bare
+    acknowledgements, typing). `floor` is the lowest number that the sender still keeps: a receiver that misses lower ones
+    need not wait for them. `part` of `parts` says which fragment of the encoded entry `payload` is; entries are never
+    interleaved. `quiet`: the sender of this frame does not want acknowledgements shown as "delivered".
+    """
+
+    number: Count32
+    floor: Count32
+    part: Annotated[int, Meta(ge=0, lt=MAX_FRAGMENTS)]
+    parts: Annotated[int, Meta(ge=0, le=MAX_FRAGMENTS)]
+    payload: bytes
+    acknowledge: Annotated[tuple[Acknowledgement, ...], Meta(max_length=4)] = ()
+    quiet: bool = False

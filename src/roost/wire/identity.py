@@ -1,0 +1,71 @@
+"""Accounts, devices and cards: the signed structures that say whose keys are whose (DESIGN section 4).
+
+An account is its Ed25519 key. It signs the *device list*; each device signs its own *card*, which carries the prekeys
+with which others start a session with it and the address at which it wants to be written to.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from roost.wire.addresses import Address
+from roost.wire.codec import Record
+from roost.wire.sizes import MAX_DEVICES, MAX_NAME
+
+Key32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
+Seconds = Annotated[int, Meta(ge=0, le=2**40)]  # since 1970
+Name = Annotated[str, Meta(max_length=MAX_NAME)]
+
+
+class DeviceEntry(Record, frozen=True):
+    """One device of an account: its Ed25519 signing key, which is also its id, and its X25519 identity key."""
+
+    signing: Key32
+    identity: Key32
+    added: Seconds
+
+
+class DeviceList(Record, frozen=True):
+    """All current devices of an account. `previous` is the SHA-256 of the encoded list before it, zeros for the first."""
+
+    account: Key32
+    version: Annotated[int, Meta(ge=1, le=2**32)]
+    previous: Key32
+    devices: Annotated[tuple[DeviceEntry, ...], Meta(min_length=1, max_length=MAX_DEVICES)]
+
+
+class SignedDeviceList(Record, frozen=True):
+    """An encoded `DeviceList` and the account key's signature over it (label DEVICE_LIST)."""
+
+    list: Annotated[bytes, Meta(max_length=1_024)]
+    signature: Signature
+
+
+class Card(Record, frozen=True):
+    """What one needs to start a session with one device and to write to it.
+
+    `agreement` and `kem` are its prekeys (X25519; ML-KEM-768, 1,184 bytes), `mask` the 32-byte secret under which a
+    handshake to them travels. `address` takes the handshake: a request mailbox in an invitation's card, the mailbox
+    that this device keeps for the receiving account in a card sent inside a conversation.
+    """
+
+    account: Key32
+    device: Key32  # its signing key
+    devices: SignedDeviceList
+    agreement: Key32
+    kem: Annotated[bytes, Meta(min_length=1_184, max_length=1_184)]
+    mask: Key32
+    address: Address
+    version: Annotated[int, Meta(ge=1, le=2**53)]  # never falls; milliseconds since 1970 of its making will do
+    expires: Seconds
+    name: Name = ""  # the device's name; empty in an invitation's card
+
+
+class SignedCard(Record, frozen=True):
+    """An encoded `Card` and its device's signature over it (label CARD)."""
+
+    card: Annotated[bytes, Meta(max_length=4_096)]
+    signature: Signature

@@ -1,0 +1,361 @@
+"""The mailbox protocol: what a client asks of a relay, one relay of another, and what comes back.
+
+A link carries frames (wire.frames). After the secure link stands, the relay speaks first with `Hello`; from then on the
+client sends `Call`s and the relay answers each with one `Reply` of the same id, in any order, and pushes `Delivery`s.
+Capabilities are 32 random bytes chosen by the client; at `create` and `grant` only their hashes travel and are stored.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from msgspec import Meta
+
+from roost.wire.addresses import Capability, RelayAddress, RelayKey
+from roost.wire.codec import Record
+from roost.wire.sizes import (
+    BLOB_ID_SIZE,
+    BLOB_SIZE,
+    ENVELOPE_SIZE,
+    HASH_SIZE,
+    HOLD_SIZE,
+    LOCATOR_SIZE,
+    MAX_CARD_SIZE,
+    MAX_FRAME,
+    MAX_HOLDS,
+    PAGE_ENTRIES,
+)
+
+PROTOCOL_VERSION = 1
+
+Envelope = Annotated[bytes, Meta(min_length=ENVELOPE_SIZE, max_length=ENVELOPE_SIZE)]
+Hash = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
+Hold = Annotated[bytes, Meta(min_length=HOLD_SIZE, max_length=HOLD_SIZE)]
+BlobId = Annotated[bytes, Meta(min_length=BLOB_ID_SIZE, max_length=BLOB_ID_SIZE)]
+Blob = Annotated[bytes, Meta(min_length=BLOB_SIZE, max_length=BLOB_SIZE)]
+Locator = Annotated[bytes, Meta(min_length=LOCATOR_SIZE, max_length=LOCATOR_SIZE)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+CallId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Secret = Annotated[bytes, Meta(max_length=64)]
+
+
+class Right(enum.IntEnum):
+    """What a capability allows."""
+
+    ADMIN = 0  # trim, seal, delete, grant
+    GET = 1
+    PUT = 2
+
+
+class MailboxKind(enum.IntEnum):
+    ORDINARY = 0  # one reader, who trims
+    REQUEST = 1  # strangers' knocks: few, each with a proof of work
+    SHARED = 2  # a group's: expiry alone trims, readers keep their own cursors
+
+
+class Grant(Record, frozen=True):
+    """Gives one right to whoever holds the capability with this hash. `limit` bounds what a put capability may have
+    stored at one time, in envelopes; 0 takes the relay's default."""
+
+    capability_hash: Hash
+    right: Right
+    limit: Count = 0
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+class Create(Record, frozen=True, tag=0):
+    """Make a mailbox. Idempotent by the admin capability's hash. `admission` is the access secret or token, or empty."""
+
+    kind: MailboxKind
+    grants: Annotated[tuple[Grant, ...], Meta(min_length=1, max_length=64)]
+    admission: Secret = b""
+
+
+class Needs(Record, frozen=True):
+    """The blobs that an envelope needs: all `count` that were stored under `hold`."""
+
+    hold: Hold
+    count: Annotated[int, Meta(ge=1, le=65_536)]
+
+
+class Put(Record, frozen=True, tag=1):
+    """Append an envelope; answered by `Stored` once it is durable. Idempotent by the envelope's hash.
+
+    `ephemeral` is delivered to live subscribers or dropped. `work` is a knock's proof (crypto.work), empty elsewhere.
+    """
+
+    put: Capability
+    envelope: Envelope
+    ephemeral: bool = False
+    needs: Annotated[tuple[Needs, ...], Meta(max_length=MAX_HOLDS)] = ()
+    work: Secret = b""
+
+
+class Get(Record, frozen=True, tag=2):
+    get: Capability
+    after: Count
+    limit: Annotated[int, Meta(ge=1, le=PAGE_ENTRIES)] = PAGE_ENTRIES
+
+
+class Subscribe(Record, frozen=True, tag=3):
+    """Deliver everything after the cursor, then everything new, as `Delivery`s that carry this call's id."""
+
+    get: Capability
+    after: Count
+
+
+class Unsubscribe(Record, frozen=True, tag=4):
+    call: CallId
+
+
+class Trim(Record, frozen=True, tag=5):
+    """Forget all entries up to and including `upto` except those in `keep`, and the blobs only they needed."""
+
+    admin: Capability
+    upto: Count
+    keep: Annotated[tuple[Count, ...], Meta(max_length=256)] = ()
+
+
+class Seal(Record, frozen=True, tag=6):
+    """End all puts for good, and all `get` beyond the present end."""
+
+    admin: Capability
+
+
+class Delete(Record, frozen=True, tag=7):
+    """Delete the mailbox and everything in it."""
+
+    admin: Capability
+
+
+class ChangeGrants(Record, frozen=True, tag=8):
+    admin: Capability
+    add: Annotated[tuple[Grant, ...], Meta(max_length=64)] = ()
+    revoke: Annotated[tuple[Hash, ...], Meta(max_length=64)] = ()
+
+
+class PutBlob(Record, frozen=True, tag=9):
+    """Store one blob for a later `put` that names its hold. Idempotent; unneeded blobs expire after a day."""
+
+    put: Capability
+    hold: Hold
+    blob: BlobId
+    data: Blob
+
+
+class GetBlob(Record, frozen=True, tag=10):
+    get: Capability
+    blob: BlobId
+
+
+class PutCard(Record, frozen=True, tag=11):
+    """Store an encrypted card under a locator. Replacing it needs the same `writer` secret and a higher version."""
+
+    locator: Locator
+    writer: Capability
+    version: Count
+    card: Annotated[bytes, Meta(min_length=1, max_length=MAX_CARD_SIZE)]
+    expires: Count  # seconds since 1970
+    admission: Secret = b""
+
+
+class GetCard(Record, frozen=True, tag=12):
+    locator: Locator
+
+
+class DeleteCard(Record, frozen=True, tag=13):
+    locator: Locator
+    writer: Capability
+
+
+class GetInfo(Record, frozen=True, tag=14):
+    """The relay's own `SignedInfo`, or, of another relay, the one it showed to this relay."""
+
+    of: RelayAddress | None = None
+
+
+class Forward(Record, frozen=True, tag=15):
+    """Pass a packet to another relay and bring its sealed answer back. For admitted clients."""
+
+    to: RelayAddress
+    packet: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME - 1024)]
+    admission: Secret = b""
+
+
+class Packet(Record, frozen=True, tag=16):
+    """A packet for this relay, from another relay: one sealed request (crypto.packet)."""
+
+    packet: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME - 512)]
+
+
+class Ping(Record, frozen=True, tag=17):
+    """Heart-beat."""
+
+
+Request = (
+    Create
+    | Put
+    | Get
+    | Subscribe
+    | Unsubscribe
+    | Trim
+    | Seal
+    | Delete
+    | ChangeGrants
+    | PutBlob
+    | GetBlob
+    | PutCard
+    | GetCard
+    | DeleteCard
+    | GetInfo
+    | Forward
+    | Packet
+    | Ping
+)
+
+
+# --- responses ------------------------------------------------------------------------------------------------------
+
+
+class RefusalCode(enum.StrEnum):
+    """Why a relay said no. Stable: clients and scripts rely on them."""
+
+    BAD_REQUEST = "bad_request"
+    DENIED = "denied"  # no such capability, or not for this; one answer for all, so that nothing can be probed
+    NOT_ADMITTED = "not_admitted"  # the access secret is missing or wrong
+    FULL = "full"  # the mailbox's or the relay's quota is used up; keep the envelope and retry
+    SLOW_DOWN = "slow_down"  # too fast; retry after `retry_after_ms`
+    SEALED = "sealed"  # the mailbox takes no more puts
+    WORK_NEEDED = "work_needed"  # a knock needs a proof of work; `detail` is an encoded `WorkChallenge`
+    BLOBS_MISSING = "blobs_missing"  # the put names blobs that are not stored
+    NOT_FOUND = "not_found"  # no such card or blob
+    OLD_VERSION = "old_version"  # a card's version may not fall
+    BAD_DESTINATION = "bad_destination"  # forwarding there is not allowed
+    UNREACHABLE = "unreachable"  # the destination of a forward did not answer or did not prove its key
+    STALE_PACKET = "stale_packet"  # the packet was sealed to a key that is no longer, or seen before
+    UNSUPPORTED = "unsupported"  # this request is not possible on this path (e.g. subscribe inside a packet)
+    INTERNAL = "internal"
+
+
+class Refusal(Record, frozen=True, tag=0):
+    code: RefusalCode
+    retry_after_ms: Count = 0
+    detail: Annotated[bytes, Meta(max_length=256)] = b""
+
+
+class Done(Record, frozen=True, tag=1):
+    """Answer to create, trim, seal, delete, grants, put_blob, put_card, delete_card, unsubscribe and ping."""
+
+
+class Stored(Record, frozen=True, tag=2):
+    """The envelope is durable as this entry. 0 for an ephemeral one."""
+
+    entry: Count
+
+
+class Entry(Record, frozen=True):
+    number: Count
+    envelope: Envelope
+
+
+class Entries(Record, frozen=True, tag=3):
+    entries: Annotated[tuple[Entry, ...], Meta(max_length=PAGE_ENTRIES)]
+    more: bool
+
+
+class Subscribed(Record, frozen=True, tag=4):
+    """Deliveries follow. `end` is the newest entry's number at this moment, 0 when empty."""
+
+    end: Count
+
+
+class BlobData(Record, frozen=True, tag=5):
+    data: Blob
+
+
+class CardData(Record, frozen=True, tag=6):
+    card: Annotated[bytes, Meta(min_length=1, max_length=MAX_CARD_SIZE)]
+
+
+class WorkChallenge(Record, frozen=True):
+    """Find a proof (crypto.work) over nonce, mailbox put-capability hash and envelope hash with `bits` leading zeros."""
+
+    nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    bits: Annotated[int, Meta(ge=0, le=40)]
+
+
+class PacketKey(Record, frozen=True):
+    """A relay's X25519 + ML-KEM-768 (X-Wing) public key for packets; valid until `expires`, seconds since 1970."""
+
+    public: Annotated[bytes, Meta(min_length=1_216, max_length=1_216)]
+    expires: Count
+
+
+class RelayInfo(Record, frozen=True):
+    """What a relay says of itself."""
+
+    version: int
+    key: RelayKey
+    tls_key_hash: Annotated[bytes, Meta(max_length=32)]  # SHA-256 of the TLS certificate's SubjectPublicKeyInfo
+    packet_key: PacketKey
+    issued: Count
+    open: bool  # anyone may create mailboxes
+    envelope_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    software: Annotated[str, Meta(max_length=64)] = ""
+
+
+class SignedInfo(Record, frozen=True, tag=7):
+    """An encoded `RelayInfo` and the identity key's Ed25519 signature over it (crypto label RELAY_INFO)."""
+
+    info: Annotated[bytes, Meta(max_length=4_096)]
+    signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
+
+
+class SealedAnswer(Record, frozen=True, tag=8):
+    """An answer sealed to the packet's one-use key: a forwarder cannot read it."""
+
+    sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME - 512)]
+
+
+Response = Refusal | Done | Stored | Entries | Subscribed | BlobData | CardData | SignedInfo | SealedAnswer
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------
+
+
+class Call(Record, frozen=True):
+    """The only frame that a client sends."""
+
+    id: CallId
+    request: Request
+
+
+class Reply(Record, frozen=True, tag=0):
+    id: CallId
+    response: Response
+
+
+class Delivery(Record, frozen=True, tag=1):
+    """An envelope for the subscription that call `id` opened. `number` 0: ephemeral."""
+
+    id: CallId
+    number: Count
+    envelope: Envelope
+
+
+class Hello(Record, frozen=True, tag=2):
+    """The first frame on every link, from the relay."""
+
+    info: SignedInfo
+
+
+class Goodbye(Record, frozen=True, tag=3):
+    """The relay is about to close; come back after about `retry_after_ms`, with jitter."""
+
+    retry_after_ms: Count
+
+
+ServerFrame = Reply | Delivery | Hello | Goodbye

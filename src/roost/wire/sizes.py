@@ -1,0 +1,30 @@
+"""Sizes and limits that both sides of a wire must agree on, each with its reason. All in bytes unless named otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENVELOPE_SIZE: Final = 4_096  # DESIGN: always, so that no size speaks
+BLOB_SIZE: Final = 65_536  # one stored encrypted chunk of an attachment
+CAPABILITY_SIZE: Final = 32
+HASH_SIZE: Final = 32
+RELAY_KEY_SIZE: Final = 32  # Ed25519
+HOLD_SIZE: Final = 16
+BLOB_ID_SIZE: Final = 32
+LOCATOR_SIZE: Final = 32
+CARD_SIZE: Final = 8_192  # stored cards are padded to this, whatever the number of devices
+MAX_CARD_SIZE: Final = CARD_SIZE
+
+PACKET_SMALL: Final = 8_192  # padded plaintext of a forwarded request or answer that carries at most one envelope
+PACKET_LARGE: Final = BLOB_SIZE + 4_096  # ... that carries a blob
+MAX_FRAME: Final = 131_072  # the largest frame: a page of entries or one large packet with its overhead
+PAGE_ENTRIES: Final = 24  # envelopes in one answer to `get`: 24 * 4,096 stays under MAX_FRAME
+
+MAX_HOST: Final = 253  # a DNS name
+MAX_TEXT: Final = 65_536  # UTF-8 bytes of one message; more goes as a file
+MAX_NAME: Final = 128
+MAX_GREETING: Final = 400
+MAX_DEVICES: Final = 8  # of one account: a contact request with its device list must fit one envelope
+MAX_FRAGMENTS: Final = 64
+MAX_FILE: Final = 2 * 1024**3
+MAX_HOLDS: Final = 32  # attachments that one envelope needs
