@@ -1,0 +1,136 @@
+"""What happens while one listens: the events of `roost listen`, of the WebSocket `/v1/events` and of the library.
+
+Each is a JSON object with a `type`. A listener ignores types that it does not know. Place: agent; used by apps.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.agent.views import (
+    ContactState,
+    DeviceState,
+    Instant,
+    MessageState,
+    MessageView,
+    RequestView,
+    View,
+)
+
+
+class MessageEvent(MessageView, frozen=True, kw_only=True, tag="message", tag_field="type"):
+    """A message came in, or was sent by another of one's own devices (`from` is "me")."""
+
+
+class RequestEvent(RequestView, frozen=True, kw_only=True, tag="request", tag_field="type"):
+    """Someone asks to become a contact."""
+
+
+class ReceiptEvent(View, frozen=True, kw_only=True, tag="receipt", tag_field="type"):
+    """One's own message has come further: `sent`, `delivered` or `read`. `sender` is the contact."""
+
+    id: str
+    conversation: str
+    state: MessageState
+    sender: str = msgspec.field(name="from")
+    at: Instant
+
+
+class ReactionEvent(View, frozen=True, kw_only=True, tag="reaction", tag_field="type"):
+    """A reaction to the message `id`; an empty `emoji` takes it back. `reactions` are all of the message now."""
+
+    id: str
+    conversation: str
+    sender: str = msgspec.field(name="from")
+    emoji: str
+    reactions: dict[str, list[str]] = msgspec.field(default_factory=dict)
+
+
+class EditEvent(View, frozen=True, kw_only=True, tag="edit", tag_field="type"):
+    id: str
+    conversation: str
+    sender: str = msgspec.field(name="from")
+    text: str
+
+
+class DeleteEvent(View, frozen=True, kw_only=True, tag="delete", tag_field="type"):
+    """The message `id` is gone: deleted for everyone by its author, deleted here, or its time was up (`expired`)."""
+
+    id: str
+    conversation: str
+    sender: str = msgspec.field(name="from")
+    expired: bool = False
+
+
+class TypingEvent(View, frozen=True, kw_only=True, tag="typing", tag_field="type"):
+    conversation: str
+    sender: str = msgspec.field(name="from")
+    active: bool
+
+
+class ContactEvent(View, frozen=True, kw_only=True, tag="contact", tag_field="type"):
+    """A contact changed. `change`: requested, accepted, verified, unverified, renamed, about, blocked, unblocked,
+    deleted, devices (their device list changed), timer, introduced (an introduction came; `link` opens it)."""
+
+    contact: str
+    name: str
+    state: ContactState
+    change: str
+    timer_s: int = 0
+    link: str = ""
+
+
+class ConnectionEvent(View, frozen=True, kw_only=True, tag="connection", tag_field="type"):
+    """An own relay became reachable or unreachable."""
+
+    host: str
+    reachable: bool
+    reason: str = ""
+
+
+class DeviceEvent(View, frozen=True, kw_only=True, tag="device", tag_field="type"):
+    """One's own devices changed. `change`: linked, removed, waiting."""
+
+    device: str
+    name: str
+    this: bool
+    state: DeviceState
+    change: str
+
+
+class TransferEvent(View, frozen=True, kw_only=True, tag="transfer", tag_field="type"):
+    """Progress of a file, in bytes of plaintext. `incoming` tells saving from sending. Never stored."""
+
+    id: str
+    number: int
+    name: str
+    incoming: bool
+    done: int
+    total: int
+
+
+class WarningEvent(View, frozen=True, kw_only=True, tag="warning", tag_field="type"):
+    """Something that a person should know: a session was renewed, a one-time invitation was used twice."""
+
+    code: str
+    message: str
+    conversation: str = ""
+
+
+Event = (
+    MessageEvent
+    | RequestEvent
+    | ReceiptEvent
+    | ReactionEvent
+    | EditEvent
+    | DeleteEvent
+    | TypingEvent
+    | ContactEvent
+    | ConnectionEvent
+    | DeviceEvent
+    | TransferEvent
+    | WarningEvent
+)
+
+TRANSIENT = (TypingEvent, ConnectionEvent, TransferEvent)
+"""Events that are never kept for a listener that comes later."""

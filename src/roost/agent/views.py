@@ -1,0 +1,287 @@
+"""What the agent answers: plain values that apps, the local API and the library show (docs/cli.md, docs/api.md).
+
+Every value is JSON-friendly: ids and links are text, times are aware `datetime`s in UTC (RFC 3339 on the wire). The
+keys named in docs/cli.md never change their meaning; new ones are added at the end, with defaults. Place: agent;
+used by apps and the library. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Instant = Annotated[datetime, Meta(tz=True)]
+
+ME = "me"
+"""The sender (`from`) of one's own messages."""
+
+
+def instant(millis: int) -> datetime:
+    """The UTC time `millis` milliseconds after 1970."""
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
+class MessageState(enum.StrEnum):
+    """How far a message is. One's own: queued, sent, delivered, read, in this order. Another's: received, then read."""
+
+    QUEUED = "queued"  # in the outbox
+    SENT = "sent"  # stored by the mailbox's host for every device of the recipient
+    DELIVERED = "delivered"  # stored by one of their devices
+    READ = "read"
+    RECEIVED = "received"
+
+    def reached(self, wanted: MessageState) -> bool:
+        """Whether one's own message in this state is at least as far as `wanted`."""
+        return _ORDER.index(self) >= _ORDER.index(wanted) if self in _ORDER and wanted in _ORDER else self is wanted
+
+
+_ORDER = (MessageState.QUEUED, MessageState.SENT, MessageState.DELIVERED, MessageState.READ)
+
+
+class ContactState(enum.StrEnum):
+    REQUESTED = "requested"  # asked by us, not yet answered
+    ACCEPTED = "accepted"
+    BLOCKED = "blocked"
+
+
+class NetworkKind(enum.StrEnum):
+    CENTRAL = "central"
+    FEDERATED = "federated"
+    ONION = "onion"
+    DIRECT = "direct"
+
+
+class InvitationKind(enum.StrEnum):
+    ONE_TIME = "one-time"
+    REUSABLE = "reusable"
+
+
+class DeviceState(enum.StrEnum):
+    LINKED = "linked"
+    WAITING = "waiting"  # its code was not yet confirmed on another device
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every answer."""
+
+
+class Done(View, frozen=True, kw_only=True):
+    """Done; subclasses say what."""
+
+    ok: bool = True
+
+
+class Identity(View, frozen=True, kw_only=True):
+    """Whose profile this is: account id (base32 of the public key), device id, the person's name, own relays' hosts."""
+
+    account: str
+    device: str
+    name: str
+    relays: tuple[str, ...] = ()  # HOST:PORT, the primary one first
+    device_name: str = ""
+    status: str = ""
+
+
+class InvitationView(View, frozen=True, kw_only=True):
+    id: str
+    link: str
+    kind: InvitationKind
+    created_at: Instant
+    expires_at: Instant | None = None
+    uses: int = 0  # contact requests that came in over it
+
+
+class AddedContact(View, frozen=True, kw_only=True):
+    contact: str
+    state: ContactState = ContactState.REQUESTED
+    name: str = ""
+
+
+class RequestView(View, frozen=True, kw_only=True):
+    """A pending contact request. `contact` is the asking account's id."""
+
+    id: str
+    name: str
+    greeting: str
+    contact: str
+    received_at: Instant
+    warning: str = ""  # e.g. a second knock on a one-time invitation
+
+
+class NamedContact(View, frozen=True, kw_only=True):
+    contact: str
+    name: str
+
+
+class ContactView(View, frozen=True, kw_only=True):
+    """`name` is the alias given here, else the name that they gave themselves (`own_name`)."""
+
+    contact: str
+    name: str
+    state: ContactState
+    verified: bool
+    networks: tuple[NetworkKind, ...]
+    own_name: str = ""
+    status: str = ""
+    devices: int = 0
+    unread: int = 0
+    timer_s: int = 0
+    last_message_at: Instant | None = None
+
+
+class ContactChange(Done, frozen=True, kw_only=True):
+    """What was done with a contact: `blocked`, `unblocked`, `renamed`, `deleted`, `declined`."""
+
+    contact: str
+    name: str
+    done: str
+
+
+class SentMessage(View, frozen=True, kw_only=True):
+    id: str
+    conversation: str
+    state: MessageState
+    sent_at: Instant | None = None
+
+
+class MessageRef(View, frozen=True, kw_only=True):
+    id: str
+    conversation: str = ""
+
+
+class AttachmentView(View, frozen=True, kw_only=True):
+    """`number` counts from 0; it is what `save --attachment` takes. `stored`: the bytes are on this device already."""
+
+    name: str
+    size: int
+    type: str
+    number: int = 0
+    stored: bool = False
+    voice_note: bool = False
+
+
+class MessageView(View, frozen=True, kw_only=True):
+    """A message as `read`, `search` and `listen` show it. `sender` (JSON `from`) is "me" or a contact's id."""
+
+    id: str
+    conversation: str
+    sender: str = msgspec.field(name="from")
+    text: str
+    sent_at: Instant
+    received_at: Instant
+    state: MessageState
+    edited: bool = False
+    deleted: bool = False
+    reactions: dict[str, list[str]] = msgspec.field(default_factory=dict)  # emoji -> who ("me" or contact ids)
+    attachments: tuple[AttachmentView, ...] = ()
+    reply_to: str | None = None
+    network: NetworkKind = NetworkKind.CENTRAL
+    expires_at: Instant | None = None  # when it disappears
+    unknown: bool = False  # a kind that needs a newer Roost; `text` says so
+
+
+class MessagePage(View, frozen=True, kw_only=True):
+    """Messages, oldest first. `more`: there are earlier ones."""
+
+    messages: tuple[MessageView, ...]
+    more: bool = False
+
+
+class SavedFile(View, frozen=True, kw_only=True):
+    path: str
+    size: int
+
+
+class SafetyNumber(View, frozen=True, kw_only=True):
+    safety_number: str  # 60 digits
+    verified: bool
+    contact: str = ""
+
+
+class RelayState(View, frozen=True, kw_only=True):
+    """`link_host` is HOST:PORT. `reason` says why it is not reachable."""
+
+    link_host: str
+    reachable: bool
+    reason: str = ""
+
+
+class StatusView(View, frozen=True, kw_only=True):
+    """`connected`: all own relays are reachable. `waiting`: messages in the outbox that some device still lacks."""
+
+    connected: bool
+    waiting: int
+    relays: tuple[RelayState, ...]
+    requests: int = 0
+    unread: int = 0
+    device_state: DeviceState = DeviceState.LINKED
+    agent: bool = False
+
+
+class SyncResult(View, frozen=True, kw_only=True):
+    """`received`: messages that came in. `sent`: messages that left the outbox. `waiting`: those still in it."""
+
+    received: int
+    sent: int
+    waiting: int
+
+
+class RelayView(View, frozen=True, kw_only=True):
+    host: str  # HOST:PORT
+    reachable: bool
+    primary: bool = False
+    done: str = ""  # `added` or `removed`
+
+
+class DeviceView(View, frozen=True, kw_only=True):
+    device: str
+    name: str
+    this: bool
+    state: DeviceState = DeviceState.LINKED
+    added_at: Instant | None = None
+    done: str = ""  # `linked` or `removed`
+
+
+class DeviceLinkView(View, frozen=True, kw_only=True):
+    """A new device's code, to be confirmed on an old one."""
+
+    code: str
+    device: str
+    name: str
+    this: bool = True
+    state: DeviceState = DeviceState.WAITING
+
+
+class Introduced(Done, frozen=True, kw_only=True):
+    first: str
+    second: str
+
+
+class PassphraseChanged(Done, frozen=True, kw_only=True):
+    protection: str  # passphrase, keyring or none
+
+
+class AboutView(Done, frozen=True, kw_only=True):
+    name: str
+    status: str = ""
+    picture: bool = False
+
+
+class TimerSet(Done, frozen=True, kw_only=True):
+    conversation: str
+    seconds: int
+
+
+class Cleared(Done, frozen=True, kw_only=True):
+    conversation: str
+    messages: int
+
+
+class Exported(Done, frozen=True, kw_only=True):
+    path: str
+    messages: int
+    files: int
