@@ -1,0 +1,84 @@
+# make setup | run | test | check | format | bench | lock | clean      (see README.md)
+#
+# Needs make and Python 3.11 or newer with its venv module (Debian: apt install make python3-venv).
+# Everything else is set up in .venv from requirements/dev.txt, every file checked against its hash.
+
+PYTHON  ?= python3
+WORKERS ?= auto
+TESTS   ?=
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 $(BIN)/python -m pip --quiet
+CODE   := src tests benchmarks examples packaging
+PRESENT = $(wildcard $(CODE))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench lock clean system-packages
+
+help:
+	@echo "make setup          everything Roost needs, in .venv (then: .venv/bin/roost)"
+	@echo "make run            a relay and two demo people on this machine; ONCE=1 ends after the greeting"
+	@echo "make test           all tests; TESTS=tests/wire runs some"
+	@echo "make check          format, lint, types, import contracts"
+	@echo "make bench          the benchmarks (benchmarks/README.md)"
+	@echo "make format lock clean"
+
+# --- set-up: each step leaves a stamp and is done again only when what it read has changed --------------------------
+
+setup: $(VENV)/.stamp-project
+
+$(VENV)/.stamp-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Roost needs Python 3.11 or newer; name one with: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv module is missing. On Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-packages: requirements/dev.txt $(VENV)/.stamp-venv
+	@echo "Installing the pinned packages of requirements/dev.txt"
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.stamp-project: pyproject.toml $(VENV)/.stamp-packages
+	@echo "Installing Roost (editable)"
+	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+system-packages:
+	@packaging/system-packages
+
+# --- use --------------------------------------------------------------------------------------------------------------
+
+run: setup
+	@$(BIN)/python -m roost.apps.demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: setup system-packages
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+check: setup
+	$(BIN)/ruff format --check $(PRESENT)
+	$(BIN)/ruff check $(PRESENT)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format $(PRESENT)
+	$(BIN)/ruff check --fix $(PRESENT)
+
+bench: setup
+	$(BIN)/python -m benchmarks $(BENCH)
+
+# --- upkeep -----------------------------------------------------------------------------------------------------------
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+
+lock: $(VENV)/.stamp-packages
+	$(BIN)/uv pip compile pyproject.toml $(LOCK) $(UPGRADE) --output-file requirements/runtime.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) $(UPGRADE) --constraint requirements/runtime.txt \
+	  --output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
