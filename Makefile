@@ -62,7 +62,7 @@ check: setup
 	$(BIN)/ruff format --check $(PRESENT)
 	$(BIN)/ruff check $(PRESENT)
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: setup
 	$(BIN)/ruff format $(PRESENT)
