@@ -1,0 +1,52 @@
+"""Domain separation: every signature, hash and key derivation carries one of these labels.
+
+A label is at most 16 ASCII bytes, padded with zeros to exactly 16: unambiguous as a prefix, and the size of BLAKE2b's
+personalisation (RFC 7693 section 2.5 leaves it zero; the BLAKE2 paper's parameter block holds it). The digit is the
+protocol's version.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+LABEL_SIZE: Final = 16
+
+
+class Label(enum.Enum):
+    """What a signature, hash or derived key is for. `value` is 16 bytes; no two are equal."""
+
+    # signatures (Ed25519)
+    DEVICE_LIST = b"roost1 devices\0\0"
+    CARD = b"roost1 card\0\0\0\0\0"
+    RELAY_INFO = b"roost1 relayinfo"
+    # handshake
+    HANDSHAKE = b"roost1 handshake"  # hash of everything up to the ephemeral key and the ciphertext
+    HANDSHAKE_KEY = b"roost1 hs key\0\0\0"  # from the first two secrets
+    HANDSHAKE_MASK = b"roost1 hs mask\0\0"
+    HANDSHAKE_SEAL = b"roost1 hs seal\0\0"  # seals the initiator's identity
+    TRANSCRIPT = b"roost1 transcrip"
+    ROOT = b"roost1 root\0\0\0\0\0"
+    # ratchet
+    STEP = b"roost1 step\0\0\0\0\0"
+    CHAIN = b"roost1 chain\0\0\0\0"
+    HEADER = b"roost1 header\0\0\0"
+    BODY = b"roost1 body\0\0\0\0\0"
+    # attachments
+    BLOB_ID = b"roost1 blob id\0\0"
+    BLOB_KEY = b"roost1 blob key\0"
+    # stored cards
+    CARD_LOCATOR = b"roost1 cardplace"
+    CARD_KEY = b"roost1 card key\0"
+    CARD_SEAL = b"roost1 card seal"
+    # packets
+    PACKET = b"roost1 packet\0\0\0"
+    ANSWER = b"roost1 answer\0\0\0"
+    PACKET_TAG = b"roost1 packettag"
+    # mailboxes
+    CAPABILITY = b"roost1 capabilit"
+    ENVELOPE = b"roost1 envelope\0"
+    WORK = b"roost1 work\0\0\0\0\0"
+    # profile
+    WRAP = b"roost1 wrap\0\0\0\0\0"
+    SAFETY_NUMBER = b"roost1 safety\0\0\0"
