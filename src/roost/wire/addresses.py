@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import ipaddress
+import re
+from typing import Annotated, Final
 
 from msgspec import Meta
 
-from roost.wire.codec import Record
+from roost.wire.codec import OutOfBounds, Record
 from roost.wire.sizes import CAPABILITY_SIZE, MAX_HOST, RELAY_KEY_SIZE
 
 Host = Annotated[str, Meta(min_length=1, max_length=MAX_HOST)]
@@ -15,17 +17,50 @@ RelayKey = Annotated[bytes, Meta(min_length=RELAY_KEY_SIZE, max_length=RELAY_KEY
 Capability = Annotated[bytes, Meta(min_length=CAPABILITY_SIZE, max_length=CAPABILITY_SIZE)]
 Fingerprint = Annotated[bytes, Meta(max_length=32)]
 
+# Letters, digits, hyphens, and the underscore that container networks use, in labels of up to 63.
+_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+def canonical_host(text: str) -> str:
+    """The one spelling of a host that travels: a lower-case ASCII name without a final dot, a dotted IPv4 address, or
+    a compressed IPv6 address without brackets. An IPv4 address inside IPv6 becomes the IPv4 address.
+
+    Raises:
+        OutOfBounds: it is none of these. Other spellings of an IPv4 address (`127.1`, `0x7f000001`) are refused, so
+            that a check for private addresses sees what a resolver would.
+    """
+    host = text.strip().lower()
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if ":" in host:
+        return _ipv6(host)
+    host = _ascii(host).removesuffix(".")
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return _ipv4(host)
+    if not 0 < len(host) <= MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
+        raise _no_host()
+    return host
+
 
 class RelayAddress(Record, frozen=True):
     """A relay: where it listens and the Ed25519 identity key that it must prove.
 
-    `tls_fingerprint` is empty, or the SHA-256 of the certificate of a proxy that ends TLS in front of it.
+    `host` is canonical (`canonical_host`); anything else raises OutOfBounds. `tls_fingerprint` is empty, or the SHA-256
+    of the certificate of a proxy that ends TLS in front of it.
     """
 
     host: Host
     port: Port
     key: RelayKey
     tls_fingerprint: Fingerprint = b""
+
+    def __post_init__(self) -> None:
+        if canonical_host(self.host) != self.host:
+            raise OutOfBounds("the host is not in canonical form")
+        if len(self.tls_fingerprint) not in (0, 32):
+            raise OutOfBounds("a fingerprint has 32 bytes")
 
     @property
     def endpoint(self) -> str:
@@ -43,3 +78,33 @@ class MailboxAddress(Record, frozen=True, tag=0):
 
 Address = MailboxAddress
 """Grows into a tagged union when mailboxes at devices and swarms arrive; the tag is on the wire from the start."""
+
+
+def _ascii(host: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise _no_host() from error
+
+
+def _ipv4(host: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(host))
+    except ValueError as error:
+        raise _no_host() from error
+
+
+def _ipv6(host: str) -> str:
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError as error:
+        raise _no_host() from error
+    if address.scope_id is not None:  # it names an interface of one machine only
+        raise _no_host()
+    return str(address.ipv4_mapped or address.compressed)
+
+
+def _no_host() -> OutOfBounds:
+    return OutOfBounds("this is not a host name or address", hint="Write a name such as relay.example, or an address.")

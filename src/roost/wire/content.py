@@ -1,9 +1,9 @@
 """What people say to each other: the contents of conversations, the entries that carry them, and the frames that carry
 entries between two devices (DESIGN section 5).
 
-One *entry* is one thing said, with an id that is the same on every device. An encoded entry is cut into *frames*, one per
-envelope; frames are numbered per session so that a receiver delivers entries in order, exactly once, and acknowledges
-them.
+One *entry* is one thing said, with an id that is the same on every device. An encoded entry is cut into *frames*, one
+per envelope; frames are numbered per session so that a receiver delivers entries in order, exactly once, and
+acknowledges them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,23 @@ from msgspec import Meta
 
 from roost.errors import WireError
 from roost.wire.addresses import Address
-from roost.wire.codec import Record, decode, encode
-from roost.wire.identity import Key32, Name, Seconds, SignedCard, SignedDeviceList
-from roost.wire.sizes import MAX_FRAGMENTS, MAX_GREETING, MAX_TEXT
+from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, decode_parts, encode
+from roost.wire.identity import Key32, Name, SignedCard, SignedDeviceList
+from roost.wire.sizes import (
+    ENVELOPE_SIZE,
+    MAX_ACKNOWLEDGEMENTS,
+    MAX_CONTENT,
+    MAX_COPIED_CONTENT,
+    MAX_DEVICES,
+    MAX_FRAGMENTS,
+    MAX_GREETING,
+    MAX_TEXT,
+)
 
 EntryId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Millis = Annotated[int, Meta(ge=0, le=2**50)]  # since 1970
-Count32 = Annotated[int, Meta(ge=0, le=2**32)]
+Count32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Tag = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class Style(enum.IntEnum):
@@ -50,7 +60,7 @@ class BlobPointer(Record, frozen=True):
     blobs: Annotated[int, Meta(ge=1, le=65_536)]  # with padding blobs
 
 
-class Attachment(Record, frozen=True):
+class Attachment(TextRecord, frozen=True):
     """A file. `pointer` is None only in what an author keeps of their own message, before it is sent."""
 
     name: Annotated[str, Meta(min_length=1, max_length=255)]
@@ -64,7 +74,7 @@ class Attachment(Record, frozen=True):
 # --- what is shown --------------------------------------------------------------------------------------------------
 
 
-class Text(Record, frozen=True, tag=0):
+class Text(TextRecord, frozen=True, tag=0):
     """A message: text, attachments or both. `expire_s` > 0: it disappears so long after it was read."""
 
     text: Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -75,7 +85,7 @@ class Text(Record, frozen=True, tag=0):
     forwarded: bool = False
 
 
-class Edit(Record, frozen=True, tag=1):
+class Edit(TextRecord, frozen=True, tag=1):
     target: EntryId
     text: Annotated[str, Meta(max_length=MAX_TEXT)]
     spans: Annotated[tuple[Span, ...], Meta(max_length=512)] = ()
@@ -87,7 +97,7 @@ class Deletion(Record, frozen=True, tag=2):
     target: EntryId
 
 
-class Reaction(Record, frozen=True, tag=3):
+class Reaction(TextRecord, frozen=True, tag=3):
     """One emoji per person and message; empty takes it back."""
 
     target: EntryId
@@ -106,7 +116,7 @@ class Typing(Record, frozen=True, tag=5):
     active: bool
 
 
-class About(Record, frozen=True, tag=6):
+class About(TextRecord, frozen=True, tag=6):
     """A person's profile. `picture` is empty or an image of at most 65,536 bytes."""
 
     name: Name
@@ -127,7 +137,7 @@ class CallSignal(Record, frozen=True, tag=8):
     data: Annotated[bytes, Meta(max_length=32_768)]
 
 
-class Poll(Record, frozen=True, tag=9):
+class Poll(TextRecord, frozen=True, tag=9):
     question: Annotated[str, Meta(max_length=1_024)]
     options: Annotated[tuple[Annotated[str, Meta(max_length=256)], ...], Meta(min_length=2, max_length=20)]
     several: bool = False
@@ -141,7 +151,7 @@ class Vote(Record, frozen=True, tag=10):
 # --- how people and devices find each other --------------------------------------------------------------------------
 
 
-class ContactRequest(Record, frozen=True, tag=32):
+class ContactRequest(TextRecord, frozen=True, tag=32):
     """The knock: who asks, and where to answer. The whole of it fits one envelope."""
 
     name: Name
@@ -164,7 +174,7 @@ class DeviceAnnouncement(Record, frozen=True, tag=34):
     card: SignedCard
 
 
-class IntroductionRequest(Record, frozen=True, tag=35):
+class IntroductionRequest(TextRecord, frozen=True, tag=35):
     """A mutual contact would introduce you to someone; the answer carries a one-time invitation to pass on."""
 
     introduction: EntryId
@@ -172,12 +182,12 @@ class IntroductionRequest(Record, frozen=True, tag=35):
     account: Key32
 
 
-class IntroductionLink(Record, frozen=True, tag=36):
+class IntroductionLink(TextRecord, frozen=True, tag=36):
     introduction: EntryId
     link: Annotated[str, Meta(max_length=2_000)]
 
 
-class Introduction(Record, frozen=True, tag=37):
+class Introduction(TextRecord, frozen=True, tag=37):
     """Meet `account`: the link opens a contact request to them."""
 
     name: Name
@@ -192,7 +202,7 @@ class SentCopy(Record, frozen=True, tag=64):
     """What another of my devices said, in which conversation (a contact's account id)."""
 
     conversation: Key32
-    content: Annotated[bytes, Meta(max_length=90_000)]  # an encoded content
+    content: Annotated[bytes, Meta(min_length=1, max_length=MAX_COPIED_CONTENT)]  # an encoded content
 
 
 class ReadMark(Record, frozen=True, tag=65):
@@ -200,7 +210,7 @@ class ReadMark(Record, frozen=True, tag=65):
     read: Annotated[tuple[EntryId, ...], Meta(min_length=1, max_length=512)]
 
 
-class ContactSync(Record, frozen=True, tag=66):
+class ContactSync(TextRecord, frozen=True, tag=66):
     """A contact as another of my devices knows it: its devices' newest cards, each with the address to write to."""
 
     account: Key32
@@ -209,7 +219,7 @@ class ContactSync(Record, frozen=True, tag=66):
     state: Annotated[int, Meta(ge=0, le=3)]  # messaging.records.ContactState
     verified: bool
     devices: SignedDeviceList
-    cards: Annotated[tuple[SignedCard, ...], Meta(max_length=8)]
+    cards: Annotated[tuple[SignedCard, ...], Meta(max_length=MAX_DEVICES)]
     timer_s: Count32 = 0
 
 
@@ -250,7 +260,7 @@ Content = (
     | ContactRemoved
     | DeviceWelcome
 )
-_KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)  # type: ignore[attr-defined]
+_KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -269,7 +279,7 @@ class Entry(Record, frozen=True):
     id: EntryId
     sent_at: Millis
     counter: Annotated[int, Meta(ge=0, le=2**53)]
-    content: Annotated[bytes, Meta(min_length=1, max_length=100_000)]
+    content: Annotated[bytes, Meta(min_length=1, max_length=MAX_CONTENT)]
 
 
 def encode_content(content: Content) -> bytes:
@@ -289,39 +299,45 @@ def decode_content(data: bytes) -> Content | Unknown:
 
 
 def _tag(data: bytes) -> int:
-    try:
-        head = msgspec.msgpack.decode(data, type=list[object], strict=True)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise WireError("malformed content") from error
-    if not head or not isinstance(head[0], int) or isinstance(head[0], bool):
+    parts = decode_parts(data)
+    if not parts:
         raise WireError("malformed content")
-    return head[0]
+    return decode(Tag, bytes(parts[0]))
 
 
 # --- frames between two devices --------------------------------------------------------------------------------------
 
 
 class Acknowledgement(Record, frozen=True):
-    """All frames of the session up to `upto` are stored; `highest` is the highest number seen (a gap if it is larger)."""
+    """All frames of the session up to `upto` are stored; `highest` is the highest number seen (a gap if larger)."""
 
     session: EntryId
     upto: Count32
     highest: Count32
+
+    def __post_init__(self) -> None:
+        if self.highest < self.upto:
+            raise OutOfBounds("an acknowledgement's highest number is below its first gap")
 
 
 class Frame(Record, frozen=True):
     """The plaintext of one envelope, padded to crypto's BODY_SIZE.
 
     `number` counts the frames of a session from 1; 0 is a frame outside the order that nobody acknowledges (bare
-    acknowledgements, typing). `floor` is the lowest number that the sender still keeps: a receiver that misses lower ones
-    need not wait for them. `part` of `parts` says which fragment of the encoded entry `payload` is; entries are never
-    interleaved. `quiet`: the sender of this frame does not want acknowledgements shown as "delivered".
+    acknowledgements, typing). `floor` is the lowest number that the sender still keeps: a receiver that misses lower
+    ones need not wait for them. `part` of `parts` says which fragment of the encoded entry `payload` is; entries are
+    never interleaved. A frame without payload has no parts. `quiet`: the sender of this frame does not want
+    acknowledgements shown as "delivered".
     """
 
     number: Count32
     floor: Count32
     part: Annotated[int, Meta(ge=0, lt=MAX_FRAGMENTS)]
     parts: Annotated[int, Meta(ge=0, le=MAX_FRAGMENTS)]
-    payload: bytes
-    acknowledge: Annotated[tuple[Acknowledgement, ...], Meta(max_length=4)] = ()
+    payload: Annotated[bytes, Meta(max_length=ENVELOPE_SIZE)]
+    acknowledge: Annotated[tuple[Acknowledgement, ...], Meta(max_length=MAX_ACKNOWLEDGEMENTS)] = ()
     quiet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.part >= max(self.parts, 1) or bool(self.payload) != bool(self.parts):
+            raise OutOfBounds("a frame's part, parts and payload do not agree")

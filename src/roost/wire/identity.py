@@ -11,8 +11,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from roost.wire.addresses import Address
-from roost.wire.codec import Record
-from roost.wire.sizes import MAX_DEVICES, MAX_NAME
+from roost.wire.codec import Extensions, Record, TextRecord, check_extensions
+from roost.wire.sizes import MAX_CARD, MAX_DEVICE_LIST, MAX_DEVICES, MAX_NAME
 
 Key32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -29,22 +29,29 @@ class DeviceEntry(Record, frozen=True):
 
 
 class DeviceList(Record, frozen=True):
-    """All current devices of an account. `previous` is the SHA-256 of the encoded list before it, zeros for the first."""
+    """All current devices of an account. `previous` is the SHA-256 of the encoded list before it, zeros for the first.
+
+    Two entries never share a key; who checks the signature checks that too (messaging).
+    """
 
     account: Key32
-    version: Annotated[int, Meta(ge=1, le=2**32)]
+    version: Annotated[int, Meta(ge=1, le=2**32 - 1)]
     previous: Key32
     devices: Annotated[tuple[DeviceEntry, ...], Meta(min_length=1, max_length=MAX_DEVICES)]
+    extensions: Extensions = ()
+
+    def __post_init__(self) -> None:
+        check_extensions(self.extensions)
 
 
 class SignedDeviceList(Record, frozen=True):
     """An encoded `DeviceList` and the account key's signature over it (label DEVICE_LIST)."""
 
-    list: Annotated[bytes, Meta(max_length=1_024)]
+    list: Annotated[bytes, Meta(max_length=MAX_DEVICE_LIST)]
     signature: Signature
 
 
-class Card(Record, frozen=True):
+class Card(TextRecord, frozen=True):
     """What one needs to start a session with one device and to write to it.
 
     `agreement` and `kem` are its prekeys (X25519; ML-KEM-768, 1,184 bytes), `mask` the 32-byte secret under which a
@@ -62,10 +69,15 @@ class Card(Record, frozen=True):
     version: Annotated[int, Meta(ge=1, le=2**53)]  # never falls; milliseconds since 1970 of its making will do
     expires: Seconds
     name: Name = ""  # the device's name; empty in an invitation's card
+    extensions: Extensions = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_extensions(self.extensions)
 
 
 class SignedCard(Record, frozen=True):
     """An encoded `Card` and its device's signature over it (label CARD)."""
 
-    card: Annotated[bytes, Meta(max_length=4_096)]
+    card: Annotated[bytes, Meta(max_length=MAX_CARD)]
     signature: Signature

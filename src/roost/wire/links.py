@@ -2,7 +2,7 @@
 
 A relay link is `roost-relay://HOST:PORT/PAYLOAD`; an invitation is `roost:PAYLOAD`, or the same payload behind the `#`
 of any https URL, which never reaches a server. PAYLOAD is unpadded base64url of a canonical structure followed by the
-first 4 bytes of its SHA-256.
+first 4 bytes of a SHA-256. Only schemes and hosts may be written in capitals (docs/protocol/link-formats.md).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import base64
 import binascii
 import enum
 import hashlib
-from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Final, NoReturn, TypeVar
 
 from msgspec import Meta
 
 from roost.errors import CallerError, WireError
-from roost.wire.addresses import Fingerprint, RelayAddress, RelayKey
-from roost.wire.codec import Record, decode, encode
+from roost.wire.addresses import Fingerprint, RelayAddress, RelayKey, canonical_host
+from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, encode
 
-RELAY_SCHEME = "roost-relay"
-INVITATION_SCHEME = "roost"
-_CHECKSUM_SIZE = 4
-_MAX_LINK = 2_000
+RELAY_SCHEME: Final = "roost-relay"
+INVITATION_SCHEME: Final = "roost"
+LINK_VERSION: Final = 1
+MAX_LINK: Final = 2_000  # characters
+_CHECKSUM_SIZE: Final = 4
 
 R = TypeVar("R", bound=Record)
 
@@ -35,19 +35,19 @@ class MalformedLink(CallerError):
     hint = "Copy the whole link again; a character is missing or wrong."
 
 
-class RelayLink(Record, frozen=True):
+class RelayLink(TextRecord, frozen=True):
     """How to reach a relay, and the access secret if it asks for one."""
 
     address: RelayAddress
     access: Annotated[str, Meta(max_length=64)] = ""
 
     def __str__(self) -> str:
-        tail = _RelayTail(1, self.address.key, self.address.tls_fingerprint, self.access)
-        return f"{RELAY_SCHEME}://{self.address.endpoint}/{_armour(encode((self.address.endpoint, tail)), tail)}"
+        tail = _RelayTail(LINK_VERSION, self.address.key, self.address.tls_fingerprint, self.access)
+        return f"{RELAY_SCHEME}://{self.address.endpoint}/{_armour(tail, _covered(self.address.endpoint, tail))}"
 
 
-class _RelayTail(Record, frozen=True):
-    version: Annotated[int, Meta(ge=1, le=1)]
+class _RelayTail(TextRecord, frozen=True):
+    version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
     key: RelayKey
     tls_fingerprint: Fingerprint
     access: Annotated[str, Meta(max_length=64)]
@@ -62,81 +62,96 @@ class InvitationKind(enum.IntEnum):
 class Invitation(Record, frozen=True):
     """Where the encrypted card is, the secret that finds and opens it, and what pins its content."""
 
-    version: Annotated[int, Meta(ge=1, le=1)]
+    version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
     kind: InvitationKind
     relay: RelayAddress
     secret: Annotated[bytes, Meta(min_length=16, max_length=16)]
     pin: Annotated[bytes, Meta(min_length=16, max_length=16)]
 
     def __str__(self) -> str:
-        return f"{INVITATION_SCHEME}:{_armour(encode(self), self)}"
+        return f"{INVITATION_SCHEME}:{_armour(self, encode(self))}"
 
 
 def parse_relay_link(text: str) -> RelayLink:
-    """Raises MalformedLink."""
+    """The relay link in `text`, around which white space may stand. Raises MalformedLink."""
     text = _trimmed(text)
-    try:
-        url = urlsplit(text)
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise MalformedLink("This relay link cannot be read.") from error
-    if url.scheme != RELAY_SCHEME or not host or not port or url.query or url.fragment:
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme.lower() != RELAY_SCHEME:
         raise MalformedLink("This is not a relay link.", hint=f"A relay link begins with {RELAY_SCHEME}://")
-    endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    payload, checksum = _unarmoured(url.path.removeprefix("/"))
-    tail = _structure(_RelayTail, payload)
-    if checksum != _checksum(encode((endpoint, tail))):
-        raise MalformedLink("This relay link is damaged.")
+    endpoint, _, armoured = rest.partition("/")
+    host, _, port = endpoint.rpartition(":")
+    tail, checksum = _unarmoured(_RelayTail, armoured)
     try:
-        link = RelayLink(RelayAddress(host, port, tail.key, tail.tls_fingerprint), tail.access)
-        return decode(RelayLink, encode(link))
-    except WireError as error:
+        address = RelayAddress(canonical_host(host), _port(port), tail.key, tail.tls_fingerprint)
+    except OutOfBounds as error:
         raise MalformedLink("This relay link is damaged.") from error
+    if endpoint.lower() != address.endpoint or checksum != _checksum(_covered(address.endpoint, tail)):
+        raise MalformedLink("This relay link is damaged.")
+    return RelayLink(address, tail.access)
 
 
 def parse_invitation(text: str) -> Invitation:
-    """Raises MalformedLink. Accepts `roost:PAYLOAD` and `https://…#PAYLOAD`."""
+    """The invitation in `text`: `roost:PAYLOAD` or `https://…#PAYLOAD`. Raises MalformedLink."""
     text = _trimmed(text)
     scheme, _, rest = text.partition(":")
     if scheme.lower() == INVITATION_SCHEME:
         armoured = rest
-    elif scheme.lower() == "https" and "#" in rest:
+    elif scheme.lower() == "https" and rest.startswith("//") and "#" in rest:
         armoured = rest.partition("#")[2]
     else:
-        raise MalformedLink("This is not an invitation.", hint=f"An invitation begins with {INVITATION_SCHEME}:")
-    payload, checksum = _unarmoured(armoured)
-    if checksum != _checksum(payload):
+        _no_invitation(scheme.lower())
+    invitation, checksum = _unarmoured(Invitation, armoured)
+    if checksum != _checksum(encode(invitation)):
         raise MalformedLink("This invitation is damaged.")
-    return _structure(Invitation, payload)
+    return invitation
+
+
+def _no_invitation(scheme: str) -> NoReturn:
+    if scheme == RELAY_SCHEME:
+        raise MalformedLink("This is a relay's link, not an invitation.", hint="Ask the person for an invitation.")
+    raise MalformedLink("This is not an invitation.", hint=f"An invitation begins with {INVITATION_SCHEME}:")
 
 
 def _trimmed(text: str) -> str:
     text = text.strip()
-    if len(text) > _MAX_LINK:
+    if len(text) > MAX_LINK:
         raise MalformedLink("This link is too long.")
     return text
+
+
+def _port(text: str) -> int:
+    """A port in decimal, without leading zeros. Raises OutOfBounds."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and text[0] != "0" and int(text) <= 65_535):
+        raise OutOfBounds("this is not a port")
+    return int(text)
+
+
+def _covered(endpoint: str, tail: _RelayTail) -> bytes:
+    """What a relay link's checksum covers: the endpoint that stands outside its payload too."""
+    return encode((endpoint, tail))
 
 
 def _checksum(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:_CHECKSUM_SIZE]
 
 
-def _armour(checked: bytes, structure: Record) -> str:
-    return base64.urlsafe_b64encode(encode(structure) + _checksum(checked)).rstrip(b"=").decode()
+def _armour(structure: Record, covered: bytes) -> str:
+    return _base64(encode(structure) + _checksum(covered))
 
 
-def _unarmoured(text: str) -> tuple[bytes, bytes]:
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unarmoured(kind: type[R], text: str) -> tuple[R, bytes]:
+    """The structure and the checksum in a payload, of which only the one spelling that `_armour` writes is accepted."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedLink("This link is damaged.") from error
-    if len(raw) <= _CHECKSUM_SIZE:
-        raise MalformedLink("This link is cut off.")
-    return raw[:-_CHECKSUM_SIZE], raw[-_CHECKSUM_SIZE:]
-
-
-def _structure(kind: type[R], payload: bytes) -> R:
+    if _base64(raw) != text:
+        raise MalformedLink("This link is damaged.")
     try:
-        return decode(kind, payload)
+        return decode(kind, raw[:-_CHECKSUM_SIZE]), raw[-_CHECKSUM_SIZE:]
     except WireError as error:
-        raise MalformedLink("This link is damaged, or made by a newer Roost.") from error
+        raise MalformedLink("This link is damaged, cut off, or made by a newer Roost.") from error

@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from roost.wire.addresses import Capability, RelayAddress, RelayKey
-from roost.wire.codec import Record
+from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions
 from roost.wire.sizes import (
     BLOB_ID_SIZE,
     BLOB_SIZE,
@@ -67,7 +67,7 @@ class Grant(Record, frozen=True):
 
 
 class Create(Record, frozen=True, tag=0):
-    """Make a mailbox. Idempotent by the admin capability's hash. `admission` is the access secret or token, or empty."""
+    """Make a mailbox. Idempotent by the admin capability's hash. `admission`: the access secret or token, or empty."""
 
     kind: MailboxKind
     grants: Annotated[tuple[Grant, ...], Meta(min_length=1, max_length=64)]
@@ -281,7 +281,7 @@ class CardData(Record, frozen=True, tag=6):
 
 
 class WorkChallenge(Record, frozen=True):
-    """Find a proof (crypto.work) over nonce, mailbox put-capability hash and envelope hash with `bits` leading zeros."""
+    """Find a proof (crypto.work) over nonce, put capability's hash and envelope's hash with `bits` leading zeros."""
 
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
     bits: Annotated[int, Meta(ge=0, le=40)]
@@ -294,10 +294,10 @@ class PacketKey(Record, frozen=True):
     expires: Count
 
 
-class RelayInfo(Record, frozen=True):
+class RelayInfo(TextRecord, frozen=True):
     """What a relay says of itself."""
 
-    version: int
+    version: Annotated[int, Meta(ge=1, le=2**16 - 1)]  # of this protocol, the highest that the relay speaks
     key: RelayKey
     tls_key_hash: Annotated[bytes, Meta(max_length=32)]  # SHA-256 of the TLS certificate's SubjectPublicKeyInfo
     packet_key: PacketKey
@@ -305,6 +305,13 @@ class RelayInfo(Record, frozen=True):
     open: bool  # anyone may create mailboxes
     envelope_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     software: Annotated[str, Meta(max_length=64)] = ""
+    extensions: Extensions = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_extensions(self.extensions)
+        if len(self.tls_key_hash) not in (0, HASH_SIZE):
+            raise OutOfBounds("a key's hash has 32 bytes")
 
 
 class SignedInfo(Record, frozen=True, tag=7):

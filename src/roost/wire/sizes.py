@@ -1,4 +1,4 @@
-"""Sizes and limits that both sides of a wire must agree on, each with its reason. All in bytes unless named otherwise."""
+"""Sizes and limits that both sides of a wire must agree on, each with its reason. In bytes unless named otherwise."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ PACKET_LARGE: Final = BLOB_SIZE + 4_096  # ... that carries a blob
 MAX_FRAME: Final = 131_072  # the largest frame: a page of entries or one large packet with its overhead
 PAGE_ENTRIES: Final = 24  # envelopes in one answer to `get`: 24 * 4,096 stays under MAX_FRAME
 
-MAX_HOST: Final = 253  # a DNS name
-MAX_TEXT: Final = 65_536  # UTF-8 bytes of one message; more goes as a file
+# Limits of texts count their UTF-8 bytes.
+MAX_HOST: Final = 128  # DNS allows 253; with those a full contact request would not fit one envelope
+MAX_TEXT: Final = 65_536  # one message; more goes as a file
 MAX_NAME: Final = 128
 MAX_GREETING: Final = 400
 MAX_DEVICES: Final = 8  # of one account: a contact request with its device list must fit one envelope
-MAX_FRAGMENTS: Final = 64
+MAX_DEVICE_LIST: Final = 1_024  # an encoded list of MAX_DEVICES, with room for extensions
+MAX_CARD: Final = 4_096  # an encoded card with that list inside
 MAX_FILE: Final = 2 * 1024**3
 MAX_HOLDS: Final = 32  # attachments that one envelope needs
+
+MAX_FRAGMENTS: Final = 64  # envelopes of one entry
+MAX_ACKNOWLEDGEMENTS: Final = 4  # in one frame: as many sessions as are kept with one device
+FRAME_OVERHEAD: Final = 18  # the most that an encoded frame without acknowledgements adds to its payload
+ACKNOWLEDGEMENT_SIZE: Final = 29  # the most that each acknowledgement adds
+MAX_CONTENT: Final = 97_000  # an encoded content; its entry fits MAX_FRAGMENTS envelopes
+MAX_COPIED_CONTENT: Final = 96_900  # a content inside the copy for another device of its author
