@@ -42,7 +42,7 @@ class Backend(Protocol):
         ...
 
     def events(self, *, from_now: bool = True) -> AsyncIterator[Event]:
-        """What happens, for ever; close the iterator to stop. Subscribed when the call returns, before the first step.
+        """What happens, for ever; close the iterator to stop. Subscribed at the latest when the first step is taken.
 
         `from_now` False: first what happened since a listener last took events (messages, requests, receipts...).
         """
