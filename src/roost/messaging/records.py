@@ -1,8 +1,8 @@
 """The rows that a profile consists of: plain immutable values. `messaging` reads and makes them, `store` keeps them.
 
-A row is stored as a msgpack map, so a new field with a default, added last, needs no migration; a new key or index column
-does. Times are milliseconds since 1970 unless named otherwise. Secrets stand in these rows because the file that holds
-them is encrypted as a whole (docs/protocol/profile-format.md).
+A row is stored as a msgpack map, so a new field with a default, added last, needs no migration; a new key or index
+column does. Times are milliseconds since 1970 unless named otherwise. Secrets stand in these rows because the file
+that holds them is encrypted as a whole (docs/protocol/profile-format.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,254 @@
+"""What a person does in a conversation: say, edit, delete, react, read; and how messages look afterwards."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.errors import CallerError
+from roost.messaging import files, outbox
+from roost.messaging.records import (
+    Contact,
+    ContactState,
+    Message,
+    MessageState,
+    Orphan,
+    ReactionRow,
+    VoteRow,
+)
+from roost.messaging.work import Work
+from roost.wire import content as c
+from roost.wire.sizes import MAX_TEXT
+
+RECEIPT_IDS = 500
+
+
+class UnknownMessage(CallerError):
+    """No message with this id is in this profile."""
+
+    code = "unknown_message"
+    hint = "`roost read CONVERSATION --json` shows the ids of messages."
+
+
+def writable(work: Work, account: bytes) -> Contact:
+    """The contact behind a conversation that may be written to. Raises CallerError."""
+    contact = work.get(Contact, account)
+    if contact is None or contact.state == ContactState.SELF:
+        raise CallerError("There is no such conversation.", code="unknown_conversation")
+    if contact.state == ContactState.BLOCKED:
+        raise CallerError("You blocked this contact.", code="blocked", hint="Unblock them first: roost unblock CONTACT")
+    return contact
+
+
+def say(
+    work: Work,
+    account: bytes,
+    text: c.Text,
+    *,
+    id: bytes,
+    local_files: tuple[files.LocalFile, ...] = (),
+    network: str = "",
+) -> Message:
+    """Put a message into the conversation and the outbox. An id that was said before is not said again."""
+    existing = work.get(Message, id)
+    if existing is not None:
+        return existing
+    contact = writable(work, account)
+    if len(text.text.encode()) > MAX_TEXT:
+        raise CallerError(
+            "This message is too long.", code="too_long", hint=f"Send more than {MAX_TEXT} bytes as a file."
+        )
+    if not text.text and not text.attachments:
+        raise CallerError("There is nothing to send.", code="empty_message")
+    if text.reply_to is not None:
+        _message_in(work, text.reply_to, account)
+    if not text.expire_s and contact.timer_s:
+        text = msgspec.structs.replace(text, expire_s=contact.timer_s)
+    counter = _count(work, contact)
+    message = add_message(
+        work,
+        Message(
+            id=id,
+            conversation=account,
+            author=work.me.account,
+            device=work.me.device,
+            counter=counter,
+            position=0,
+            sent_at=work.now,
+            received_at=work.now,
+            content=c.encode_content(text),
+            text=searchable(text),
+            state=MessageState.QUEUED,
+            network=network,
+            expire_s=text.expire_s,
+            expire_at=work.now + text.expire_s * 1000 if text.expire_s else 0,
+        ),
+    )
+    files.keep(work, message, local_files)
+    outbox.fan_out(
+        work, account, message.content, id=id, message=message, counter=counter, attachments=text.attachments
+    )
+    work.tell("sent", id, account)
+    return message
+
+
+def _count(work: Work, contact: Contact) -> int:
+    counter = contact.counter + 1
+    work.put(msgspec.structs.replace(contact, counter=counter))
+    return counter
+
+
+def add_message(work: Work, message: Message) -> Message:
+    return work.put(msgspec.structs.replace(message, position=work.next_number("position")))
+
+
+def searchable(content: c.Content | c.Unknown) -> str:
+    """What search finds of a content."""
+    if isinstance(content, c.Text):
+        return "\n".join([content.text, *(attachment.name for attachment in content.attachments)]).strip()
+    if isinstance(content, c.Poll):
+        return "\n".join((content.question, *content.options))
+    return ""
+
+
+# --- my changes to messages ------------------------------------------------------------------------------------------
+
+
+def _mine(work: Work, id: bytes) -> Message:
+    message = work.get(Message, id)
+    if message is None:
+        raise UnknownMessage("There is no such message.")
+    if message.author != work.me.account:
+        raise CallerError("Only your own messages can be changed.", code="not_yours")
+    return message
+
+
+def _message_in(work: Work, id: bytes, account: bytes) -> Message:
+    message = work.get(Message, id)
+    if message is None or message.conversation != account:
+        raise UnknownMessage("There is no such message in this conversation.")
+    return message
+
+
+def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Message:
+    message = _mine(work, id)
+    if message.deleted or not isinstance(c.decode_content(message.content), c.Text):
+        raise CallerError("This message cannot be edited.", code="not_editable")
+    if len(text.encode()) > MAX_TEXT:
+        raise CallerError("This message is too long.", code="too_long")
+    change = c.Edit(id, text, spans)
+    apply_edit(work, message, change, work.now)
+    outbox.fan_out(work, message.conversation, c.encode_content(change))
+    return work.need(Message, id)
+
+
+def delete_for_all(work: Work, id: bytes) -> None:
+    message = _mine(work, id)
+    apply_deletion(work, message)
+    outbox.fan_out(work, message.conversation, c.encode_content(c.Deletion(id)))
+
+
+def delete_here(work: Work, id: bytes) -> None:
+    """Remove a message, mine or another's, from this device alone."""
+    message = work.get(Message, id)
+    if message is None:
+        raise UnknownMessage("There is no such message.")
+    forget(work, message)
+
+
+def react(work: Work, id: bytes, emoji: str) -> None:
+    message = work.get(Message, id)
+    if message is None or message.deleted:
+        raise UnknownMessage("There is no such message.")
+    writable(work, message.conversation)
+    work.put(ReactionRow(id, work.me.account, emoji, work.now))
+    outbox.fan_out(work, message.conversation, c.encode_content(c.Reaction(id, emoji)))
+    work.tell("reaction", id, work.me.account, emoji)
+
+
+def set_timer(work: Work, account: bytes, seconds: int) -> None:
+    contact = writable(work, account)
+    work.put(msgspec.structs.replace(contact, timer_s=seconds))
+    outbox.fan_out(work, account, c.encode_content(c.TimerChange(seconds)))
+
+
+def mark_read(work: Work, account: bytes, ids: tuple[bytes, ...]) -> None:
+    """I have read these messages of others: start their timers, tell their authors (if wanted) and my other devices."""
+    seen = mark_seen(work, account, ids)
+    contact = work.get(Contact, account)
+    for start in range(0, len(seen), RECEIPT_IDS):
+        batch = seen[start : start + RECEIPT_IDS]
+        outbox.to_mine(work, c.encode_content(c.ReadMark(account, batch)))
+        if work.me.read_receipts and contact is not None and contact.state == ContactState.ACCEPTED:
+            outbox.queue_all(work, account, c.encode_content(c.Receipt(batch)))
+
+
+def mark_seen(work: Work, account: bytes, ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Those of the messages that were unread until now."""
+    seen = []
+    for id in ids:
+        message = work.get(Message, id)
+        if message is None or message.conversation != account or message.state != MessageState.RECEIVED:
+            continue
+        expire_at = work.now + message.expire_s * 1000 if message.expire_s else 0
+        work.put(msgspec.structs.replace(message, state=MessageState.SEEN, expire_at=expire_at))
+        seen.append(id)
+    return tuple(seen)
+
+
+# --- how messages change ---------------------------------------------------------------------------------------------
+
+
+def apply_edit(work: Work, message: Message, edit: c.Edit, at: int) -> None:
+    """Replace the text; of two edits the later one holds, whichever comes first."""
+    content = c.decode_content(message.content)
+    if message.deleted or not isinstance(content, c.Text) or at < message.edited_at:
+        return
+    changed = msgspec.structs.replace(content, text=edit.text, spans=edit.spans)
+    work.put(
+        msgspec.structs.replace(
+            message,
+            content=c.encode_content(changed),
+            text=searchable(changed),
+            edited_at=max(at, 1),
+            edits=(*message.edits, content.text),
+        )
+    )
+    work.tell("edit", message.id, message.conversation)
+
+
+def apply_deletion(work: Work, message: Message) -> None:
+    """Deleted for everyone: the place stays, the content goes."""
+    files.forget(work, message.id)
+    for reaction in work.find(ReactionRow, where={"target": message.id}):
+        work.delete(reaction)
+    work.put(
+        msgspec.structs.replace(
+            message, content=c.encode_content(c.Text("")), text="", edits=(), deleted=True, expire_at=0
+        )
+    )
+    work.tell("delete", message.id, message.conversation)
+
+
+def forget(work: Work, message: Message) -> None:
+    """Remove a message and everything that hangs on it. What others must still receive stays in the outbox."""
+    files.forget(work, message.id)
+    for kind in (ReactionRow, VoteRow, Orphan):
+        for row in work.find(kind, where={"target": message.id}):
+            work.delete(row)
+    work.delete(message)
+
+
+def clear(work: Work, account: bytes) -> int:
+    """Remove all messages of a conversation from this device; how many there were."""
+    messages = work.find(Message, where={"conversation": account})
+    for message in messages:
+        forget(work, message)
+    return len(messages)
+
+
+def expire(work: Work) -> None:
+    """Remove the messages whose time is over."""
+    for message in work.find(Message, at_most=("expire_at", work.now), order="expire_at", descending=True, limit=500):
+        if message.expire_at:
+            forget(work, message)
+            work.tell("delete", message.id, message.conversation, "expired")

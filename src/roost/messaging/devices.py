@@ -1,0 +1,175 @@
+"""One person's devices: taking one in, being taken in, removing one, and what they tell each other.
+
+A device that waits to be linked shows a device invitation; an old device signs it into the list and welcomes it with
+the account key. After that each device announces itself to every device of every contact: there is no other coupling.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.crypto import SigningKey
+from roost.errors import CallerError, CryptoError, PeerError
+from roost.messaging import binding, identity, mailboxes, outbox, peers, requests
+from roost.messaging.origin import Origin
+from roost.messaging.records import (
+    Contact,
+    ContactState,
+    OwnCard,
+    OwnMailbox,
+    PeerDevice,
+    Prekey,
+)
+from roost.messaging.work import Work
+from roost.wire import content as c
+from roost.wire.identity import DeviceEntry, SignedCard
+from roost.wire.sizes import MAX_DEVICES
+
+# --- taking a device in ----------------------------------------------------------------------------------------------
+
+
+def confirm(work: Work, signed: SignedCard, account: SigningKey) -> PeerDevice:
+    """Sign the device behind a checked device invitation into my list and welcome it."""
+    card, entry = identity.read_card(signed)
+    devices = identity.entries(work.me.devices)
+    if card.account != card.device:
+        raise CallerError("This code does not come from a new device.", code="not_a_device_code")
+    if any(known.signing == card.device for known in devices):
+        raise CallerError("This device is linked already.", code="already_linked")
+    if len(devices) >= MAX_DEVICES:
+        raise CallerError(
+            f"An account has at most {MAX_DEVICES} devices.", code="too_many_devices", hint="Remove one first."
+        )
+    new = DeviceEntry(card.device, entry.identity, work.now // 1000)
+    _change_list(work, (*devices, new), account)
+    me = work.me
+    peer = work.put(
+        PeerDevice(me.account, card.device, entry.identity, card=signed, address=card.address, name=card.name)
+    )
+    mine = peers.my_card(work, me.account)
+    welcome = c.DeviceWelcome(account.to_bytes(), me.devices, me.about, mine.card)
+    outbox.queue(work, me.account, peer.device, c.encode_content(welcome))
+    for other in work.find(PeerDevice, where={"account": me.account}):
+        if other.card is not None and other.device != peer.device:
+            outbox.queue(work, me.account, peer.device, c.encode_content(c.DeviceAnnouncement(other.card)))
+    work.put(msgspec.structs.replace(peer, announced=mine.version))
+    for state in (ContactState.ACCEPTED, ContactState.BLOCKED):
+        for contact in work.find(Contact, where={"state": int(state)}):
+            requests.sync_contact(work, contact.account)
+    peers.announce_all(work)
+    return peer
+
+
+def remove(work: Work, device: bytes, account: SigningKey) -> None:
+    """Sign a device out of my list; contacts and my other devices forget it."""
+    devices = identity.entries(work.me.devices)
+    if device == work.me.device:
+        raise CallerError(
+            "This is the device that you are using.", code="own_device", hint="Remove it from another device."
+        )
+    left = tuple(entry for entry in devices if entry.signing != device)
+    if len(left) == len(devices):
+        raise CallerError("There is no such device.", code="unknown_device", hint="List them: roost device list")
+    _change_list(work, left, account)
+    peers.announce_all(work)
+
+
+def _change_list(work: Work, devices: tuple[DeviceEntry, ...], account: SigningKey) -> None:
+    held = identity.succeed(work.me.devices, devices, account)
+    work.put(msgspec.structs.replace(work.me, devices=held))
+    own = work.need(Contact, work.me.account)
+    work.put(msgspec.structs.replace(own, devices=held))
+    peers.forget_missing(work, work.me.account, held)
+
+
+# --- being taken in --------------------------------------------------------------------------------------------------
+
+
+def welcomed(work: Work, origin: Origin, welcome: c.DeviceWelcome) -> None:
+    """An old device of mine took me in: from now on its account is mine. Raises PeerError for any other claim."""
+    me = work.me
+    if me.linked:
+        raise PeerError("this device belongs to an account already", code="not_allowed")
+    account = SigningKey.from_seed(welcome.account_secret).public.raw
+    devices = identity.read_list(welcome.devices, account)
+    held = {entry.signing: entry.identity for entry in devices.devices}
+    card, entry = identity.read_card(welcome.card)
+    if origin.account != account or card.account != account or entry.identity != origin.identity:
+        raise CryptoError("the welcome was not made by the account's device")
+    if me.device not in held:
+        raise CryptoError("the welcome is for another device")
+    placeholder = work.need(Contact, me.account)
+    work.delete(placeholder)
+    for mailbox in work.find(OwnMailbox, where={"account": me.account}):
+        work.put(msgspec.structs.replace(mailbox, account=account, invitation=b""))
+    for prekey in work.find(Prekey):
+        work.put(msgspec.structs.replace(prekey, account=account))
+    stale = work.get(OwnCard, me.account)
+    if stale is not None:
+        work.delete(stale)
+    work.put(
+        msgspec.structs.replace(
+            me,
+            account=account,
+            account_secret=welcome.account_secret,
+            wrapped=False,
+            devices=welcome.devices,
+            about=welcome.about,
+            linked=True,
+        )
+    )
+    work.put(Contact(account, ContactState.SELF, welcome.about.name, work.now, devices=welcome.devices))
+    binding.learn_and_bind(work, origin, welcome.card)
+    peers.announce(work, account)
+    work.tell("linked", account, account)
+
+
+# --- what devices say about themselves and about contacts -------------------------------------------------------------
+
+
+def announced(work: Work, origin: Origin, contact: Contact, content: c.DeviceAnnouncement) -> None:
+    """A device of a contact shows its card; among my own devices one may also pass on another's."""
+    card, entry = identity.read_card(content.card)
+    mine = contact.state == ContactState.SELF
+    if card.account != origin.account or (entry.identity != origin.identity and not (mine and origin.device)):
+        raise CryptoError("a device may only announce itself")
+    if entry.identity != origin.identity:
+        fresh = peers.learn_card(work, origin.account, content.card)
+    else:
+        fresh = binding.learn_and_bind(work, origin, content.card)
+    if contact.state == ContactState.REQUESTED:
+        return
+    outbox.hurry(work, origin.account, card.device)
+    peers.announce(work, origin.account)
+    if fresh and not mine:
+        requests.sync_contact(work, origin.account)
+
+
+def contact_synced(work: Work, sync: c.ContactSync) -> None:
+    """Another device of mine tells of a contact: know it, and announce this device to it."""
+    if sync.account == work.me.account:
+        raise PeerError("a contact is never oneself", code="not_allowed")
+    state = ContactState(sync.state)
+    if state not in (ContactState.ACCEPTED, ContactState.BLOCKED):
+        raise PeerError("only settled contacts are shared", code="not_allowed")
+    known = work.get(Contact, sync.account)
+    base = known or Contact(sync.account, int(state), sync.name, work.now)
+    work.put(
+        msgspec.structs.replace(
+            base,
+            state=int(state),
+            name=sync.name,
+            alias=sync.alias,
+            verified=sync.verified or base.verified,
+            timer_s=sync.timer_s,
+        )
+    )
+    peers.learn_list(work, sync.account, sync.devices)
+    for card in sync.cards:
+        peers.learn_card(work, sync.account, card)
+    if state == ContactState.BLOCKED:
+        mailboxes.drop_all(work, account=sync.account)
+    else:
+        peers.announce(work, sync.account)
+    if known is None or known.state != state:
+        work.tell("contact", sync.account, sync.account, state.name.lower())

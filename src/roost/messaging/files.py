@@ -1,0 +1,86 @@
+"""Attachments of messages: where their bytes are, in the profile or still at a host. The bytes themselves are the
+agent's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from roost.messaging.origin import Origin
+from roost.messaging.records import FileState, Message, StoredFile, Upload
+from roost.messaging.work import Work
+from roost.wire.content import Attachment
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that the agent has taken into the profile: its name in the files folder, its key and size."""
+
+    file: str
+    key: bytes
+    size: int
+
+
+def keep(work: Work, message: Message, local_files: tuple[LocalFile, ...]) -> None:
+    """The files of a message of mine."""
+    for index, local in enumerate(local_files):
+        work.put(StoredFile(message.id, index, local.file, local.key, local.size, FileState.COMPLETE))
+
+
+def expect(work: Work, origin: Origin, message: Message, attachments: tuple[Attachment, ...]) -> None:
+    """The files of a message that came: to be fetched. Until then its entry is not trimmed at the host."""
+    for index, attachment in enumerate(attachments):
+        pointer = attachment.pointer
+        work.put(
+            StoredFile(
+                message=message.id,
+                index=index,
+                file=work.entropy.bytes(16).hex(),
+                file_key=pointer.key if pointer else b"",
+                size=attachment.size,
+                state=FileState.REMOTE if pointer else FileState.LOST,
+                pointer=pointer,
+                mailbox=origin.mailbox,
+                entry=origin.entry,
+            )
+        )
+
+
+def fetched(work: Work, message: bytes, index: int) -> None:
+    """All bytes are here and verified; the host may forget them."""
+    _settle(work, message, index, FileState.COMPLETE)
+
+
+def lost(work: Work, message: bytes, index: int) -> None:
+    """The host no longer has them, or they do not verify."""
+    _settle(work, message, index, FileState.LOST)
+
+
+def _settle(work: Work, message: bytes, index: int, state: FileState) -> None:
+    row = work.get(StoredFile, message, index)
+    if row is not None and row.state == FileState.REMOTE:
+        work.put(msgspec.structs.replace(row, state=int(state)))
+        work.tell("file", message, detail=state.name.lower())
+
+
+def forget(work: Work, message: bytes) -> None:
+    """Remove a message's files, unless they still travel: then `sweep` does it later."""
+    if not any(upload.message == message for upload in work.find(Upload)):
+        for row in work.find(StoredFile, where={"message": message}):
+            work.delete(row)
+
+
+def sweep(work: Work) -> None:
+    """Remove the files of messages that are gone."""
+    travelling = {upload.message for upload in work.find(Upload)}
+    for row in work.find(StoredFile):
+        message = work.get(Message, row.message)
+        if (message is None or message.deleted) and row.message not in travelling:
+            work.delete(row)
+
+
+def holding(work: Work, mailbox: bytes) -> tuple[int, ...]:
+    """The entries of a mailbox that must stay at the host because their files are not here yet."""
+    rows = work.find(StoredFile, where={"mailbox": mailbox, "state": int(FileState.REMOTE)})
+    return tuple(sorted({row.entry for row in rows}))

@@ -1,0 +1,121 @@
+"""Device lists and cards: making, signing and checking them (DESIGN section 4).
+
+The account key signs which devices it has; each device signs its own card. What is checked here is all the trust that a
+server could otherwise abuse: a list that is older, forked or signed by another key, a card whose device is not in its
+list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from roost.crypto import AgreementPublic, KemPublic, Label, PrekeyBundle, SigningKey, VerifyKey
+from roost.errors import CryptoError, PeerError
+from roost.messaging.records import Me
+from roost.wire.codec import decode, encode
+from roost.wire.identity import Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
+
+FIRST = bytes(32)
+
+
+class StaleDeviceList(PeerError):
+    """An older device list than the one known. It is ignored."""
+
+    code = "stale_device_list"
+
+
+class ForkedDeviceList(PeerError):
+    """Two different device lists claim the same place: somebody else may hold the account key. Shown to the person."""
+
+    code = "forked_device_list"
+
+
+def sign_list(account: SigningKey, devices: DeviceList) -> SignedDeviceList:
+    encoded = encode(devices)
+    return SignedDeviceList(encoded, account.sign(Label.DEVICE_LIST, encoded))
+
+
+def read_list(signed: SignedDeviceList, account: bytes) -> DeviceList:
+    """The device list inside, checked to be `account`'s.
+
+    Raises:
+        CryptoError: not signed by the account. WireError: malformed.
+    """
+    devices = decode(DeviceList, signed.list)
+    if devices.account != account:
+        raise CryptoError("the device list belongs to another account")
+    VerifyKey(account).verify(Label.DEVICE_LIST, signed.list, signed.signature)
+    return devices
+
+
+def newer_list(known: SignedDeviceList | None, offered: SignedDeviceList, account: bytes) -> SignedDeviceList:
+    """The one of both that holds from now on.
+
+    Raises:
+        StaleDeviceList: `offered` is older. ForkedDeviceList: it is not a successor of `known`. CryptoError, WireError.
+    """
+    if known is None or offered == known:
+        read_list(offered, account)
+        return offered
+    new, old = read_list(offered, account), decode(DeviceList, known.list)
+    if new.version < old.version:
+        raise StaleDeviceList("an older device list was offered")
+    follows = new.version == old.version + 1 and new.previous == hashlib.sha256(known.list).digest()
+    if new.version == old.version or (new.version == old.version + 1 and not follows):
+        raise ForkedDeviceList("two device lists contradict each other")
+    return offered
+
+
+def succeed(known: SignedDeviceList, devices: tuple[DeviceEntry, ...], account: SigningKey) -> SignedDeviceList:
+    """Sign the list of these devices as the successor of `known`."""
+    old = decode(DeviceList, known.list)
+    previous = hashlib.sha256(known.list).digest()
+    return sign_list(account, DeviceList(old.account, old.version + 1, previous, devices))
+
+
+def entries(signed: SignedDeviceList) -> tuple[DeviceEntry, ...]:
+    """The devices of a list that was checked before."""
+    return decode(DeviceList, signed.list).devices
+
+
+def sign_card(device: SigningKey, card: Card) -> SignedCard:
+    encoded = encode(card)
+    return SignedCard(encoded, device.sign(Label.CARD, encoded))
+
+
+def read_card(signed: SignedCard) -> tuple[Card, DeviceEntry]:
+    """The card inside and the list's entry of its device, everything verified but its expiry.
+
+    Raises:
+        CryptoError: a signature does not verify, or the device is not in the list. WireError: malformed.
+    """
+    card = decode(Card, signed.card)
+    devices = read_list(card.devices, card.account)
+    entry = next((entry for entry in devices.devices if entry.signing == card.device), None)
+    if entry is None:
+        raise CryptoError("the card's device is not one of the account's")
+    VerifyKey(card.device).verify(Label.CARD, signed.card, signed.signature)
+    return card, entry
+
+
+def card_context(signed: SignedCard) -> bytes:
+    """SHA-256 of the signed card: binds a handshake to exactly these prekeys."""
+    return hashlib.sha256(encode(signed)).digest()
+
+
+def prekey_bundle(signed: SignedCard) -> PrekeyBundle:
+    """What crypto needs to start a session with the card's device. The card was checked before."""
+    card = decode(Card, signed.card)
+    entry = next(entry for entry in entries(card.devices) if entry.signing == card.device)
+    return PrekeyBundle(
+        account=card.account,
+        identity=AgreementPublic(entry.identity),
+        agreement=AgreementPublic(card.agreement),
+        kem=KemPublic(card.kem),
+        mask=card.mask,
+        context=card_context(signed),
+    )
+
+
+def device_key(me: Me) -> SigningKey:
+    return SigningKey.from_seed(me.device_signing)

@@ -1,0 +1,249 @@
+"""From envelopes to entries: which session opens it, in which order its frames are, what has been seen before.
+
+Every step is one unit of work: ratchet, frame numbers, message and acknowledgements are stored together or not at all.
+A content that cannot be used is dropped with a named reason, but its frame still counts, so nothing hostile blocks a
+session.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.crypto import Accepted, NotForThisSession, Session, accept, envelope_hash
+from roost.errors import CryptoError, PeerError
+from roost.messaging import contents, outbox, peers, sealing
+from roost.messaging.origin import Origin
+from roost.messaging.records import (
+    Contact,
+    ContactState,
+    OwnMailbox,
+    PeerDevice,
+    Prekey,
+    Seen,
+    SessionRow,
+    Stash,
+)
+from roost.messaging.work import Work
+from roost.wire import padding
+from roost.wire.codec import decode
+from roost.wire.content import Entry, Frame
+from roost.wire.mailbox import MailboxKind
+
+REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
+ACKNOWLEDGE_WITHIN_MS = 2_000
+STASH_LIMIT = 2 * sealing.WINDOW
+RESET_PAUSE_MS = 60 * 60_000  # a device's session is replaced at most so often
+
+
+def receive(work: Work, mailbox: OwnMailbox, number: int, envelope: bytes) -> None:
+    """Take in one envelope of a mailbox of mine. `number` is its entry number there, 0 when it was ephemeral."""
+    mark = b"envelope" + envelope_hash(envelope)
+    if work.get(Seen, mark) is not None:
+        _acknowledge_again(work, mailbox)
+    else:
+        opened = _open(work, mailbox, envelope)
+        if opened is None:
+            _undecryptable(work, mailbox)
+        else:
+            session, body = opened
+            _receive_body(work, session, body, mailbox, number)
+        work.put(Seen(mark, work.now + REMEMBER_MS))
+    current = work.get(OwnMailbox, mailbox.admin)
+    if current is not None and number > current.cursor:
+        work.put(msgspec.structs.replace(current, cursor=number))
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+def _open(work: Work, mailbox: OwnMailbox, envelope: bytes) -> tuple[SessionRow, bytes] | None:
+    """The session that the envelope belongs to, advanced, and its plaintext; None when nothing of mine opens it."""
+    for row in sorted(_sessions(work, mailbox), key=lambda row: row.created_at, reverse=True):
+        try:
+            state, body = Session.from_bytes(row.state).open(envelope)
+        except NotForThisSession:
+            continue
+        except CryptoError as error:
+            work.mention("dropped", account=row.account, detail=error.code)
+            return None if error.code != "replayed" else (row, b"")
+        updated = msgspec.structs.replace(row, state=state.to_bytes(), confirmed=True)
+        return work.put(updated), body
+    return _open_handshake(work, mailbox, envelope)
+
+
+def _sessions(work: Work, mailbox: OwnMailbox) -> list[SessionRow]:
+    """The sessions that may write here. A device that waits to be linked does not know its account yet: all."""
+    if mailbox.account and work.me.linked:
+        return work.find(SessionRow, where={"account": mailbox.account})
+    return [row for row in work.find(SessionRow) if row.invitation == mailbox.invitation]
+
+
+def _open_handshake(work: Work, mailbox: OwnMailbox, envelope: bytes) -> tuple[SessionRow, bytes] | None:
+    where = {"account": mailbox.account} if mailbox.account else {"invitation": mailbox.invitation}
+    for prekey in work.find(Prekey, where=where):
+        local = sealing.local_identity(work.me, prekey.as_account)
+        try:
+            accepted = accept(local, peers.prekey_secrets(prekey), envelope)
+        except NotForThisSession:
+            continue
+        except CryptoError as error:
+            work.mention("dropped", detail=error.code)
+            return None
+        return _accept_session(work, mailbox, prekey, accepted)
+    return None
+
+
+def _accept_session(
+    work: Work, mailbox: OwnMailbox, prekey: Prekey, accepted: Accepted
+) -> tuple[SessionRow, bytes] | None:
+    """Keep a session that another device began, unless this handshake was seen before."""
+    mark = b"handshake" + accepted.session.id
+    linking = not work.me.linked
+    if work.get(Seen, mark) or (mailbox.account and not linking and accepted.account != mailbox.account):
+        work.mention("dropped", detail="handshake_refused")
+        return None
+    work.put(Seen(mark, max(prekey.expires_at, work.now) + REMEMBER_MS))
+    identity = accepted.identity.raw
+    peer = next(
+        (peer for peer in work.find(PeerDevice, where={"account": accepted.account}) if peer.identity == identity), None
+    )
+    session = work.put(
+        SessionRow(
+            id=accepted.session.id,
+            account=accepted.account,
+            device=peer.device if peer and mailbox.account else b"",
+            identity=identity,
+            state=accepted.session.to_bytes(),
+            initiated=False,
+            confirmed=True,
+            created_at=work.now,
+            invitation=mailbox.invitation,
+        )
+    )
+    if peer is not None and mailbox.account:
+        sealing.settle(work, peer, session)
+    return session, accepted.body
+
+
+# --- frames ----------------------------------------------------------------------------------------------------------
+
+
+def _receive_body(work: Work, session: SessionRow, body: bytes, mailbox: OwnMailbox, number: int) -> None:
+    if not body:  # a replay that the ratchet told us about: the sender has not heard our acknowledgement
+        _acknowledge_soon(work, session)
+        return
+    try:
+        frame = decode(Frame, padding.unpad(body))
+    except PeerError as error:
+        work.mention("dropped", account=session.account, detail=error.code)
+        return
+    for said in frame.acknowledge:
+        of = work.get(SessionRow, said.session)
+        if of is not None and (of.account, of.device) == (session.account, session.device):
+            outbox.acknowledged(work, of, said, quiet=frame.quiet)
+    _note_writer(work, session, mailbox)
+    if frame.number == 0:
+        if frame.payload:
+            _deliver(work, session, frame.payload, mailbox, number)
+        return
+    _acknowledge_soon(work, session)
+    _take_frame(work, session.id, frame, mailbox, number)
+
+
+def _take_frame(work: Work, session_id: bytes, frame: Frame, mailbox: OwnMailbox, number: int) -> None:
+    """Stash the frame, then process all that are next in order."""
+    session = work.need(SessionRow, session_id)
+    received = max(session.received, min(frame.floor, frame.number) - 1)
+    if frame.number <= received or frame.number > received + STASH_LIMIT:
+        return
+    if received > session.received:  # we miss what the sender no longer keeps: go on without it
+        for stash in work.find(Stash, where={"session": session_id}):
+            if stash.number < frame.floor:
+                work.delete(stash)
+    work.put(Stash(session_id, frame.number, frame.part, frame.parts, frame.payload, mailbox.admin, number))
+    highest = max(session.highest, frame.number)
+    work.put(msgspec.structs.replace(session, received=received, highest=highest))
+    while (ready := work.get(Stash, session_id, received + 1)) is not None:
+        received += 1
+        work.put(msgspec.structs.replace(work.need(SessionRow, session_id), received=received))
+        if ready.part == ready.parts - 1:
+            _finish_entry(work, session_id, ready)
+            if work.get(SessionRow, session_id) is None:  # the entry ended the contact, and the session with it
+                return
+
+
+def _finish_entry(work: Work, session_id: bytes, last: Stash) -> None:
+    """Join the parts of the entry that ends here."""
+    parts = [work.get(Stash, session_id, last.number - last.part + index) for index in range(last.parts)]
+    for part in parts:
+        if part is not None:
+            work.delete(part)
+    whole = [part for index, part in enumerate(parts) if part and (part.part, part.parts) == (index, last.parts)]
+    if len(whole) != last.parts:
+        work.mention("dropped", detail="broken_entry")
+        return
+    mailbox = work.get(OwnMailbox, last.mailbox)
+    payload = b"".join(part.payload for part in whole)
+    _deliver(work, work.need(SessionRow, session_id), payload, mailbox, last.entry)
+
+
+def _deliver(work: Work, session: SessionRow, payload: bytes, mailbox: OwnMailbox | None, number: int) -> None:
+    """Hand one entry to messaging.contents, once; a bad one is dropped and changes nothing but its place in the
+    order."""
+    attempt = Work(work, work.now, work.entropy)
+    try:
+        entry = decode(Entry, payload)
+        mark = b"entry" + session.account + entry.id
+        if attempt.get(Seen, mark) is not None:
+            return
+        attempt.put(Seen(mark, work.now + REMEMBER_MS))
+        origin = Origin(
+            session.account, session.device, session.identity, session.id, mailbox.admin if mailbox else b"", number
+        )
+        contents.apply_entry(attempt, origin, entry)
+    except PeerError as error:
+        work.mention("dropped", account=session.account, detail=error.code)
+        return
+    work.merge(attempt)
+
+
+def _note_writer(work: Work, session: SessionRow, mailbox: OwnMailbox) -> None:
+    """Remember which mailbox of mine the device writes to, so that a replaced one can go."""
+    if not session.device or mailbox.kind != MailboxKind.ORDINARY:
+        return
+    peer = work.get(PeerDevice, session.account, session.device)
+    if peer is not None and peer.wrote_to != mailbox.admin:
+        work.put(msgspec.structs.replace(peer, wrote_to=mailbox.admin))
+
+
+# --- acknowledging, and what cannot be opened ------------------------------------------------------------------------
+
+
+def _acknowledge_soon(work: Work, session: SessionRow) -> None:
+    """Within two seconds, at random: an instant answer would single out who writes to whom (DESIGN section 6)."""
+    current = work.need(SessionRow, session.id)
+    if not current.acknowledge_at:
+        pause = int.from_bytes(work.entropy.bytes(4), "big") % ACKNOWLEDGE_WITHIN_MS
+        work.put(msgspec.structs.replace(current, acknowledge_at=work.now + pause + 1))
+
+
+def _acknowledge_again(work: Work, mailbox: OwnMailbox) -> None:
+    """The same envelope came twice: its sender may have missed our acknowledgement."""
+    for session in work.find(SessionRow, where={"account": mailbox.account}) if mailbox.account else ():
+        if session.received:
+            _acknowledge_soon(work, session)
+
+
+def _undecryptable(work: Work, mailbox: OwnMailbox) -> None:
+    """Nothing opens it. If a contact wrote it, one of us lost state: begin new sessions, rarely, and show it."""
+    work.mention("dropped", account=mailbox.account, detail="undecryptable")
+    contact = work.get(Contact, mailbox.account) if mailbox.account else None
+    if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.SELF):
+        return
+    for peer in work.find(PeerDevice, where={"account": mailbox.account}):
+        if peer.card is None or peer.address is None or work.now - peer.reset_at < RESET_PAUSE_MS:
+            continue
+        peer = work.put(msgspec.structs.replace(peer, reset_at=work.now, announced=0))
+        sealing.begin_session(work, peer)
+        work.tell("session_reset", account=mailbox.account)
+    peers.announce(work, mailbox.account)

@@ -1,0 +1,176 @@
+"""Invitations: making and ending mine, and following somebody else's (DESIGN section 4).
+
+An invitation is a card of this device, encrypted under the link's secret at a relay, and a request mailbox that takes
+knocks. This module does not speak to relays: it makes rows, and the agent puts the card and creates the mailbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from roost.crypto import card_keys, open_card, seal_card
+from roost.errors import CallerError, PeerError
+from roost.messaging import identity, mailboxes, outbox, peers
+from roost.messaging.records import (
+    Contact,
+    ContactState,
+    InvitationRow,
+    InvitationState,
+    Outbox,
+    OwnMailbox,
+    OwnRelay,
+    PeerDevice,
+    Prekey,
+)
+from roost.messaging.work import Work
+from roost.wire.codec import decode, encode
+from roost.wire.content import ContactRequest, encode_content
+from roost.wire.identity import Card, SignedCard
+from roost.wire.links import Invitation, InvitationKind
+
+PIN_SIZE = 16
+DAY_MS = 86_400_000
+ONE_TIME_LIFE_MS = 14 * DAY_MS
+NEVER_MS = 3_650 * DAY_MS
+
+
+class BadInvitation(PeerError):
+    """What the link leads to is not what the link promises."""
+
+    code = "bad_invitation"
+    hint = "Ask for a new invitation."
+
+
+class SpentInvitation(CallerError):
+    code = "invitation_gone"
+    hint = "It was used, withdrawn or has expired. Ask for a new one."
+
+
+def make(
+    work: Work, kind: InvitationKind, *, expires_at: int = 0, account: bytes = b"", introduction: bytes = b""
+) -> InvitationRow:
+    """Make an invitation; it works once the agent has put its card. `expires_at` 0 takes the kind's default.
+
+    `account` is set for a device link, whose answers come through an ordinary mailbox.
+    """
+    secret = work.entropy.bytes(16)
+    reusable = kind == InvitationKind.REUSABLE
+    expires_at = expires_at or (work.now + (NEVER_MS if reusable else ONE_TIME_LIFE_MS))
+    mailbox = mailboxes.new_mailbox(work, account=account, invitation=secret)
+    life_s = peers.CARD_LIFE_S if reusable else max((expires_at - work.now) // 1000, 1)
+    signed, version = peers.make_card(work, mailbox, invitation=secret, life_s=min(life_s, 366 * 86_400))
+    relay = work.need(OwnRelay, mailbox.relay)
+    pinned = work.me.account if reusable else encode(signed)
+    link = Invitation(1, kind, relay.link.address, secret, hashlib.sha256(pinned).digest()[:PIN_SIZE])
+    return work.put(
+        InvitationRow(
+            secret=secret,
+            kind=int(kind),
+            link=str(link),
+            writer=work.entropy.bytes(32),
+            relay=mailbox.relay,
+            state=InvitationState.TO_PUT,
+            created_at=work.now,
+            expires_at=expires_at,
+            sealed_card=seal_card(card_keys(secret).key, encode(signed), work.entropy),
+            version=version,
+            card_expires=decode(Card, signed.card).expires,
+            introduction=introduction,
+        )
+    )
+
+
+def renew(work: Work, row: InvitationRow) -> None:
+    """A reusable invitation gets a new card with new prekeys, under the same link and mailbox."""
+    mailbox = next(iter(work.find(OwnMailbox, where={"invitation": row.secret})), None)
+    if mailbox is None:
+        return
+    signed, version = peers.make_card(work, mailbox, invitation=row.secret, above=row.version)
+    work.put(
+        msgspec.structs.replace(
+            row,
+            state=InvitationState.TO_PUT,
+            sealed_card=seal_card(card_keys(row.secret).key, encode(signed), work.entropy),
+            version=version,
+            card_expires=decode(Card, signed.card).expires,
+        )
+    )
+
+
+def card_put(work: Work, secret: bytes, version: int) -> None:
+    """The relay has the card."""
+    row = work.get(InvitationRow, secret)
+    if row is not None and row.state == InvitationState.TO_PUT and row.version == version:
+        work.put(msgspec.structs.replace(row, state=InvitationState.OPEN))
+
+
+def end(work: Work, row: InvitationRow, state: InvitationState = InvitationState.REVOKED) -> None:
+    """Withdraw it: its prekeys and mailbox go, and the agent deletes the card."""
+    for prekey in work.find(Prekey, where={"invitation": row.secret}):
+        work.delete(prekey)
+    mailboxes.drop_all(work, invitation=row.secret, account=b"")
+    work.put(msgspec.structs.replace(row, state=int(state)))
+
+
+def card_deleted(work: Work, secret: bytes) -> None:
+    row = work.get(InvitationRow, secret)
+    if row is not None and row.state in (InvitationState.REVOKED, InvitationState.USED):
+        work.put(msgspec.structs.replace(row, state=InvitationState.CLOSED, sealed_card=b""))
+
+
+def find(work: Work, link_or_id: str) -> InvitationRow:
+    """An invitation of mine by its link or id. Raises CallerError."""
+    for row in work.find(InvitationRow):
+        if link_or_id in (row.link, row.secret.hex()):
+            return row
+    raise CallerError("You made no such invitation.", code="unknown_invitation", hint="List them: roost invitations")
+
+
+# --- following somebody else's ---------------------------------------------------------------------------------------
+
+
+def open_invitation(work: Work, invitation: Invitation, sealed: bytes) -> SignedCard:
+    """The card behind an invitation, fully checked.
+
+    Raises:
+        BadInvitation: it is not what the link pins. SpentInvitation: it has expired.
+    """
+    try:
+        signed = decode(SignedCard, open_card(card_keys(invitation.secret).key, sealed))
+        card, _ = identity.read_card(signed)
+    except PeerError as error:
+        raise BadInvitation("This invitation's card is damaged or forged.") from error
+    pinned = card.account if invitation.kind == InvitationKind.REUSABLE else encode(signed)
+    if hashlib.sha256(pinned).digest()[:PIN_SIZE] != invitation.pin:
+        raise BadInvitation("This invitation's card was exchanged: its relay cannot be trusted.")
+    if card.expires * 1000 < work.now:
+        raise SpentInvitation("This invitation has expired.")
+    return signed
+
+
+def request_contact(work: Work, signed: SignedCard, greeting: str) -> Contact:
+    """Ask the person behind a checked card to become a contact: the knock goes to the outbox.
+
+    Raises:
+        CallerError: it is my own invitation, or they are a contact already.
+    """
+    card, entry = identity.read_card(signed)
+    known = work.get(Contact, card.account)
+    if card.account == work.me.account:
+        raise CallerError("This is your own invitation.", code="own_invitation", hint="Give it to somebody else.")
+    if known is not None and known.state == ContactState.ACCEPTED:
+        raise CallerError("They are your contact already.", code="already_contact")
+    base = known or Contact(card.account, ContactState.REQUESTED, "", work.now)
+    contact = work.put(msgspec.structs.replace(base, state=ContactState.REQUESTED))
+    for row in [row for row in work.find(Outbox, where={"account": card.account}) if row.address is not None]:
+        outbox.discard(work, row)  # an earlier knock that was not answered
+    work.put(PeerDevice(card.account, card.device, entry.identity, card=signed, card_version=0))
+    peers.learn_list(work, card.account, card.devices)
+    mailbox = mailboxes.mailbox_for(work, card.account)
+    me = work.me
+    knock = ContactRequest(me.about.name, greeting, me.devices, me.device, mailboxes.address_of(work, mailbox))
+    outbox.queue(work, card.account, card.device, encode_content(knock), address=card.address)
+    work.tell("contact", card.account, card.account, "requested")
+    return contact

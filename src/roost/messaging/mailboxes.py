@@ -1,0 +1,114 @@
+"""My mailboxes: one per contact and own device, replaced on a schedule (DESIGN section 6).
+
+A mailbox is a row first; the agent creates it at the relay before anything that mentions its address leaves.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.errors import SurroundingsError
+from roost.messaging.records import FileState, MailboxState, OwnMailbox, OwnRelay, PeerDevice, StoredFile
+from roost.messaging.work import Work
+from roost.wire.addresses import MailboxAddress
+from roost.wire.mailbox import MailboxKind
+from roost.wire.sizes import CAPABILITY_SIZE
+
+DAY_MS = 86_400_000
+ROTATE_AFTER_MS = 7 * DAY_MS
+RETIRE_AFTER_MS = 30 * DAY_MS  # by then every envelope in the old mailbox has expired
+
+
+def primary_relay(work: Work) -> OwnRelay:
+    """The relay that gets new mailboxes. Raises SurroundingsError when there is none."""
+    relays = work.find(OwnRelay)
+    if not relays:
+        raise SurroundingsError(
+            "This profile has no relay.", code="no_relay", hint="Add one with: roost relays add LINK"
+        )
+    return min(relays, key=lambda row: row.rank)
+
+
+def new_mailbox(work: Work, *, account: bytes = b"", invitation: bytes = b"") -> OwnMailbox:
+    """A mailbox for an account, or for an invitation's knocks, to be created at my primary relay."""
+    kind = MailboxKind.REQUEST if invitation and not account else MailboxKind.ORDINARY
+    return work.put(
+        OwnMailbox(
+            admin=work.entropy.bytes(CAPABILITY_SIZE),
+            get=work.entropy.bytes(CAPABILITY_SIZE),
+            put=work.entropy.bytes(CAPABILITY_SIZE),
+            relay=primary_relay(work).relay,
+            kind=int(kind),
+            account=account,
+            invitation=invitation,
+            state=MailboxState.TO_CREATE,
+            created_at=work.now,
+        )
+    )
+
+
+def mailbox_for(work: Work, account: bytes) -> OwnMailbox:
+    """The mailbox that this account should write to now; made if there is none."""
+    current = [
+        row
+        for row in work.find(OwnMailbox, where={"account": account})
+        if row.state in (MailboxState.TO_CREATE, MailboxState.ACTIVE)
+    ]
+    return max(current, key=lambda row: row.created_at) if current else new_mailbox(work, account=account)
+
+
+def address_of(work: Work, mailbox: OwnMailbox) -> MailboxAddress:
+    relay = work.need(OwnRelay, mailbox.relay)
+    return MailboxAddress(relay.link.address, mailbox.put)
+
+
+def created(work: Work, admin: bytes) -> None:
+    """The relay has it."""
+    mailbox = work.get(OwnMailbox, admin)
+    if mailbox and mailbox.state == MailboxState.TO_CREATE:
+        work.put(msgspec.structs.replace(mailbox, state=MailboxState.ACTIVE))
+
+
+def deleted(work: Work, admin: bytes) -> None:
+    """The relay has forgotten it."""
+    mailbox = work.get(OwnMailbox, admin)
+    if mailbox and mailbox.state == MailboxState.TO_DELETE:
+        work.delete(mailbox)
+
+
+def trimmed(work: Work, admin: bytes, upto: int) -> None:
+    mailbox = work.get(OwnMailbox, admin)
+    if mailbox and mailbox.trimmed < upto:
+        work.put(msgspec.structs.replace(mailbox, trimmed=upto))
+
+
+def drop(work: Work, mailbox: OwnMailbox) -> None:
+    """Have it deleted at the relay; one that was never created is simply forgotten."""
+    work.put(msgspec.structs.replace(mailbox, state=MailboxState.TO_DELETE))
+
+
+def drop_all(work: Work, **where: object) -> None:
+    for mailbox in work.find(OwnMailbox, where=where):
+        drop(work, mailbox)
+
+
+def rotate(work: Work, mailbox: OwnMailbox) -> OwnMailbox:
+    """Replace a contact's mailbox; the old one is read until all their devices have moved."""
+    work.put(msgspec.structs.replace(mailbox, state=MailboxState.RETIRING))
+    return new_mailbox(work, account=mailbox.account)
+
+
+def retire(work: Work) -> None:
+    """Delete replaced mailboxes that nobody writes to any more, or that are too old to hold anything."""
+    for mailbox in work.find(OwnMailbox, where={"state": int(MailboxState.RETIRING)}):
+        successors = {
+            row.admin
+            for row in work.find(OwnMailbox, where={"account": mailbox.account})
+            if row.created_at > mailbox.created_at and row.state == MailboxState.ACTIVE
+        }
+        peers = work.find(PeerDevice, where={"account": mailbox.account})
+        if work.find(StoredFile, where={"mailbox": mailbox.admin, "state": int(FileState.REMOTE)}, limit=1):
+            continue
+        moved = all(peer.wrote_to in successors for peer in peers)
+        if successors and (moved or work.now - mailbox.created_at > ROTATE_AFTER_MS + RETIRE_AFTER_MS):
+            drop(work, mailbox)

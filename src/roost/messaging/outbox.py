@@ -1,0 +1,244 @@
+"""The outbox: the only place where something waits to be delivered. A row of it is one entry for one device.
+
+A row ends only with that device's acknowledgement. What a host answered moves it on (`stored`, `refused`) but never
+removes it: stored is not delivered. An unacknowledged row is put again, the same bytes, with growing pauses; a host
+that still has them recognises them by their hash. Sealing is messaging.sealing's business.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.crypto import padded_count
+from roost.messaging.records import (
+    Message,
+    MessageState,
+    Outbox,
+    OutboxState,
+    PeerDevice,
+    SessionRow,
+    Upload,
+)
+from roost.messaging.work import Work
+from roost.wire.addresses import Address
+from roost.wire.content import Acknowledgement, Attachment, BlobPointer
+from roost.wire.mailbox import RefusalCode
+
+MINUTE_MS = 60_000
+REPUT_AFTER_MS = (10 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 24 * 60 * MINUTE_MS)
+RETRY_AFTER_MS = (1_000, 2_000, 5_000, 15_000, 60_000, 5 * MINUTE_MS, 15 * MINUTE_MS)
+DENIED_RETRY_MS = 60 * MINUTE_MS  # the mailbox is gone; a new address may come
+GAP_PATIENCE_MS = 3_000  # how long a hole may stay before what fills it is put again
+
+
+def queue(
+    work: Work,
+    account: bytes,
+    device: bytes,
+    content: bytes,
+    *,
+    id: bytes = b"",
+    message: Message | None = None,
+    counter: int = 0,
+    copy_of: bytes = b"",
+    address: Address | None = None,
+    attachments: tuple[Attachment, ...] = (),
+) -> Outbox:
+    """Queue an encoded content for one device. `attachments` still need uploading, under keys of this row alone."""
+    number = work.next_number("outbox")
+    for index, attachment in enumerate(attachments):
+        pointer = BlobPointer(work.entropy.bytes(32), work.entropy.bytes(16), padded_count(attachment.size))
+        work.put(Upload(number, index, message.id if message else b"", pointer))
+    return work.put(
+        Outbox(
+            number=number,
+            account=account,
+            device=device,
+            id=id or work.entropy.bytes(16),
+            message=message.id if message else b"",
+            content=content,
+            sent_at=message.sent_at if message and not copy_of else work.now,
+            counter=counter,
+            state=OutboxState.QUEUED,
+            created_at=work.now,
+            copy_of=copy_of,
+            address=address,
+            uploads=len(attachments),
+        )
+    )
+
+
+def fan_out(
+    work: Work,
+    account: bytes,
+    content: bytes,
+    *,
+    id: bytes = b"",
+    message: Message | None = None,
+    counter: int = 0,
+    attachments: tuple[Attachment, ...] = (),
+) -> None:
+    """Queue for every device of a contact, and as a copy for every other device of mine."""
+    entry_id = id or work.entropy.bytes(16)
+    for peer in work.find(PeerDevice, where={"account": account}):
+        queue(
+            work,
+            account,
+            peer.device,
+            content,
+            id=entry_id,
+            message=message,
+            counter=counter,
+            attachments=attachments,
+        )
+    mine = work.me.account
+    if mine == account:
+        return
+    for peer in work.find(PeerDevice, where={"account": mine}):
+        queue(
+            work,
+            mine,
+            peer.device,
+            content,
+            id=entry_id,
+            message=message,
+            counter=counter,
+            copy_of=account,
+            attachments=attachments,
+        )
+
+
+def queue_all(work: Work, account: bytes, content: bytes) -> None:
+    """Queue for every device of one account, without copies for mine."""
+    id = work.entropy.bytes(16)
+    for peer in work.find(PeerDevice, where={"account": account}):
+        queue(work, account, peer.device, content, id=id)
+
+
+def to_mine(work: Work, content: bytes) -> None:
+    """Queue for every other device of mine."""
+    queue_all(work, work.me.account, content)
+
+
+def uploads_of(work: Work, row: Outbox) -> list[Upload]:
+    return sorted(work.find(Upload, where={"outbox": row.number}), key=lambda upload: upload.index)
+
+
+def upload_progress(work: Work, number: int, index: int, done: int) -> None:
+    """So many blobs of an attachment are stored at the host."""
+    upload = work.get(Upload, number, index)
+    if upload is not None and done > upload.done:
+        work.put(msgspec.structs.replace(upload, done=done))
+
+
+# --- what the host said ----------------------------------------------------------------------------------------------
+
+
+def stored(work: Work, number: int) -> None:
+    """The mailbox's host committed all envelopes of the row."""
+    row = work.get(Outbox, number)
+    if row is None or row.state == OutboxState.QUEUED:
+        return
+    pause = REPUT_AFTER_MS[min(row.attempts, len(REPUT_AFTER_MS) - 1)]
+    work.put(
+        msgspec.structs.replace(
+            row, state=OutboxState.STORED, attempts=row.attempts + 1, next_at=work.now + pause, problem=""
+        )
+    )
+    _message_sent(work, row)
+
+
+def _message_sent(work: Work, row: Outbox) -> None:
+    message = work.get(Message, row.message) if row.message else None
+    if message is None or row.account != message.conversation or message.state != MessageState.QUEUED:
+        return
+    siblings = work.find(Outbox, where={"message": row.message, "account": row.account})
+    if all(sibling.state == OutboxState.STORED for sibling in siblings):
+        move_message(work, message, MessageState.SENT)
+
+
+def refused(work: Work, number: int, code: str, retry_after_ms: int = 0) -> None:
+    """The host said no, or could not be reached. The row stays and is tried again later."""
+    row = work.get(Outbox, number)
+    if row is None:
+        return
+    if code in (RefusalCode.DENIED, RefusalCode.SEALED):
+        pause = DENIED_RETRY_MS
+    else:
+        pause = max(retry_after_ms, RETRY_AFTER_MS[min(row.attempts, len(RETRY_AFTER_MS) - 1)])
+    if code == RefusalCode.BLOBS_MISSING:
+        for upload in uploads_of(work, row):
+            work.put(msgspec.structs.replace(upload, done=0))
+    work.put(msgspec.structs.replace(row, attempts=row.attempts + 1, next_at=work.now + pause, problem=code))
+
+
+def hurry(work: Work, account: bytes, device: bytes) -> None:
+    """Something changed for the better (a new address): try at once what waits for this device."""
+    for row in work.find(Outbox, where={"account": account, "device": device}):
+        if row.next_at > work.now:
+            work.put(msgspec.structs.replace(row, next_at=work.now, attempts=0))
+
+
+# --- what the device said --------------------------------------------------------------------------------------------
+
+
+def acknowledged(work: Work, session: SessionRow, said: Acknowledgement, *, quiet: bool) -> None:
+    """End the rows that the device has stored; put again what it misses although later frames arrived."""
+    upto = min(said.upto, session.next_number - 1)
+    if upto > session.acked:
+        work.put(msgspec.structs.replace(session, acked=upto))
+    for row in sorted(work.find(Outbox, where={"session": session.id}), key=lambda row: row.first):
+        if row.first + len(row.envelopes) - 1 <= upto:
+            discard(work, row)
+            _message_delivered(work, row, quiet=quiet)
+        elif said.highest > upto and row.state == OutboxState.STORED:
+            _put_again_soon(work, row)
+            break
+
+
+def _put_again_soon(work: Work, row: Outbox) -> None:
+    patience = GAP_PATIENCE_MS * 2 ** min(row.attempts, 8)
+    if row.next_at > work.now + patience:
+        work.put(msgspec.structs.replace(row, next_at=work.now + patience))
+
+
+def _message_delivered(work: Work, row: Outbox, *, quiet: bool) -> None:
+    message = work.get(Message, row.message) if row.message else None
+    if message is None or row.account != message.conversation:
+        return
+    if message.state < MessageState.DELIVERED:
+        move_message(work, message, MessageState.SENT if quiet else MessageState.DELIVERED)
+
+
+def move_message(work: Work, message: Message, state: MessageState) -> None:
+    """Move a message of mine forward, never back, and tell listeners."""
+    if message.state < state <= MessageState.READ:
+        work.put(msgspec.structs.replace(message, state=int(state)))
+        work.tell("receipt", message.id, message.conversation, state.name.lower())
+
+
+def discard(work: Work, row: Outbox) -> None:
+    """Remove a row with its uploads."""
+    for upload in uploads_of(work, row):
+        work.delete(upload)
+    work.delete(row)
+
+
+def requeue(work: Work, account: bytes, device: bytes, *, but_session: bytes = b"") -> None:
+    """Whatever the device has not acknowledged is sealed anew, in order, under its present session."""
+    for row in work.find(Outbox, where={"account": account, "device": device}):
+        if row.state != OutboxState.QUEUED and row.session != but_session:
+            work.put(
+                msgspec.structs.replace(
+                    row, state=OutboxState.QUEUED, session=b"", first=0, envelopes=(), attempts=0, next_at=0
+                )
+            )
+
+
+def waiting(work: Work) -> list[Outbox]:
+    """What has not reached its host yet."""
+    return [
+        row
+        for state in (OutboxState.QUEUED, OutboxState.SEALED)
+        for row in work.find(Outbox, where={"state": int(state)})
+    ]

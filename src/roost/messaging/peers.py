@@ -1,0 +1,218 @@
+"""The devices of a contact, and of my own account: their cards, and mine for them.
+
+Whoever may write to me holds a card of mine with prekeys and the address of the mailbox that I keep for that account.
+`announce` brings every device of an account up to date; calling it once too often does nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.crypto import AgreementSecret, KemSecret, PrekeySecrets
+from roost.errors import CryptoError
+from roost.messaging import identity, mailboxes, outbox
+from roost.messaging.identity import ForkedDeviceList, StaleDeviceList
+from roost.messaging.records import (
+    Contact,
+    ContactState,
+    MailboxState,
+    Outbox,
+    OwnCard,
+    OwnMailbox,
+    PeerDevice,
+    Prekey,
+    SessionRow,
+    Stash,
+)
+from roost.messaging.work import Work
+from roost.wire.codec import decode
+from roost.wire.content import DeviceAnnouncement, encode_content
+from roost.wire.identity import Card, SignedCard, SignedDeviceList
+
+DAY_S = 86_400
+CARD_LIFE_S = 14 * DAY_S
+RENEW_AFTER_MS = 7 * 86_400_000
+PREKEY_LIFE_MS = 60 * 86_400_000  # an envelope written to the last day of a card may lie 30 days at its host
+
+
+# --- my cards --------------------------------------------------------------------------------------------------------
+
+
+def make_card(
+    work: Work,
+    mailbox: OwnMailbox,
+    *,
+    account: bytes = b"",
+    invitation: bytes = b"",
+    life_s: int = CARD_LIFE_S,
+    above: int = 0,
+) -> tuple[SignedCard, int]:
+    """A fresh signed card of this device with new prekeys, and its version, which is higher than `above`.
+
+    `account` is whom it is given to; empty for an invitation's card.
+    """
+    me = work.me
+    secrets = PrekeySecrets.generate(work.entropy)
+    named = bool(account)
+    card = Card(
+        account=me.account,
+        device=me.device,
+        devices=me.devices,
+        agreement=secrets.agreement.public.raw,
+        kem=secrets.kem.public.raw,
+        mask=secrets.mask,
+        address=mailboxes.address_of(work, mailbox),
+        version=max(work.now, above + 1),
+        expires=work.now // 1000 + life_s,
+        name=me.device_name if named else "",
+    )
+    signed = identity.sign_card(identity.device_key(me), card)
+    work.put(
+        Prekey(
+            context=identity.card_context(signed),
+            account=account,
+            invitation=invitation,
+            agreement=secrets.agreement.to_bytes(),
+            kem=secrets.kem.to_bytes(),
+            mask=secrets.mask,
+            as_account=me.account,
+            expires_at=work.now + life_s * 1000 + PREKEY_LIFE_MS - CARD_LIFE_S * 1000,
+        )
+    )
+    return signed, card.version
+
+
+def my_card(work: Work, account: bytes) -> OwnCard:
+    """The card that this account should hold now; renewed when a week old or when the mailbox or my devices changed."""
+    current = work.get(OwnCard, account)
+    mailbox = mailboxes.mailbox_for(work, account)
+    if current is not None and work.now - current.made_at < RENEW_AFTER_MS:
+        card = decode(Card, current.card.card)
+        if card.devices == work.me.devices and card.address == mailboxes.address_of(work, mailbox):
+            return current
+    signed, version = make_card(work, mailbox, account=account, above=current.version if current else 0)
+    return work.put(OwnCard(account, signed, version, work.now))
+
+
+def announce(work: Work, account: bytes) -> None:
+    """Queue my current card for every device of the account that does not have it yet."""
+    contact = work.get(Contact, account)
+    if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.SELF):
+        return
+    peers = work.find(PeerDevice, where={"account": account})
+    if not peers:
+        return
+    mine = my_card(work, account)
+    content = encode_content(DeviceAnnouncement(mine.card))
+    for peer in peers:
+        if peer.announced < mine.version and peer.address is not None:
+            work.put(msgspec.structs.replace(peer, announced=mine.version))
+            outbox.queue(work, account, peer.device, content)
+
+
+def announce_all(work: Work) -> None:
+    """Bring every contact up to date, e.g. after my devices changed."""
+    for state in (ContactState.ACCEPTED, ContactState.SELF):
+        for contact in work.find(Contact, where={"state": int(state)}):
+            announce(work, contact.account)
+
+
+# --- their cards -----------------------------------------------------------------------------------------------------
+
+
+def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
+    """Take over what a card of the account says. True when it brought a device that was not known.
+
+    Raises:
+        CryptoError, WireError: the card is not the account's, or not authentic.
+    """
+    card, entry = identity.read_card(signed)
+    if card.account != account:
+        raise CryptoError("the card belongs to another account")
+    if not learn_list(work, account, card.devices):
+        return False
+    known = work.get(PeerDevice, account, card.device)
+    if account == work.me.account and card.device == work.me.device:
+        return False
+    if known is not None and known.card_version >= card.version:
+        return False
+    fresh = known is None or known.card is None
+    base = known or PeerDevice(account, card.device, entry.identity)
+    work.put(
+        msgspec.structs.replace(
+            base, card=signed, card_version=card.version, address=card.address, name=card.name or base.name
+        )
+    )
+    return fresh
+
+
+def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
+    """Take over a device list; devices that it no longer has are forgotten with their sessions.
+
+    False when it is older than the known one (nothing changes). A forked one is shown to the person and refused.
+    """
+    contact = work.need(Contact, account)
+    try:
+        held = identity.newer_list(contact.devices, offered, account)
+    except StaleDeviceList:
+        return False
+    except ForkedDeviceList:
+        work.put(msgspec.structs.replace(contact, key_changed=True, verified=False))
+        work.tell("contact", account, account, "key_changed")
+        raise
+    if held != contact.devices:
+        work.put(msgspec.structs.replace(contact, devices=held))
+    if account == work.me.account and held != work.me.devices:
+        work.put(msgspec.structs.replace(work.me, devices=held))
+    forget_missing(work, account, held)
+    return True
+
+
+def forget_missing(work: Work, account: bytes, held: SignedDeviceList) -> None:
+    """Forget the devices that are not in the account's list any more, and move away from where they could write."""
+    current = {entry.signing for entry in identity.entries(held)}
+    gone = [peer for peer in work.find(PeerDevice, where={"account": account}) if peer.device not in current]
+    for peer in gone:
+        forget_device(work, peer)
+    if gone:  # it knew the address of the mailbox that this account writes to
+        for mailbox in work.find(OwnMailbox, where={"account": account, "state": int(MailboxState.ACTIVE)}):
+            mailboxes.rotate(work, mailbox)
+
+
+def forget_device(work: Work, peer: PeerDevice) -> None:
+    """A device is gone: its sessions, and what waited for it."""
+    where = {"account": peer.account, "device": peer.device}
+    for session in work.find(SessionRow, where=where):
+        forget_session(work, session)
+    for row in work.find(Outbox, where=where):
+        outbox.discard(work, row)
+    work.delete(peer)
+
+
+def forget_session(work: Work, session: SessionRow) -> None:
+    for stash in work.find(Stash, where={"session": session.id}):
+        work.delete(stash)
+    work.delete(session)
+
+
+def forget_account(work: Work, account: bytes) -> None:
+    """All keys, sessions, cards and mailboxes that tie me to an account."""
+    for peer in work.find(PeerDevice, where={"account": account}):
+        forget_device(work, peer)
+    for session in work.find(SessionRow, where={"account": account}):
+        forget_session(work, session)
+    for prekey in work.find(Prekey, where={"account": account}):
+        work.delete(prekey)
+    card = work.get(OwnCard, account)
+    if card is not None:
+        work.delete(card)
+    mailboxes.drop_all(work, account=account)
+
+
+def prekey_secrets(row: Prekey) -> PrekeySecrets:
+    return PrekeySecrets(
+        agreement=AgreementSecret.from_bytes(row.agreement),
+        kem=KemSecret.from_bytes(row.kem),
+        mask=row.mask,
+        context=row.context,
+    )

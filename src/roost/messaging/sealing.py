@@ -1,0 +1,220 @@
+"""From outbox rows to envelopes: choosing the session, cutting entries into frames, acknowledging on the way.
+
+A row is sealed once; its envelopes are kept until the device acknowledges them, so nothing is encrypted twice under one
+key and what is put again are the same bytes. This module does not decide when or where envelopes are put.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.crypto import BODY_SIZE, AgreementSecret, LocalIdentity, Session
+from roost.messaging import identity, outbox, peers
+from roost.messaging.records import Me, Outbox, OutboxState, PeerDevice, SessionRow
+from roost.messaging.work import Work
+from roost.wire import padding
+from roost.wire.codec import encode
+from roost.wire.content import (
+    Acknowledgement,
+    Entry,
+    Frame,
+    SentCopy,
+    Text,
+    decode_content,
+    encode_content,
+)
+from roost.wire.sizes import MAX_FRAGMENTS
+
+_FRAME_OVERHEAD = 4 * 32 + 40  # four acknowledgements and the numbers around the payload, at their largest
+PART_SIZE = BODY_SIZE - padding.OVERHEAD - _FRAME_OVERHEAD
+MAX_ENTRY = PART_SIZE * MAX_FRAGMENTS
+WINDOW = 512  # frames of a session that may be unacknowledged: a receiver stashes no more than twice as many
+MAX_SESSIONS = 4  # kept for one device, so that sessions begun at once or in flight still open
+DEVICE_ROWS = 64  # rows sealed in one step
+
+
+def local_identity(me: Me, account: bytes | None = None) -> LocalIdentity:
+    return LocalIdentity(account or me.account, AgreementSecret.from_bytes(me.device_identity))
+
+
+def has_work(work: Work, peer: PeerDevice) -> bool:
+    """Whether `seal_waiting` would find a row to seal for this device."""
+    where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
+    return bool(work.find(Outbox, where=where, limit=1))
+
+
+def seal_waiting(work: Work, peer: PeerDevice) -> None:
+    """Seal what waits for a device, in order, as far as uploads, address and window allow."""
+    where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
+    for row in work.find(Outbox, where=where, order="number", limit=DEVICE_ROWS):
+        if (row.address or peer.address) is None or not _uploaded(work, row):
+            return
+        session = sending_session(work, work.need(PeerDevice, peer.account, peer.device))
+        if session is None or not _seal_row(work, session, row):
+            return
+
+
+def _uploaded(work: Work, row: Outbox) -> bool:
+    return not row.uploads or all(upload.done >= upload.pointer.blobs for upload in outbox.uploads_of(work, row))
+
+
+def sending_session(work: Work, peer: PeerDevice) -> SessionRow | None:
+    """The session to write to this device with; begun from its card if there is none, None without a card."""
+    if peer.session:
+        session = work.get(SessionRow, peer.session)
+        if session is not None:
+            return session
+    return begin_session(work, peer) if peer.card is not None else None
+
+
+def begin_session(work: Work, peer: PeerDevice) -> SessionRow:
+    """Start a new session from the device's card and send with it from now on."""
+    assert peer.card is not None
+    state = Session.initiate(local_identity(work.me), identity.prekey_bundle(peer.card), work.entropy)
+    session = work.put(
+        SessionRow(
+            id=state.id,
+            account=peer.account,
+            device=peer.device,
+            identity=peer.identity,
+            state=state.to_bytes(),
+            initiated=True,
+            confirmed=False,
+            created_at=work.now,
+        )
+    )
+    use_session(work, peer, session)
+    return session
+
+
+def use_session(work: Work, peer: PeerDevice, session: SessionRow) -> None:
+    """Send with this session from now on; what is not acknowledged is sealed anew under it."""
+    work.put(msgspec.structs.replace(peer, session=session.id))
+    outbox.requeue(work, peer.account, peer.device, but_session=session.id)
+    kept = sorted(
+        work.find(SessionRow, where={"account": peer.account, "device": peer.device}),
+        key=lambda row: (row.id == session.id, row.created_at),
+        reverse=True,
+    )
+    for old in kept[MAX_SESSIONS:]:
+        peers.forget_session(work, old)
+
+
+def settle(work: Work, peer: PeerDevice, session: SessionRow) -> None:
+    """Which session to send with, now that the device began this one.
+
+    Where both began one at once, before either was answered, the lower handshake hash sends; both keep receiving on
+    both.
+    """
+    current = work.get(SessionRow, peer.session) if peer.session else None
+    crossed = current is not None and current.initiated and not current.confirmed
+    if current is None or not crossed or session.id < current.id:
+        use_session(work, peer, session)
+
+
+def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
+    """Seal one row; False when the window is full."""
+    entry = encode(Entry(row.id, row.sent_at, row.counter, _final_content(work, row)))
+    parts = [entry[start : start + PART_SIZE] for start in range(0, len(entry), PART_SIZE)]
+    if session.next_number + len(parts) - 1 - session.acked > WINDOW:
+        return False
+    floor = _floor(work, session)
+    envelopes = []
+    state = Session.from_bytes(session.state)
+    acknowledgements = collect_acknowledgements(work, session)
+    session = work.need(SessionRow, session.id)
+    for index, part in enumerate(parts):
+        frame = Frame(
+            session.next_number + index,
+            floor,
+            index,
+            len(parts),
+            part,
+            acknowledgements if index == 0 else (),
+            quiet=not work.me.delivery_receipts,
+        )
+        state, envelope = state.seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
+        envelopes.append(envelope)
+    work.put(
+        msgspec.structs.replace(
+            row,
+            state=OutboxState.SEALED,
+            session=session.id,
+            first=session.next_number,
+            envelopes=tuple(envelopes),
+            next_at=work.now,
+        )
+    )
+    work.put(msgspec.structs.replace(session, state=state.to_bytes(), next_number=session.next_number + len(parts)))
+    return True
+
+
+def _floor(work: Work, session: SessionRow) -> int:
+    """The lowest number of the session that I still keep; the next one when none."""
+    kept = [row.first for row in work.find(Outbox, where={"session": session.id})]
+    return min(kept, default=session.next_number)
+
+
+def _final_content(work: Work, row: Outbox) -> bytes:
+    """The content with this device's pointers in its attachments, wrapped when it is a copy for a device of mine."""
+    content = row.content
+    if row.uploads:
+        text = decode_content(content)
+        assert isinstance(text, Text)
+        pointers = [upload.pointer for upload in outbox.uploads_of(work, row)]
+        attachments = tuple(
+            msgspec.structs.replace(attachment, pointer=pointer)
+            for attachment, pointer in zip(text.attachments, pointers, strict=True)
+        )
+        content = encode_content(msgspec.structs.replace(text, attachments=attachments))
+    return encode_content(SentCopy(row.copy_of, content)) if row.copy_of else content
+
+
+# --- acknowledgements ------------------------------------------------------------------------------------------------
+
+
+def collect_acknowledgements(work: Work, session: SessionRow) -> tuple[Acknowledgement, ...]:
+    """What is due to the device behind `session`, at most four; marked as said."""
+    due = [
+        row
+        for row in work.find(SessionRow, where={"account": session.account, "device": session.device})
+        if row.acknowledge_at
+    ]
+    due = sorted(due, key=lambda row: row.acknowledge_at)[:4]
+    for row in due:
+        work.put(msgspec.structs.replace(row, acknowledge_at=0))
+    return tuple(Acknowledgement(row.id, row.received, row.highest) for row in due)
+
+
+def due_acknowledgements(work: Work) -> list[PeerDevice]:
+    """The devices to which a bare acknowledgement is due now."""
+    sessions = work.find(SessionRow, at_most=("acknowledge_at", work.now))
+    found = {}
+    for session in sessions:
+        if session.acknowledge_at and session.device:
+            peer = work.get(PeerDevice, session.account, session.device)
+            if peer is not None and peer.address is not None:
+                found[peer.account, peer.device] = peer
+    return list(found.values())
+
+
+def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"") -> bytes | None:
+    """One envelope outside the order: the acknowledgements that are due, and what nobody needs to keep (typing)."""
+    session = sending_session(work, peer)
+    if session is None:
+        return None
+    acknowledgements = collect_acknowledgements(work, session)
+    session = work.need(SessionRow, session.id)
+    frame = Frame(
+        0, _floor(work, session), 0, 1 if payload else 0, payload, acknowledgements, not work.me.delivery_receipts
+    )
+    state, envelope = Session.from_bytes(session.state).seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
+    work.put(msgspec.structs.replace(session, state=state.to_bytes()))
+    return envelope
+
+
+def acknowledge_later(work: Work, peer: PeerDevice, pause_ms: int) -> None:
+    """A bare acknowledgement could not be put: say it again."""
+    for session in work.find(SessionRow, where={"account": peer.account, "device": peer.device}):
+        if session.received and not session.acknowledge_at:
+            work.put(msgspec.structs.replace(session, acknowledge_at=work.now + pause_ms))
