@@ -100,7 +100,7 @@ class Link:
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
-    async def call(self, request: Request, *, timeout_s: float = CALL_S) -> Response:
+    async def call(self, request: Request, *, timeout_s: float | None = CALL_S) -> Response:
         """Send one request and wait for its answer, which is never a `Refusal`.
 
         Raises:
@@ -116,7 +116,7 @@ class Link:
             raise no_answer() from error
 
     async def subscribe(
-        self, get: bytes, after: int, deliver: Deliver, *, timeout_s: float = CALL_S
+        self, get: bytes, after: int, deliver: Deliver, *, timeout_s: float | None = CALL_S
     ) -> OpenSubscription:
         """Have every envelope after entry `after` delivered by calls of `deliver(number, envelope)` on the event loop.
 

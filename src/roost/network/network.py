@@ -1,0 +1,197 @@
+"""The network as the agent uses it: own relays over persistent links, all others through them.
+
+One class joins the keepers of own relays with the federated route. It decides which route a request takes, and fills in
+the access secrets of own relays; it does not decide what to send, to whom, or when to send it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Literal, Self
+
+import msgspec
+
+from roost.crypto import Entropy
+from roost.errors import CallerError, Unreachable
+from roost.network.backoff import BackoffPolicy
+from roost.network.dial import Connect, connect_relay
+from roost.network.errors import no_answer
+from roost.network.federation import DestinationUnreachable, Federation
+from roost.network.keeper import Keeper, OnState
+from roost.network.subscription import Subscription
+from roost.wire.addresses import RelayAddress
+from roost.wire.links import RelayLink
+from roost.wire.mailbox import Create, Forward, PutCard, Request, Response
+
+Route = Literal["central", "federated"]
+
+
+class Network:
+    """Requests to relays, and subscriptions at own ones. An async context manager; leaving it ends every link.
+
+    `on_state(relay key, reachable, reason)` is called when an own relay comes or goes, with a sentence for people.
+    """
+
+    def __init__(
+        self,
+        entropy: Entropy,
+        on_state: OnState,
+        *,
+        connect: Connect = connect_relay,
+        backoff: BackoffPolicy | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._entropy = entropy
+        self._on_state = on_state
+        self._connect = connect
+        self._policy = backoff
+        self._keepers: dict[bytes, Keeper] = {}  # by relay key, the primary first
+        self._closing: set[asyncio.Task[None]] = set()
+        self._federation = Federation(entropy, now)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all links and wait until they are gone."""
+        self.set_relays(())
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    # --- own relays ---------------------------------------------------------------------------------------------------
+
+    def set_relays(self, links: Sequence[RelayLink]) -> None:
+        """These are the own relays from now on; the first is the primary, which forwards.
+
+        Links that stay keep standing. A relay whose link changed is connected anew, with its subscriptions; those of a
+        relay that is gone are closed.
+        """
+        before, self._keepers = self._keepers, {}
+        for link in links:
+            key = link.address.key
+            if key in self._keepers:
+                continue
+            kept = before.get(key)
+            if kept is not None and kept.relay == link:
+                self._keepers[key] = before.pop(key)
+            else:
+                self._keepers[key] = self._started(link, kept.take_subscriptions() if kept else ())
+        for keeper in before.values():
+            for subscription in keeper.take_subscriptions():
+                subscription.close()
+            ending = asyncio.create_task(keeper.close())
+            self._closing.add(ending)
+            ending.add_done_callback(self._closing.discard)
+
+    def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> Keeper:
+        keeper = Keeper(link, self._connect, self._entropy, self._on_state, self._policy)
+        for subscription in subscriptions:
+            keeper.subscribe(subscription)
+        keeper.start()
+        return keeper
+
+    def route(self, relay: RelayAddress) -> Route:
+        """How a request to this relay travels."""
+        return "central" if relay.key in self._keepers else "federated"
+
+    def reachable(self, relay_key: bytes) -> bool:
+        """Whether the link to this own relay stands."""
+        keeper = self._keepers.get(relay_key)
+        return keeper is not None and keeper.up
+
+    def problem(self, relay_key: bytes) -> Unreachable | None:
+        """Why the link to this own relay does not stand: an error with message, code and hint."""
+        keeper = self._keepers.get(relay_key)
+        return keeper.problem if keeper else None
+
+    async def connected(self, relay_key: bytes, timeout_s: float) -> bool:
+        """Wait until the link to this own relay stands: True; False after a failed attempt or `timeout_s` seconds."""
+        keeper = self._keepers.get(relay_key)
+        if keeper is None:
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await keeper.standing(insist=True)
+        except (Unreachable, TimeoutError):
+            return False
+        return True
+
+    def retry_now(self) -> None:
+        """Connect at once wherever a link is down, without waiting out the back-off."""
+        for keeper in self._keepers.values():
+            keeper.retry_now()
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    async def call(self, relay: RelayAddress, request: Request, *, timeout_s: float = 20) -> Response:
+        """The relay's answer to `request`, never a `Refusal`; over the own link, or federated through an own relay.
+
+        Cancelling gives the request up; the relay may have acted on it all the same. Every request may be repeated.
+
+        Raises:
+            Refused: the relay said no; `code` is one of RefusalCode's.
+            Unreachable: no answer, for whatever reason; at once when the link is down and connecting fails.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                keeper = self._keepers.get(relay.key)
+                if keeper is not None:
+                    return await _own_call(keeper, request)
+                return await self._federated(relay, request)
+        except TimeoutError as error:
+            raise no_answer() from error
+
+    async def _federated(self, relay: RelayAddress, request: Request) -> Response:
+        """Through the first own relay that can be reached."""
+        failure = Unreachable("This profile has no relay.", code="no_relay", hint="Add one: roost relays add LINK.")
+        for keeper in tuple(self._keepers.values()):
+            try:
+                return await self._federation.call(partial(_own_call, keeper), relay, request)
+            except DestinationUnreachable:
+                raise  # another own relay would only be one more to learn who is written to
+            except Unreachable as error:
+                failure = error
+        raise failure
+
+    def subscribe(
+        self,
+        relay: RelayAddress,
+        get: bytes,
+        after: Callable[[], int],
+        deliver: Callable[[int, bytes], None],
+    ) -> Subscription:
+        """Have everything after entry `after()` of a mailbox at an own relay delivered, over every link to come.
+
+        `deliver(number, envelope)` runs on the event loop and must only hand over; `after` is asked again after every
+        reconnect, so what was delivered and not yet stored comes again.
+
+        Raises:
+            CallerError: the relay is not an own one.
+        """
+        keeper = self._keepers.get(relay.key)
+        if keeper is None:
+            raise CallerError("Only mailboxes at one of your own relays can be subscribed to.", code="not_own_relay")
+        subscription = Subscription(get, after, deliver, partial(self._unsubscribe, relay.key))
+        keeper.subscribe(subscription)
+        return subscription
+
+    def _unsubscribe(self, relay_key: bytes, subscription: Subscription) -> None:
+        keeper = self._keepers.get(relay_key)
+        if keeper is not None:
+            keeper.unsubscribe(subscription)
+
+
+async def _own_call(keeper: Keeper, request: Request) -> Response:
+    """Only an own relay gets the access secret in its link, and only where it asks for one."""
+    if isinstance(request, (Create, PutCard, Forward)):
+        request = msgspec.structs.replace(request, admission=keeper.relay.access.encode())
+    return await keeper.call(request)
