@@ -79,7 +79,8 @@ def _sessions(work: Work, mailbox: OwnMailbox) -> list[SessionRow]:
 
 
 def _open_handshake(work: Work, mailbox: OwnMailbox, envelope: bytes) -> tuple[SessionRow, bytes] | None:
-    where = {"account": mailbox.account} if mailbox.account else {"invitation": mailbox.invitation}
+    known = bool(mailbox.account) and work.me.linked
+    where = {"account": mailbox.account} if known else {"invitation": mailbox.invitation}
     for prekey in work.find(Prekey, where=where):
         local = sealing.local_identity(work.me, prekey.as_account)
         try:
