@@ -25,7 +25,7 @@ from roost.network.keeper import Keeper, OnState
 from roost.network.subscription import Subscription
 from roost.wire.addresses import RelayAddress
 from roost.wire.links import RelayLink
-from roost.wire.mailbox import Create, Forward, PutCard, Request, Response
+from roost.wire.mailbox import Create, Forward, GetInfo, PutCard, Request, Response
 
 Route = Literal["central", "federated"]
 
@@ -192,6 +192,6 @@ class Network:
 
 async def _own_call(keeper: Keeper, request: Request) -> Response:
     """Only an own relay gets the access secret in its link, and only where it asks for one."""
-    if isinstance(request, (Create, PutCard, Forward)):
+    if isinstance(request, (Create, PutCard, Forward, GetInfo)):
         request = msgspec.structs.replace(request, admission=keeper.relay.access.encode())
     return await keeper.call(request)

@@ -172,9 +172,10 @@ class DeleteCard(Record, frozen=True, tag=13):
 
 
 class GetInfo(Record, frozen=True, tag=14):
-    """The relay's own `SignedInfo`, or, of another relay, the one it showed to this relay."""
+    """The relay's own `SignedInfo`, or, of another relay, the one it showed to this relay: for admitted clients."""
 
     of: RelayAddress | None = None
+    admission: Secret = b""
 
 
 class Forward(Record, frozen=True, tag=15):
