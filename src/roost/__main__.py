@@ -1,0 +1,5 @@
+"""`python -m roost` is `roost`."""
+
+from roost.apps.cli import main
+
+main()

@@ -1,0 +1,102 @@
+"""How an app gets a backend for a profile: the running agent if there is one, else the same agent in this process.
+
+Two processes never open one profile: whoever runs a `Service` holds the profile's lock. Who asks for the passphrase is
+the app's business; here it is a value or a question. Place: agent, the door for apps and the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from roost.agent.api.client import Client, find_agent
+from roost.agent.api.endpoint import Endpoint
+from roost.agent.operations import Backend
+from roost.errors import CallerError, RoostError
+
+Passphrase = str | Callable[[], str] | None
+
+
+@asynccontextmanager
+async def open_backend(folder: Path, passphrase: Passphrase = None) -> AsyncIterator[Backend]:
+    """A backend for the profile in `folder`, closed at the end of the context.
+
+    `passphrase` is asked for only where this process opens the profile and it needs one.
+
+    Raises:
+        CallerError: `no_profile`, `passphrase_needed`, `wrong_passphrase`.
+        SurroundingsError: `profile_busy` and whatever else keeps a profile from opening.
+    """
+    async with AsyncExitStack() as stack:
+        yield await find_agent(folder) or await _own(stack, folder, passphrase)
+
+
+async def _own(stack: AsyncExitStack, folder: Path, passphrase: Passphrase) -> Backend:
+    """A service in this process. An agent that started while we waited for the lock serves as well."""
+    from roost.agent.service import Service
+
+    typed = unlock(folder, passphrase)
+    try:
+        return await stack.enter_async_context(Service.open(folder, typed))
+    except RoostError as error:
+        agent = await find_agent(folder) if error.code == "profile_busy" else None
+        if agent is None:
+            raise
+        return agent
+
+
+def is_agent(backend: Backend) -> bool:
+    """Whether `backend` is a running agent, which goes on when this process ends."""
+    return isinstance(backend, Client)
+
+
+def profile_exists(folder: Path) -> bool:
+    """Whether a profile lies in `folder`. Raises SurroundingsError where one does that this version cannot read."""
+    from roost.store import ProfileFolder
+
+    try:
+        ProfileFolder.open(folder)
+    except CallerError:
+        return False
+    return True
+
+
+def protection_of(folder: Path) -> str:
+    """What protects the profile in `folder`: `passphrase`, `keyring` or `none`. Raises CallerError `no_profile`."""
+    from roost.store import ProfileFolder
+
+    by = ProfileFolder.open(folder).key_file.protection
+    return str(by.__struct_config__.tag)
+
+
+def unlock(folder: Path, passphrase: Passphrase) -> str | None:
+    """The passphrase, asked for if the profile needs one. Raises CallerError `no_profile`."""
+    from roost.store import ProfileFolder
+
+    if not ProfileFolder.open(folder).needs_passphrase:
+        return None
+    return passphrase() if callable(passphrase) else passphrase
+
+
+@asynccontextmanager
+async def run_agent(folder: Path, passphrase: Passphrase = None, *, version: str = "") -> AsyncIterator[Endpoint]:
+    """The agent: a service that holds the connections, and the local API over it, while the context lasts.
+
+    Raises as `open_backend`, and CallerError `agent_running` where another agent serves the profile already.
+    """
+    from roost.agent.api.server import serve
+    from roost.agent.service import Service
+
+    running = CallerError("An agent runs for this profile already.", code="agent_running", hint="Stop it first.")
+    if await find_agent(folder) is not None:
+        raise running
+    try:
+        opened = Service.open(folder, unlock(folder, passphrase))
+        async with AsyncExitStack() as stack:
+            service = await stack.enter_async_context(opened)
+            yield await stack.enter_async_context(serve(service, folder, version=version))
+    except RoostError as error:
+        if error.code == "profile_busy" and await find_agent(folder) is not None:
+            raise running from error
+        raise

@@ -1,0 +1,39 @@
+"""`roost relay check`: the operator's self-test, as a value that apps show. The test itself is network.check's."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roost.agent.views import Done
+
+
+class RelayCheck(Done, frozen=True, kw_only=True):
+    """A relay that passed. `steps_ms`: how long connect, create, put, deliver, trim, delete and packet took."""
+
+    host: str
+    reachable: bool
+    key_right: bool
+    carrier: str  # raw or websocket
+    open: bool  # anyone may create mailboxes
+    software: str
+    steps_ms: dict[str, float] = msgspec.field(default_factory=dict)
+
+
+async def check_relay_link(link: str) -> RelayCheck:
+    """Test the relay behind `link` with a mailbox of one's own. Raises what stopped the test."""
+    from roost.network import SYSTEM_ENTROPY, check_relay
+    from roost.wire.links import parse_relay_link
+
+    relay = parse_relay_link(link)
+    report = await check_relay(relay, entropy=SYSTEM_ENTROPY)
+    if report.problem is not None:
+        raise report.problem
+    return RelayCheck(
+        host=relay.address.endpoint,
+        reachable=report.reachable,
+        key_right=report.key_right,
+        carrier=report.carrier,
+        open=report.open,
+        software=report.software,
+        steps_ms={step: round(took, 2) for step, took in report.steps_ms.items()},
+    )

@@ -1,0 +1,101 @@
+"""`status`, `sync`, `relays`: connections, and what waits."""
+
+from __future__ import annotations
+
+import click
+
+from roost.apps.cli.common import SECONDS, RoostGroup, command, yes_option
+from roost.apps.cli.formats import one_line
+from roost.apps.cli.session import Session, session, text_argument
+
+
+@command("status", "roost status")
+def status() -> None:
+    """Show whether your relays are reachable, and how many messages wait to be delivered."""
+    from roost.agent.operations import Status
+
+    here = session()
+    now = here.call(Status())
+    if here.json:
+        here.out.line(now)
+        return
+    from rich.text import Text
+
+    for relay in now.relays:
+        mark = Text("● ", style="green" if relay.reachable else "red")
+        words = "reachable" if relay.reachable else f"not reachable {one_line(relay.reason)}".strip()
+        here.out.say(mark.append(f"{relay.link_host}  {words}", style="default"))
+    here.out.say(f"{_count(now.waiting, 'message')} waiting, {now.unread} unread, {_count(now.requests, 'request')}")
+    if now.agent:
+        here.out.say("the agent is running")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+@command("sync", "roost sync", "roost sync --timeout 5")
+@click.option("--timeout", type=SECONDS, default=30.0, metavar="SECONDS", help="Seconds at most (30).")
+def sync(timeout: float) -> None:
+    """Send and fetch all that is waiting, now."""
+    from roost.agent.operations import Sync
+
+    here = session()
+    result = here.call(Sync(timeout_s=timeout))
+    if here.json:
+        here.out.line(result)
+        return
+    here.out.say(f"received {result.received}, sent {result.sent}, {result.waiting} still waiting")
+
+
+@click.group("relays", cls=RoostGroup, examples=("roost relays list", "roost relays add 'roost-relay://…'"))
+def relays() -> None:
+    """Your relays: where your mailboxes are. Contacts follow when they change."""
+
+
+@relays.command("list", examples=("roost relays list",))
+def relays_list() -> None:
+    """List your relays."""
+    from roost.agent.operations import RelaysList
+
+    here = session()
+    own = here.call(RelaysList())
+    if here.json:
+        here.out.lines(own)
+        return
+    for relay in own:
+        _show_relay(here, relay.host, relay.reachable, "  (new mailboxes go here)" if relay.primary else "")
+
+
+def _show_relay(here: Session, host: str, reachable: bool, more: str = "") -> None:
+    here.out.say(f"{host}  {'reachable' if reachable else 'not reachable'}{more}")
+
+
+@relays.command("add", examples=("roost relays add 'roost-relay://…'",))
+@click.argument("link")
+def relays_add(link: str) -> None:
+    """Use one more relay."""
+    from roost.agent.operations import RelaysAdd
+
+    here = session()
+    added = here.call(RelaysAdd(link=text_argument(link)))
+    if here.json:
+        here.out.line(added)
+    else:
+        _show_relay(here, added.host, added.reachable, "  added")
+
+
+@relays.command("remove", examples=("roost relays remove chat.example.org",))
+@click.argument("host")
+@yes_option
+def relays_remove(host: str, yes: bool) -> None:
+    """Leave a relay; what it keeps for you is fetched first."""
+    from roost.agent.operations import RelaysRemove
+
+    here = session()
+    here.confirm(f"Leave {host}? Your contacts are told to write elsewhere.", yes=yes)
+    removed = here.call(RelaysRemove(host=host))
+    if here.json:
+        here.out.line(removed)
+    else:
+        here.out.say(f"{removed.host}  removed")

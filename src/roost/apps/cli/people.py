@@ -1,0 +1,105 @@
+"""`contacts`, `verify`, `rename`, `block`, `unblock`, `introduce`: the people one knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from roost.apps.cli.common import command, yes_option
+from roost.apps.cli.formats import grouped, one_line
+from roost.apps.cli.session import Session, session, text_argument
+
+if TYPE_CHECKING:
+    from roost.agent.views import ContactChange
+
+
+@command("contacts", "roost contacts", "roost contacts --json | jq -r .name")
+def contacts() -> None:
+    """List contacts: those who accepted, those you asked, those you blocked. Works offline."""
+    from roost.agent.operations import Contacts
+    from roost.apps.cli.render import contacts as show
+
+    here = session()
+    people = here.call(Contacts())
+    if here.json:
+        here.out.lines(people)
+        return
+    here.out.say(show(people) if people else "No contacts yet. Invite someone: roost invite")
+
+
+@command("verify", "roost verify Bob", "roost verify Bob --confirm")
+@click.argument("conversation")
+@click.option("--confirm/--unconfirm", "confirm", default=None, help="Mark it compared and right, or take that back.")
+def verify(conversation: str, confirm: bool | None) -> None:
+    """Show the safety number of a conversation.
+
+    Compare it with the other side over a way you trust, such as face to face. If both see the same 60 digits, nobody
+    stands between you: mark it with --confirm.
+    """
+    from roost.agent.operations import Verify
+
+    here = session()
+    number = here.call(Verify(conversation=conversation, confirm=confirm))
+    if here.json:
+        here.out.line(number)
+        return
+    digits = grouped(number.safety_number).split(" ")
+    for start in range(0, len(digits), 4):
+        here.out.say("  " + " ".join(digits[start : start + 4]))
+    here.out.say("verified" if number.verified else "not verified: compare it, then: roost verify … --confirm")
+
+
+def _changed(here: Session, change: ContactChange, words: str) -> None:
+    if here.json:
+        here.out.line(change)
+    else:
+        here.out.say(f"{one_line(change.name, 40)} {words}")
+
+
+@command("rename", "roost rename Bob 'Bob (work)'", "roost rename 'Bob (work)' ''")
+@click.argument("contact")
+@click.argument("name")
+def rename(contact: str, name: str) -> None:
+    """Give a contact a name of your own; '' goes back to theirs. Nobody else sees it."""
+    from roost.agent.operations import Rename
+
+    here = session()
+    _changed(here, here.call(Rename(contact=contact, name=text_argument(name))), "is the name now.")
+
+
+@command("block", "roost block Bob")
+@click.argument("contact")
+@yes_option
+def block(contact: str, yes: bool) -> None:
+    """Block a contact: nothing they write reaches you any more."""
+    from roost.agent.operations import Block
+
+    here = session()
+    here.confirm(f"Block {contact}?", yes=yes)
+    _changed(here, here.call(Block(contact=contact)), "is blocked.")
+
+
+@command("unblock", "roost unblock Bob")
+@click.argument("contact")
+def unblock(contact: str) -> None:
+    """Let a blocked contact write again."""
+    from roost.agent.operations import Unblock
+
+    here = session()
+    _changed(here, here.call(Unblock(contact=contact)), "can write to you again.")
+
+
+@command("introduce", "roost introduce Bob Carol")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+def introduce(first: str, second: str) -> None:
+    """Introduce two of your contacts to each other; both are asked."""
+    from roost.agent.operations import Introduce
+
+    here = session()
+    done = here.call(Introduce(first=first, second=second))
+    if here.json:
+        here.out.line(done)
+        return
+    here.out.say("Both are told. They can write to each other once they agreed.")

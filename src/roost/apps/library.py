@@ -1,0 +1,240 @@
+"""The library: `roost.open(profile)` gives `Me`, whose methods are the agent's operations under short names.
+
+    async with roost.open("~/bot") as me:
+        async for event in me.events():
+            match event:
+                case roost.ContactRequest():
+                    await event.accept()
+                case roost.Message(mine=False):
+                    await event.reply(event.text)
+
+With an agent running for the profile it is asked, otherwise the profile is opened in this process. Every method may
+raise roost.RoostError with a stable `code`. Place: apps; it talks to the agent only. docs/api.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from roost.agent import operations as ask
+from roost.agent import views
+from roost.agent.events import Event, MessageEvent, RequestEvent
+from roost.agent.operations import Backend, Request
+
+R = TypeVar("R")
+Duration = timedelta | int | None
+
+
+class Message:
+    """A message that came in, or that another of one's own devices sent (`mine`)."""
+
+    def __init__(self, me: Me, data: views.MessageView) -> None:
+        self._me = me
+        self.data = data
+
+    @property
+    def id(self) -> str:
+        return self.data.id
+
+    @property
+    def text(self) -> str:
+        return self.data.text
+
+    @property
+    def conversation(self) -> str:
+        return self.data.conversation
+
+    @property
+    def sender(self) -> str:
+        """A contact's id, or `me`."""
+        return self.data.sender
+
+    @property
+    def mine(self) -> bool:
+        return self.data.sender == views.ME
+
+    @property
+    def attachments(self) -> tuple[views.AttachmentView, ...]:
+        return self.data.attachments
+
+    async def reply(self, text: str = "", *, files: Sequence[str | Path] = ()) -> views.SentMessage:
+        """Answer in the same conversation, quoting this message."""
+        return await self._me.send(self.conversation, text, files=files, reply_to=self.id)
+
+    async def react(self, emoji: str) -> None:
+        await self._me.call(ask.React(id=self.id, emoji=emoji))
+
+    async def save(self, to: str | Path, attachment: int = 0) -> views.SavedFile:
+        return await self._me.save(self.id, to, attachment)
+
+    async def mark_read(self) -> None:
+        """This message and those before it are read; the sender is told."""
+        await self._me.call(ask.MarkRead(conversation=self.conversation, upto=self.id))
+
+
+class ContactRequest:
+    """Someone asks to become a contact."""
+
+    def __init__(self, me: Me, data: views.RequestView) -> None:
+        self._me = me
+        self.data = data
+
+    @property
+    def id(self) -> str:
+        return self.data.id
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    @property
+    def greeting(self) -> str:
+        return self.data.greeting
+
+    async def accept(self, name: str | None = None) -> views.NamedContact:
+        return await self._me.accept(self.id, name)
+
+    async def decline(self) -> None:
+        await self._me.call(ask.Decline(id=self.id))
+
+
+class Me:
+    """One's own account: `account`, `device`, `name`, and what one can do."""
+
+    def __init__(self, backend: Backend, identity: views.Identity) -> None:
+        self._backend = backend
+        self.identity = identity
+
+    @property
+    def account(self) -> str:
+        return self.identity.account
+
+    @property
+    def device(self) -> str:
+        return self.identity.device
+
+    @property
+    def name(self) -> str:
+        return self.identity.name
+
+    async def call(self, request: Request[R]) -> R:
+        """Any operation of roost.agent.operations."""
+        return await self._backend.call(request)
+
+    async def events(self, *, from_now: bool = False) -> AsyncIterator[Message | ContactRequest | Event]:
+        """What happens, for ever; first, unless `from_now`, what came since somebody last listened.
+
+        Messages and contact requests come as `Message` and `ContactRequest`, everything else as in roost.agent.events.
+        """
+        async for event in self._backend.events(from_now=from_now):
+            match event:
+                case MessageEvent():
+                    yield Message(self, event)
+                case RequestEvent():
+                    yield ContactRequest(self, event)
+                case _:
+                    yield event
+
+    async def send(
+        self,
+        conversation: str,
+        text: str = "",
+        *,
+        files: Sequence[str | Path] = (),
+        reply_to: str | None = None,
+        expire: Duration = None,
+        key: str | None = None,
+        wait: str | None = None,
+        timeout_s: float = ask.WAIT_S,
+    ) -> views.SentMessage:
+        """Returns once the message is in the outbox, or as far as `wait` (sent, delivered, read), or after `timeout_s`.
+
+        The same `key` sends once, however often the call is repeated.
+        """
+        request = ask.Send(
+            conversation=conversation,
+            text=text,
+            files=tuple(map(_absolute, files)),
+            reply_to=reply_to,
+            expire_s=_seconds(expire),
+            key=key,
+            wait=views.MessageState(wait) if wait else None,
+            wait_timeout_s=timeout_s,
+        )
+        return await self.call(request)
+
+    async def edit(self, id: str, text: str) -> None:
+        await self.call(ask.Edit(id=id, text=text))
+
+    async def delete(self, id: str, *, everyone: bool = False) -> None:
+        await self.call(ask.DeleteMessage(id=id, everyone=everyone))
+
+    async def read(
+        self, conversation: str, *, limit: int | None = None, before: str | None = None, mark_read: bool = True
+    ) -> list[Message]:
+        page = await self.call(ask.Read(conversation=conversation, limit=limit, before=before, mark_read=mark_read))
+        return [Message(self, item) for item in page.messages]
+
+    async def search(self, words: str, *, limit: int = 100) -> list[Message]:
+        page = await self.call(ask.Search(words=words, limit=limit))
+        return [Message(self, item) for item in page.messages]
+
+    async def save(self, id: str, to: str | Path, attachment: int = 0) -> views.SavedFile:
+        return await self.call(ask.Save(id=id, attachment=attachment, to=_absolute(to)))
+
+    async def typing(self, conversation: str, *, active: bool = True) -> None:
+        await self.call(ask.Typing(conversation=conversation, active=active))
+
+    async def contacts(self) -> list[views.ContactView]:
+        people = await self.call(ask.Contacts())
+        return list(people)
+
+    async def invite(self, *, one_time: bool = True, expire: Duration = None) -> views.InvitationView:
+        return await self.call(ask.Invite(one_time=one_time, expire_s=_seconds(expire)))
+
+    async def add(self, link: str, greeting: str = "") -> views.AddedContact:
+        return await self.call(ask.Add(link=link, greeting=greeting))
+
+    async def requests(self) -> list[ContactRequest]:
+        return [ContactRequest(self, item) for item in await self.call(ask.Requests())]
+
+    async def accept(self, request: str, name: str | None = None) -> views.NamedContact:
+        """`request` is the request's id, or the name where only one asks under it."""
+        return await self.call(ask.Accept(id=request, name=name))
+
+    async def status(self) -> views.StatusView:
+        return await self.call(ask.Status())
+
+    async def sync(self, timeout_s: float = ask.WAIT_S) -> views.SyncResult:
+        return await self.call(ask.Sync(timeout_s=timeout_s))
+
+
+@asynccontextmanager
+async def open(
+    profile: str | Path | None = None, passphrase: str | Callable[[], str] | None = None
+) -> AsyncIterator[Me]:
+    """`Me` for the profile in a folder; None takes ROOST_PROFILE or the platform's data folder.
+
+    `passphrase` None takes ROOST_PASSPHRASE. Raises roost.RoostError: `no_profile`, `passphrase_needed`,
+    `wrong_passphrase`, `profile_busy`…
+    """
+    from roost.agent.connect import open_backend
+    from roost.apps.folders import default_profile
+
+    folder = Path(_absolute(default_profile() if profile is None else profile))
+    typed = passphrase if passphrase is not None else os.environ.get("ROOST_PASSPHRASE") or None
+    async with open_backend(folder, typed) as backend:
+        yield Me(backend, await backend.call(ask.WhoAmI()))
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _seconds(duration: Duration) -> int | None:
+    return int(duration.total_seconds()) if isinstance(duration, timedelta) else duration
