@@ -1,0 +1,240 @@
+"""Writes tests/vectors/wire/*.json: regression vectors, made by this implementation from the values below.
+
+    python -m tests.wire.make_vectors
+
+They pin today's bytes; they are not known answers from elsewhere. A changed line in them is a change of the protocol.
+Bytes are hex. Long ones are lists of pieces, of which `{"byte": "ab", "times": 4096}` is a repetition.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from roost.wire import content as c
+from roost.wire import identity as i
+from roost.wire import links
+from roost.wire import mailbox as m
+from roost.wire.addresses import MailboxAddress, RelayAddress
+from roost.wire.codec import Extension, Record, encode
+from roost.wire.frames import frame
+from roost.wire.padding import pad
+from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE
+
+FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "wire"
+NOTE = "Regression vectors, made by this implementation (python -m tests.wire.make_vectors); not independent answers."
+REPETITION = 64  # from this many equal bytes on
+
+
+def counting(first: int, length: int = 32) -> bytes:
+    """`length` different bytes, so that swapped fields would show."""
+    return bytes((first + step) % 256 for step in range(length))
+
+
+RELAY = RelayAddress("relay.example", 443, counting(0x00))
+BEHIND_PROXY = RelayAddress("2001:db8::7", 8443, counting(0x20), counting(0x40))
+ADDRESS = MailboxAddress(RELAY, counting(0x60))
+ENVELOPE = b"\xee" * ENVELOPE_SIZE
+BLOB = b"\xbb" * BLOB_SIZE
+ID = counting(0xA0, 16)
+OTHER_ID = counting(0xB0, 16)
+DEVICES = i.DeviceList(
+    counting(0x80), 2, counting(0x10), (i.DeviceEntry(counting(0x01), counting(0x21), 1_780_000_000),)
+)
+SIGNED_LIST = i.SignedDeviceList(encode(DEVICES), counting(0x41, 64))
+CARD = i.Card(
+    counting(0x80), counting(0x01), SIGNED_LIST, counting(0x22), b"\xcc" * 1_184, counting(0x33), ADDRESS,
+    1_780_000_000_123, 1_781_209_600, "Laptop",
+)  # fmt: skip
+SIGNED_CARD = i.SignedCard(encode(CARD), counting(0x42, 64))
+ABOUT = c.About("Ada", "Writing", b"\x89PNG")
+ATTACHMENT = c.Attachment(
+    "photo.jpg", 123_456, "image/jpeg", counting(0x90), c.BlobPointer(counting(0x91), ID, 3), False
+)
+TEXT = c.Text("Grüße, Ada", (c.Span(0, 5, c.Style.BOLD),), OTHER_ID, (ATTACHMENT,), 3_600, True)
+ENTRY = c.Entry(ID, 1_780_000_000_123, 7, encode(c.Text("Hello")))
+INFO = m.RelayInfo(
+    1, counting(0x00), counting(0x51), m.PacketKey(b"\xdd" * 1_216, 1_780_604_800), 1_780_000_000, True, 30, "roost 0.1"
+)
+SIGNED_INFO = m.SignedInfo(encode(INFO), counting(0x43, 64))
+NEEDS = m.Needs(ID, 3)
+GRANT = m.Grant(counting(0x70), m.Right.PUT, 500)
+
+IDENTITY: tuple[Record, ...] = (
+    RELAY,
+    BEHIND_PROXY,
+    ADDRESS,
+    Extension(1, b"later"),
+    DEVICES.devices[0],
+    DEVICES,
+    i.DeviceList(counting(0x80), 1, bytes(32), DEVICES.devices, (Extension(1, b"\x01"), Extension(300, b""))),
+    SIGNED_LIST,
+    CARD,
+    SIGNED_CARD,
+)
+CONTENTS: tuple[Record, ...] = (
+    c.Text("Hello"),
+    TEXT,
+    c.Text("", attachments=(c.Attachment("note.ogg", 0, "", bytes(32), None, True),)),
+    c.Edit(ID, "Hello!", (c.Span(0, 5, c.Style.CODE),)),
+    c.Deletion(ID),
+    c.Reaction(ID, "👍"),
+    c.Reaction(ID, ""),
+    c.Receipt((ID, OTHER_ID)),
+    c.Typing(True),
+    ABOUT,
+    c.TimerChange(86_400),
+    c.CallSignal(ID, b"offer"),
+    c.Poll("Tea or coffee?", ("Tea", "Coffee"), True),
+    c.Vote(ID, (0, 1)),
+    c.ContactRequest("Ada", "We met at the library.", SIGNED_LIST, counting(0x01), ADDRESS),
+    c.ContactAcceptance(ABOUT, SIGNED_CARD),
+    c.DeviceAnnouncement(SIGNED_CARD),
+    c.IntroductionRequest(ID, "Ada", counting(0x80)),
+    c.IntroductionLink(ID, "roost:AAAA"),
+    c.Introduction("Ada", counting(0x80), "roost:AAAA"),
+    c.SentCopy(counting(0x80), encode(c.Text("Hello"))),
+    c.ReadMark(counting(0x80), (ID,)),
+    c.ContactSync(counting(0x80), "Ada", "Mum", 1, True, SIGNED_LIST, (SIGNED_CARD,), 3_600),
+    c.ContactRemoved(counting(0x80)),
+    c.DeviceWelcome(counting(0x81), SIGNED_LIST, ABOUT, SIGNED_CARD),
+    ENTRY,
+    c.Acknowledgement(ID, 4, 6),
+    c.Frame(5, 3, 0, 1, encode(ENTRY), (c.Acknowledgement(ID, 4, 6),), True),
+    c.Frame(0, 3, 0, 0, b"", (c.Acknowledgement(ID, 6, 6),)),
+)
+REQUESTS: tuple[Record, ...] = (
+    m.Create(m.MailboxKind.ORDINARY, (m.Grant(counting(0x71), m.Right.ADMIN), GRANT), b"access secret"),
+    m.Put(counting(0x60), ENVELOPE),
+    m.Put(counting(0x60), ENVELOPE, False, (NEEDS,), counting(0x05, 8)),
+    m.Put(counting(0x60), ENVELOPE, True),
+    m.Get(counting(0x61), 41, 10),
+    m.Subscribe(counting(0x61), 2**40),
+    m.Unsubscribe(7),
+    m.Trim(counting(0x62), 40, (38, 39)),
+    m.Seal(counting(0x62)),
+    m.Delete(counting(0x62)),
+    m.ChangeGrants(counting(0x62), (GRANT,), (counting(0x72),)),
+    m.PutBlob(counting(0x60), ID, counting(0x06), BLOB),
+    m.GetBlob(counting(0x61), counting(0x06)),
+    m.PutCard(counting(0x07), counting(0x08), 3, b"\xca" * 8_192, 1_781_209_600, b"access secret"),
+    m.GetCard(counting(0x07)),
+    m.DeleteCard(counting(0x07), counting(0x08)),
+    m.GetInfo(),
+    m.GetInfo(BEHIND_PROXY),
+    m.Forward(BEHIND_PROXY, b"\xfa" * 9_344, b"access secret"),
+    m.Packet(b"\xfa" * 9_344),
+    m.Ping(),
+)
+RESPONSES: tuple[Record, ...] = (
+    m.Refusal(m.RefusalCode.SLOW_DOWN, 1_500),
+    m.Refusal(m.RefusalCode.WORK_NEEDED, 0, encode(m.WorkChallenge(ID, 18))),
+    m.Done(),
+    m.Stored(42),
+    m.Entries((m.Entry(42, ENVELOPE), m.Entry(43, ENVELOPE)), True),
+    m.Subscribed(43),
+    m.BlobData(BLOB),
+    m.CardData(b"\xca" * 8_192),
+    m.WorkChallenge(ID, 18),
+    INFO.packet_key,
+    INFO,
+    SIGNED_INFO,
+    m.SealedAnswer(b"\xfb" * 8_208),
+)
+FRAMES: tuple[Record, ...] = (
+    m.Call(1, m.Ping()),
+    m.Call(2**32 - 1, m.Put(counting(0x60), ENVELOPE)),
+    m.Reply(1, m.Done()),
+    m.Delivery(3, 42, ENVELOPE),
+    m.Hello(SIGNED_INFO),
+    m.Goodbye(5_000),
+)
+
+
+def pieces(data: bytes) -> Any:
+    """Hex, or a list of hex and repetitions where that is much shorter."""
+    parts: list[Any] = []
+    for byte, run in itertools.groupby(data):
+        times = len(list(run))
+        if times >= REPETITION:
+            parts.append({"byte": f"{byte:02x}", "times": times})
+        elif parts and isinstance(parts[-1], str):
+            parts[-1] += f"{byte:02x}" * times
+        else:
+            parts.append(f"{byte:02x}" * times)
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], str) else parts or ""
+
+
+def joined(parts: Any) -> bytes:
+    """The bytes that `pieces` describes."""
+    if isinstance(parts, str):
+        return bytes.fromhex(parts)
+    return b"".join(
+        bytes.fromhex(part) if isinstance(part, str) else bytes.fromhex(part["byte"]) * part["times"] for part in parts
+    )
+
+
+def readable(value: Any) -> Any:
+    """A value in JSON terms: structures are objects with `structure` first, bytes `{"bytes": …}`, enums named."""
+    if isinstance(value, Record):
+        fields = {name: readable(getattr(value, name)) for name in value.__struct_fields__}
+        return {"structure": type(value).__name__, **fields}
+    if isinstance(value, bytes):
+        return {"bytes": pieces(value)}
+    if isinstance(value, enum.Enum):
+        return {"enum": type(value).__name__, "name": value.name, "value": value.value}
+    return [readable(item) for item in value] if isinstance(value, tuple) else value
+
+
+def structures(records: tuple[Record, ...]) -> list[dict[str, Any]]:
+    return [{"value": readable(record), "encoded": pieces(encode(record))} for record in records]
+
+
+def link_vectors() -> list[dict[str, Any]]:
+    made: list[links.RelayLink | links.Invitation] = [
+        links.RelayLink(RELAY),
+        links.RelayLink(RELAY, "open sesame"),
+        links.RelayLink(BEHIND_PROXY, "s3cret"),
+        links.RelayLink(RelayAddress("192.0.2.7", 7_443, counting(0x00))),
+        *(links.Invitation(1, kind, RELAY, counting(0xC0, 16), counting(0xD0, 16)) for kind in links.InvitationKind),
+        links.Invitation(1, links.InvitationKind.REUSABLE, BEHIND_PROXY, counting(0xC0, 16), counting(0xD0, 16)),
+    ]
+    return [{"value": readable(link), "link": str(link)} for link in made]
+
+
+def stream_vectors() -> list[dict[str, Any]]:
+    return [{"body": pieces(body), "frame": pieces(frame(body))} for body in (b"\x01", encode(FRAMES[0]), ENVELOPE)]
+
+
+def padding_vectors() -> list[dict[str, Any]]:
+    return [{"data": pieces(data), "size": size, "padded": pieces(pad(data, size))} for data, size in PADDED]
+
+
+PADDED = ((b"", 4), (b"", 8), (b"abc", 7), (b"abc", 200), (b"\x00", 8))
+
+
+def vectors() -> dict[str, Any]:
+    return {
+        "identity": structures(IDENTITY),
+        "contents": structures(CONTENTS),
+        "requests": structures(REQUESTS),
+        "responses": structures(RESPONSES),
+        "frames": structures(FRAMES),
+        "links": link_vectors(),
+        "stream": stream_vectors(),
+        "padding": padding_vectors(),
+    }
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, cases in vectors().items():
+        text = json.dumps({"note": NOTE, "cases": cases}, indent=1, ensure_ascii=False)
+        (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

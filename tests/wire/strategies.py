@@ -1,0 +1,142 @@
+"""Hypothesis strategies for every wire structure, derived from the types themselves; invariants that types do not show
+are written by hand. Long bytes are repetitions, so that drawing them stays cheap.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import inspect as mi
+
+from roost.wire import addresses, codec, content, identity, links, mailbox
+from roost.wire.addresses import RelayAddress
+from roost.wire.codec import Extension, Record
+from roost.wire.content import Acknowledgement, Frame
+from roost.wire.mailbox import RelayInfo
+from roost.wire.sizes import MAX_FRAGMENTS
+
+MODULES: tuple[ModuleType, ...] = (addresses, codec, content, identity, links, mailbox)
+ALL_KINDS: tuple[type[Record], ...] = tuple(
+    sorted(
+        {
+            kind
+            for module in MODULES
+            for kind in vars(module).values()
+            if inspect.isclass(kind) and issubclass(kind, Record) and kind.__struct_fields__
+        },
+        key=lambda kind: (kind.__module__, kind.__name__),
+    )
+)
+"""Every structure that has fields, private ones too."""
+
+LONG = 256  # from this many bytes on, a value is a repetition
+
+labels = st.from_regex(r"[a-z0-9_]([a-z0-9_-]{0,12}[a-z0-9_])?", fullmatch=True)
+names = st.lists(labels, min_size=1, max_size=4).map(".".join).filter(lambda name: not name[-1].isdigit())
+hosts = st.one_of(
+    names.map(lambda name: f"{name}.example"),
+    st.ip_addresses(v=4).map(str),
+    st.ip_addresses(v=6).map(lambda address: str(address.ipv4_mapped or address.compressed)),
+)
+
+
+def values(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """A strategy for values of a wire structure or union."""
+    return _of(mi.type_info(kind))
+
+
+def _of(info: Any) -> st.SearchStrategy[Any]:
+    match info:
+        case mi.StructType():
+            return _structure(info.cls)
+        case mi.UnionType():
+            return st.one_of([_of(kind) for kind in info.types])
+        case mi.VarTupleType():
+            return st.lists(_of(info.item_type), min_size=info.min_length or 0, max_size=_few(info)).map(tuple)
+        case mi.EnumType():
+            return st.sampled_from(info.cls)
+        case mi.BoolType():
+            return st.booleans()
+        case mi.NoneType():
+            return st.none()
+        case mi.IntType():
+            return _ints(info)
+        case mi.BytesType():
+            return _byte_strings(info)
+        case mi.StrType():
+            return _texts(info)
+    raise AssertionError(f"no strategy for {info}")
+
+
+def _few(info: mi.VarTupleType) -> int:
+    return max(min(info.max_length or 3, 3), info.min_length or 0)
+
+
+def _ints(info: mi.IntType) -> st.SearchStrategy[int]:
+    low = info.ge if info.ge is not None else (info.gt or 0) + 1
+    high = info.le if info.le is not None else (info.lt or 0) - 1
+    return st.integers(low, high)
+
+
+def _byte_strings(info: mi.BytesType) -> st.SearchStrategy[bytes]:
+    low, high = info.min_length or 0, info.max_length or LONG
+    if high <= LONG:
+        return st.binary(min_size=low, max_size=high)
+    lengths = st.sampled_from([low, high]) | st.integers(low, min(low + LONG, high))
+    return st.builds(lambda length, byte: bytes([byte]) * length, lengths, st.integers(0, 255))
+
+
+def _texts(info: mi.StrType) -> st.SearchStrategy[str]:
+    limit = info.max_length or LONG
+    text = st.text(st.characters(codec="utf-8"), min_size=info.min_length or 0, max_size=min(limit, 20))
+    fits = text.filter(lambda drawn: len(drawn.encode()) <= limit)
+    return fits | st.sampled_from(["x", "ü"]).map(lambda letter: letter * (limit // len(letter.encode())))
+
+
+extensions = (
+    st.dictionaries(st.integers(0, 2**16 - 1), st.binary(max_size=40), max_size=3)
+    .map(lambda drawn: tuple(Extension(kind, data) for kind, data in sorted(drawn.items())))
+)  # fmt: skip
+
+
+@st.composite
+def acknowledgements(draw: st.DrawFn) -> Acknowledgement:
+    upto = draw(st.integers(0, 2**32 - 1))
+    return Acknowledgement(draw(st.binary(min_size=16, max_size=16)), upto, draw(st.integers(upto, 2**32 - 1)))
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> Frame:
+    parts = draw(st.integers(0, MAX_FRAGMENTS))
+    part = draw(st.integers(0, parts - 1)) if parts else 0
+    payload = draw(st.binary(min_size=1, max_size=LONG)) if parts else b""
+    number, floor = draw(st.integers(0, 2**32 - 1)), draw(st.integers(0, 2**32 - 1))
+    acknowledge = tuple(draw(st.lists(acknowledgements(), max_size=4)))
+    return Frame(number, floor, part, parts, payload, acknowledge, draw(st.booleans()))
+
+
+@cache
+def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
+    if kind is Frame:
+        return frames()
+    if kind is Acknowledgement:
+        return acknowledgements()
+    fields = {field.name: _of(field.type) for field in _info(kind).fields}
+    if kind is RelayAddress:
+        fields |= {"host": hosts, "tls_fingerprint": st.sampled_from([b"", bytes(range(32))])}
+    if kind is RelayInfo:
+        fields["tls_key_hash"] = st.sampled_from([b"", bytes(range(32))])
+    if "extensions" in fields:
+        fields["extensions"] = extensions
+    return st.builds(kind, **fields)
+
+
+def _info(kind: type[msgspec.Struct]) -> mi.StructType:
+    info = mi.type_info(kind)
+    assert isinstance(info, mi.StructType)
+    return info
