@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,4 +73,6 @@ async def find_agent(folder: Path) -> Client | None:
     except OSError:
         return None
     writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
     return Client(endpoint.socket)

@@ -28,6 +28,7 @@ from roost.errors import CallerError, RoostError
 _MAX_BODY = 1_048_576  # a text of 64 KiB escaped, with room; files go by path
 _HEARTBEAT_S = 30.0
 _CODES = {404: "no_such_operation", 405: "no_such_operation", 413: "too_long"}
+_ACCEPT_TURNS = 5  # of the loop, until a connection accepted just now is known to its server, which then closes it
 _GRACE_S = 3.0  # what runs when the agent stops may end within
 
 
@@ -49,14 +50,16 @@ async def serve(backend: Backend, folder: Path, *, version: str = "") -> AsyncIt
     runners: list[web.AppRunner] = []
     try:
         for listening, guard in guards:
-            runner = web.AppRunner(_application(backend, guard, version), access_log=None, handle_signals=False)
+            runner = web.AppRunner(_application(backend, guard, version), access_log=None, shutdown_timeout=_GRACE_S)
             runners.append(runner)
             await runner.setup()
-            await web.SockSite(runner, listening, shutdown_timeout=_GRACE_S).start()
+            await web.SockSite(runner, listening).start()
         write_endpoint(folder, endpoint)
         yield endpoint
     finally:
         forget_endpoint(folder, endpoint)
+        for _ in range(_ACCEPT_TURNS):
+            await asyncio.sleep(0)
         for runner in runners:
             await runner.cleanup()
         local.close()
