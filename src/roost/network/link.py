@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -44,7 +43,8 @@ class Link:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._replies: dict[int, asyncio.Future[Response]] = {}
         self._deliver: dict[int, Deliver] = {}
-        self._room: deque[asyncio.Future[None]] = deque()  # calls that wait for the window, in order
+        self._turn = asyncio.Lock()  # calls pass the window one by one, in order
+        self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         connection.attach(self)
@@ -110,7 +110,6 @@ class Link:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._has_room()
                 return await self._answer(request)
         except TimeoutError as error:
             raise no_answer() from error
@@ -136,8 +135,11 @@ class Link:
         await self.call(Unsubscribe(call))
 
     async def _answer(self, request: Request) -> Response:
-        call = self._core.call(request, self._loop.time())
-        self._make_room()
+        async with self._turn:
+            while self._core.in_flight >= WINDOW:
+                self._room = self._loop.create_future()
+                await self._room
+            call = self._core.call(request, self._loop.time())
         response = await self._reply(call)
         return accept(request, response)
 
@@ -165,25 +167,10 @@ class Link:
                 self._pump()
             self._make_room()
 
-    async def _has_room(self) -> None:
-        if self._core.in_flight < WINDOW and not self._room:
-            return
-        room = self._loop.create_future()
-        self._room.append(room)
-        try:
-            await room
-        finally:
-            if room in self._room:
-                self._room.remove(room)
-            elif room.cancelled():
-                self._make_room()
-
     def _make_room(self) -> None:
-        while self._room and (self._core.in_flight < WINDOW or self._over):
-            room = self._room.popleft()
-            if not room.done():
-                room.set_result(None)
-                break
+        """Let the call whose turn it is see whether it fits the window now."""
+        if self._room is not None:
+            _finish(self._room)
 
     # --- Receiver -----------------------------------------------------------------------------------------------------
 
@@ -232,8 +219,7 @@ class Link:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(over.error)
-        for room in self._room:
-            _finish(room)
+        self._make_room()
         _finish(self._change)
         _finish(self._ended)
         if not self._closing:
