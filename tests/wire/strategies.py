@@ -15,8 +15,9 @@ from msgspec import inspect as mi
 
 from roost.wire import addresses, codec, content, identity, links, mailbox
 from roost.wire.addresses import RelayAddress
-from roost.wire.codec import Extension, Record
+from roost.wire.codec import Extension, Record, TextRecord
 from roost.wire.content import Acknowledgement, Frame
+from roost.wire.identity import DeviceEntry, DeviceList
 from roost.wire.mailbox import RelayInfo
 from roost.wire.sizes import MAX_FRAGMENTS
 
@@ -27,12 +28,12 @@ ALL_KINDS: tuple[type[Record], ...] = tuple(
             kind
             for module in MODULES
             for kind in vars(module).values()
-            if inspect.isclass(kind) and issubclass(kind, Record) and kind.__struct_fields__
+            if inspect.isclass(kind) and issubclass(kind, Record) and kind not in (Record, TextRecord)
         },
         key=lambda kind: (kind.__module__, kind.__name__),
     )
 )
-"""Every structure that has fields, private ones too."""
+"""Every structure, private ones too."""
 
 LONG = 256  # from this many bytes on, a value is a repetition
 
@@ -120,6 +121,13 @@ def frames(draw: st.DrawFn) -> Frame:
     return Frame(number, floor, part, parts, payload, acknowledge, draw(st.booleans()))
 
 
+@st.composite
+def device_entries(draw: st.DrawFn) -> tuple[DeviceEntry, ...]:
+    keys = draw(st.lists(st.binary(min_size=32, max_size=32), min_size=2, max_size=6, unique=True))
+    pairs = zip(keys[::2], keys[1::2], strict=False)
+    return tuple(DeviceEntry(signing, identity, draw(st.integers(0, 2**40))) for signing, identity in pairs)
+
+
 @cache
 def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
     if kind is Frame:
@@ -131,6 +139,8 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
         fields |= {"host": hosts, "tls_fingerprint": st.sampled_from([b"", bytes(range(32))])}
     if kind is RelayInfo:
         fields["tls_key_hash"] = st.sampled_from([b"", bytes(range(32))])
+    if kind is DeviceList:
+        fields["devices"] = device_entries()
     if "extensions" in fields:
         fields["extensions"] = extensions
     return st.builds(kind, **fields)

@@ -127,20 +127,27 @@ def test_an_acknowledgement_cannot_end_before_it_begins() -> None:
 @pytest.mark.parametrize("kinds", [(2, 1), (1, 1)])
 def test_extensions_have_one_order(kinds: tuple[int, int]) -> None:
     with pytest.raises(OutOfBounds):
-        DeviceList(bytes(32), 1, bytes(32), (ENTRY,), tuple(Extension(kind, b"") for kind in kinds))
+        DeviceList(bytes(32), 1, bytes(32), ENTRIES[:1], tuple(Extension(kind, b"") for kind in kinds))
+
+
+def test_devices_are_distinct() -> None:
+    one, two = ENTRIES[:2]
+    for twin in (one, DeviceEntry(two.signing, one.identity, 0), DeviceEntry(one.identity, two.identity, 0)):
+        with pytest.raises(OutOfBounds):
+            DeviceList(bytes(32), 1, bytes(32), (one, twin))
 
 
 def test_unknown_extensions_are_kept() -> None:
-    listed = DeviceList(bytes(32), 1, bytes(32), (ENTRY,), (Extension(7, b"later"), Extension(65_535, b"")))
+    listed = DeviceList(bytes(32), 1, bytes(32), ENTRIES[:1], (Extension(7, b"later"), Extension(65_535, b"")))
     assert decode(DeviceList, encode(listed)) == listed
 
 
 # --- what must fit ----------------------------------------------------------------------------------------------------
 
-ENTRY = DeviceEntry(bytes(32), bytes(32), 2**40)
+ENTRIES = tuple(DeviceEntry(bytes([n]) * 32, bytes([n + 100]) * 32, 2**40) for n in range(sizes.MAX_DEVICES))
 HOST = f"{'h' * 63}.{'h' * 64}"[: sizes.MAX_HOST - 2] + ".h"
 ADDRESS = MailboxAddress(RelayAddress(HOST[: sizes.MAX_HOST], 65_535, bytes(32), bytes(32)), bytes(32))
-LIST = encode(DeviceList(bytes(32), 2**32 - 1, bytes(32), (ENTRY,) * sizes.MAX_DEVICES))
+LIST = encode(DeviceList(bytes(32), 2**32 - 1, bytes(32), ENTRIES))
 SIGNED_LIST = SignedDeviceList(LIST, bytes(64))
 ACKNOWLEDGEMENTS = (Acknowledgement(bytes(16), 2**32 - 1, 2**32 - 1),) * sizes.MAX_ACKNOWLEDGEMENTS
 ROOM = crypto.BODY_SIZE - padding.OVERHEAD

@@ -12,7 +12,7 @@ from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
 from roost.wire.padding import pad, unpad
-from tests.wire import make_vectors
+from tests.wire import make_reference, make_vectors
 from tests.wire.strategies import ALL_KINDS
 
 STRUCTURES = ("identity", "contents", "requests", "responses", "frames")
@@ -50,6 +50,10 @@ def test_every_structure_has_a_vector() -> None:
     shown = {case["value"]["structure"] for file in (*STRUCTURES, "links") for case in cases(file)}
     inner = {"Span", "Attachment", "BlobPointer", "Grant", "Needs", "_RelayTail"}  # inside others
     assert {kind.__name__ for kind in ALL_KINDS} <= shown | inner
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    assert make_reference.TARGET.read_text(encoding="utf-8") == make_reference.reference()
 
 
 def test_links_parse_to_their_values() -> None:

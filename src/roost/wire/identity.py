@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from roost.wire.addresses import Address
-from roost.wire.codec import Extensions, Record, TextRecord, check_extensions
+from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions
 from roost.wire.sizes import MAX_CARD, MAX_DEVICE_LIST, MAX_DEVICES, MAX_NAME
 
 Key32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -31,7 +31,7 @@ class DeviceEntry(Record, frozen=True):
 class DeviceList(Record, frozen=True):
     """All current devices of an account. `previous` is the SHA-256 of the encoded list before it, zeros for the first.
 
-    Two entries never share a key; who checks the signature checks that too (messaging).
+    No two entries share a key: a device is one entry.
     """
 
     account: Key32
@@ -42,6 +42,9 @@ class DeviceList(Record, frozen=True):
 
     def __post_init__(self) -> None:
         check_extensions(self.extensions)
+        keys = [key for entry in self.devices for key in (entry.signing, entry.identity)]
+        if len(set(keys)) != len(keys):
+            raise OutOfBounds("two devices share a key")
 
 
 class SignedDeviceList(Record, frozen=True):
