@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from roost.crypto.envelope import HandshakeHeader, Header
+from roost.crypto.envelope import MAX_INDEX, HandshakeHeader, Header
 from roost.crypto.kdf import advance
 from roost.crypto.secret import Secret
 from roost.errors import CryptoError
@@ -45,6 +45,8 @@ class ReceivingChain(Secret):
         """
         if index < self.index or not self.key:
             return self._take_skipped(index)
+        if index >= MAX_INDEX:
+            raise CryptoError("a chain has no such message", code="too_far_ahead")
         ahead = self.skip_to(index)
         key, message_key = advance(ahead.key)
         return message_key, ReceivingChain(self.header, key, index + 1, ahead.skipped)

@@ -30,7 +30,7 @@ _RATCHET_KEYS: Final = 32 + KEM_PUBLIC_SIZE + KEM_CIPHERTEXT_SIZE + _INDEX.size 
 _RATCHET_PADDING: Final = bytes(HEADER_SIZE - TAG_SIZE - _RATCHET_KEYS - _INDEX.size)
 _HEADER_END: Final = SALT_SIZE + HEADER_SIZE
 _OPENING_END: Final = SALT_SIZE + _OPENING_SIZE
-MAX_INDEX: Final = 2**32 - 1
+MAX_INDEX: Final = 2**32 - 1  # no message has it, so that "the next index" always fits 4 bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

@@ -13,6 +13,7 @@ from roost.crypto.aead import KEY_SIZE, open_salted, seal_salted
 from roost.crypto.entropy import Entropy
 from roost.crypto.keys import sized
 from roost.crypto.labels import Label
+from roost.errors import SurroundingsError
 
 STRETCH_SALT_SIZE: Final = 16
 _MIN_MEMORY_KIB: Final = 8
@@ -36,10 +37,14 @@ class StretchParams:
 
 
 def stretch(passphrase: str, salt: bytes, params: StretchParams = StretchParams()) -> bytes:
-    """32 bytes from a passphrase and a 16-byte salt. Raises CryptoError for another salt length, MemoryError.
+    """32 bytes from a passphrase and a 16-byte salt.
 
     The passphrase is prepared as RFC 8265 section 4.2 (OpaqueString) says, so that any keyboard gives the same key:
     every kind of space becomes U+0020, then normalisation form C; UTF-8.
+
+    Raises:
+        CryptoError: another salt length.
+        SurroundingsError: not enough memory ("out_of_memory").
     """
     spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in passphrase)
     prepared = unicodedata.normalize("NFC", spaced).encode("utf-8", "surrogatepass")
@@ -53,7 +58,11 @@ def stretch(passphrase: str, salt: bytes, params: StretchParams = StretchParams(
             nacl.bindings.crypto_pwhash_ALG_ARGON2ID13,
         )
     except nacl.exceptions.RuntimeError as error:
-        raise MemoryError("not enough memory to stretch the passphrase") from error
+        raise SurroundingsError(
+            "There is not enough memory to check the passphrase.",
+            code="out_of_memory",
+            hint="Close other programs and try again.",
+        ) from error
 
 
 def wrap_secret(key: bytes, secret: bytes, entropy: Entropy) -> bytes:

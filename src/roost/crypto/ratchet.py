@@ -82,7 +82,7 @@ class SendingChain(Secret):
 
     def seal(self, body: bytes, entropy: Entropy) -> tuple[SendingChain, bytes]:
         """(the chain after it, the envelope)."""
-        if self.index > MAX_INDEX:
+        if self.index >= MAX_INDEX:
             raise ValueError("this chain is full")
         key, message_key = advance(self.key)
         salt = entropy.bytes(SALT_SIZE)
