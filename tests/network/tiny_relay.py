@@ -61,6 +61,13 @@ def make_certificate(folder: Path | None = None) -> tuple[bytes, ssl.SSLContext]
     return certificate.public_bytes(Encoding.DER), context
 
 
+async def eventually(fact: Callable[[], bool]) -> None:
+    """Wait until `fact` holds; for things that only the event loop's next turns bring about."""
+    async with asyncio.timeout(5):
+        while not fact():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.002)
+
+
 def key_hash(der: bytes) -> bytes:
     public = x509.load_der_x509_certificate(der).public_key()
     return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()

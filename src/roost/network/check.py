@@ -64,6 +64,7 @@ async def check_relay(
     except RoostError as error:
         report.problem = error
         report.reachable |= isinstance(error, (RelayKeyChanged, RelayTooNew))
+        report.key_right |= isinstance(error, RelayTooNew)
     return report
 
 

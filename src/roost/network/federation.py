@@ -8,7 +8,6 @@ stored.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +15,7 @@ from typing import Final
 import msgspec
 
 from roost.crypto import AnswerKey, Entropy, PacketPublic, max_answer, max_request, seal_packet
-from roost.errors import CryptoError, Refused, Unreachable, WireError
+from roost.errors import CryptoError, Refused, RoostError, Unreachable, WireError
 from roost.network.answers import accept
 from roost.network.errors import NotARelay, RelayKeyChanged, RelayTooNew
 from roost.network.identity import read_info
@@ -62,7 +61,7 @@ class Federation:
         self._entropy = entropy
         self._now = now
         self._known: dict[RelayAddress, _Known] = {}
-        self._asking: defaultdict[RelayAddress, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._asking: dict[RelayAddress, asyncio.Future[RoostError | None]] = {}
 
     async def call(self, own: Own, to: RelayAddress, request: Request) -> Response:
         """The other relay's answer to `request`, through an own relay.
@@ -85,11 +84,28 @@ class Federation:
             raise DestinationUnreachable("The other person's relay could not open what was sent to it.") from error
 
     async def _key_of(self, own: Own, to: RelayAddress) -> _Known:
-        async with self._asking[to]:
-            known = self._known.get(to)
-            if known is None or known.expires <= self._now():
-                known = self._known[to] = await _learn(own, to)
-            return known
+        """The other relay's packet key. Those who ask at the same time share one question and its outcome."""
+        while (known := self._known.get(to)) is None or known.expires <= self._now():
+            asked = self._asking.get(to)
+            if asked is None:
+                return await self._ask_key(own, to)
+            outcome = await asyncio.shield(asked)
+            if isinstance(outcome, RoostError):
+                raise outcome
+        return known
+
+    async def _ask_key(self, own: Own, to: RelayAddress) -> _Known:
+        asked = self._asking[to] = asyncio.get_running_loop().create_future()
+        failure: RoostError | None = None  # stays None when cancelled: then another asks
+        try:
+            known = self._known[to] = await _learn(own, to)
+        except RoostError as error:
+            failure = error
+            raise
+        finally:
+            del self._asking[to]
+            asked.set_result(failure)
+        return known
 
     def _forget(self, to: RelayAddress, known: _Known) -> None:
         if self._known.get(to) is known:  # another call may have asked anew in between

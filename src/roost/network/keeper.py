@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import math
 from collections.abc import Callable
 
 from roost.crypto import Entropy
@@ -60,7 +61,8 @@ class Keeper:
         self._outcome: asyncio.Future[Link | Unreachable] = self._loop.create_future()  # of the next attempt, or this
         self._wake = asyncio.Event()
         self._patient = False  # the pause was asked for by the relay
-        self._paused_at = 0.0
+        self._failed_at = -math.inf  # the end of the last failed attempt
+        self._waiting = 0  # calls that wait for the next attempt
         self._jobs: asyncio.TaskGroup | None = None  # of the link that stands
         self._reported: tuple[bool, str] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -108,10 +110,14 @@ class Keeper:
         if self._link is not None and self.up:
             return self._link
         if self._state is _State.PAUSED:
-            if self._patient or (not insist and self._loop.time() < self._paused_at + GAP_S):
+            if self._patient or (not insist and self._loop.time() < self._failed_at + GAP_S):
                 raise self.problem or link_lost()
             self._wake.set()
-        outcome = await asyncio.shield(self._outcome)
+        self._waiting += 1
+        try:
+            outcome = await asyncio.shield(self._outcome)
+        finally:
+            self._waiting -= 1
         if isinstance(outcome, Unreachable):
             raise outcome
         return outcome
@@ -143,10 +149,17 @@ class Keeper:
             try:
                 link = await self._connect(self.relay.address)
             except Unreachable as error:
-                over = Over(error)
+                self._failed_at = self._loop.time()
+                await self._pause(self._backoff.next_delay(), error)
+                continue
+            over = await self._serve(link)
+            if over.retry_after_ms:
+                self._patient = True
+                await self._pause(self._backoff.after_goodbye(over.retry_after_ms / 1000), over.error)
+                self._patient = False
             else:
-                over = await self._serve(link)
-            await self._pause(over)
+                self._report(over.error)
+                await self._pause(self._backoff.next_delay())
 
     async def _serve(self, link: Link) -> Over:
         since = self._loop.time()
@@ -194,18 +207,19 @@ class Keeper:
                     await _unsubscribe(link, begun.call)
                 return
 
-    async def _pause(self, over: Over) -> None:
-        self._state, self._paused_at = _State.PAUSED, self._loop.time()
-        self._patient = over.retry_after_ms > 0
-        delay = self._backoff.after_goodbye(over.retry_after_ms / 1000) if self._patient else self._backoff.next_delay()
+    async def _pause(self, delay: float, failure: Unreachable | None = None) -> None:
+        """Wait, unless woken; `failure` is the outcome for those who wait for an attempt. Without one, the link that
+        stood was lost, and whoever waits gets an attempt at once."""
+        self._state = _State.PAUSED
         self._wake.clear()
-        self._report(over.error)
-        self._resolve(over.error)
-        try:
+        if failure is not None:
+            self._report(failure)
+            self._resolve(failure)
+        elif self._waiting:
+            return
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._wake.wait()
-        except TimeoutError:
-            return
 
     # --- telling ------------------------------------------------------------------------------------------------------
 
