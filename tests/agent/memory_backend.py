@@ -51,8 +51,8 @@ class MemoryBackend:
         try:
             for event in backlog:
                 yield event
-            while (event := await queue.get()) is not None:
-                yield event
+            while (heard := await queue.get()) is not None:
+                yield heard
         finally:
             self.listeners.discard(queue)
 

@@ -6,6 +6,7 @@ the app's business; here it is a value or a question. Place: agent, the door for
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from roost.agent.api.client import Client, find_agent
 from roost.agent.api.endpoint import Endpoint
 from roost.agent.operations import Backend
 from roost.errors import CallerError, RoostError
+
+LOCK = "lock"  # in a profile's folder (docs/protocol/profile-format.md)
+_POLL_S = 0.05
 
 Passphrase = str | Callable[[], str] | None
 
@@ -33,17 +37,36 @@ async def open_backend(folder: Path, passphrase: Passphrase = None) -> AsyncIter
 
 
 async def _own(stack: AsyncExitStack, folder: Path, passphrase: Passphrase) -> Backend:
-    """A service in this process. An agent that started while we waited for the lock serves as well."""
+    """A service in this process; or, where another process holds the profile and turns out to be an agent, that one."""
     from roost.agent.service import Service
 
     typed = unlock(folder, passphrase)
-    try:
-        return await stack.enter_async_context(Service.open(folder, typed))
-    except RoostError as error:
-        agent = await find_agent(folder) if error.code == "profile_busy" else None
-        if agent is None:
-            raise
-        return agent
+    return await _agent_in_the_way(folder) or await stack.enter_async_context(Service.open(folder, typed))
+
+
+async def _agent_in_the_way(folder: Path) -> Client | None:
+    """Wait while another process holds the profile, up to WAIT_S. None: it is free, or was a moment ago.
+
+    Raises SurroundingsError `profile_busy`.
+    """
+    from roost.store import WAIT_S, ProfileLock
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WAIT_S
+    while True:
+        try:
+            ProfileLock(folder / LOCK, wait_s=0).release()
+        except RoostError as error:
+            if error.code != "profile_busy":
+                raise
+            agent = await find_agent(folder)
+            if agent is not None or loop.time() >= deadline:
+                if agent is None:
+                    raise
+                return agent
+        else:
+            return None
+        await asyncio.sleep(_POLL_S)
 
 
 def is_agent(backend: Backend) -> bool:

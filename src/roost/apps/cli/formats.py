@@ -7,7 +7,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
-_PART = re.compile(r"(\d{1,9})([smhdw])")
+_PART = re.compile(r"([0-9]{1,9})([smhdw])")
 _LONGEST_S = 10 * 366 * 86_400
 _OFF = frozenset({"off", "0"})
 
