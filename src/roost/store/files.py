@@ -21,7 +21,7 @@ from roost.crypto import BLOB_PLAIN, BLOB_SIZE, AttachmentKey, Entropy
 from roost.errors import CryptoError, SurroundingsError
 from roost.store.download import Download
 from roost.store.durable import create_file, publish_file, sync_file, write_all
-from roost.store.failures import file_exists, os_errors
+from roost.store.failures import file_exists, from_os, os_errors
 from roost.store.fileref import DIGEST_SIZE, NAME_SIZE, FileRef, check_name
 from roost.store.intake import Source
 
@@ -142,6 +142,8 @@ class FileStore:
             descriptor = os.open(self._path(ref.name), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise file_damaged() from error
+        except OSError as error:
+            raise from_os(error) from error
         try:
             if os.fstat(descriptor).st_size != ref.blobs * BLOB_SIZE:
                 raise file_damaged()
