@@ -124,7 +124,7 @@ def _shown(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, cont
             position=0,
             sent_at=entry.sent_at,
             received_at=work.now,
-            content=_without_pointers(content, entry),
+            content=_without_pointers(content),
             text=conversations.searchable(content),
             state=MessageState.SENT if mine else MessageState.RECEIVED,
             network="",
@@ -142,14 +142,12 @@ def _shown(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, cont
     work.tell("message", message.id, conversation)
 
 
-def _without_pointers(content: _SHOWN, entry: c.Entry) -> bytes:
+def _without_pointers(content: _SHOWN) -> bytes:
     """As shown: where an attachment's bytes are is the file row's business."""
     if isinstance(content, c.Text) and content.attachments:
         bare = tuple(msgspec.structs.replace(attachment, pointer=None) for attachment in content.attachments)
         return c.encode_content(msgspec.structs.replace(content, attachments=bare))
-    if isinstance(content, c.SentCopy | c.Unknown):
-        return content.raw if isinstance(content, c.Unknown) else content.content
-    return c.encode_content(content)
+    return content.raw if isinstance(content, c.Unknown) else c.encode_content(content)
 
 
 def _about_a_message(work: Work, author: bytes, conversation: bytes, entry: c.Entry, content: _ABOUT_A_MESSAGE) -> None:

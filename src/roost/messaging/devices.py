@@ -10,11 +10,12 @@ import msgspec
 
 from roost.crypto import SigningKey
 from roost.errors import CallerError, CryptoError, PeerError
-from roost.messaging import binding, identity, mailboxes, outbox, peers, requests
+from roost.messaging import accounts, binding, identity, invitations, mailboxes, outbox, peers, requests
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
     ContactState,
+    InvitationRow,
     OwnCard,
     OwnMailbox,
     PeerDevice,
@@ -80,6 +81,21 @@ def _change_list(work: Work, devices: tuple[DeviceEntry, ...], account: SigningK
     own = work.need(Contact, work.me.account)
     work.put(msgspec.structs.replace(own, devices=held))
     peers.forget_missing(work, work.me.account, held)
+
+
+def become_waiting(work: Work, device_name: str) -> None:
+    """Give up an account that was never used, to join another one as its device. Raises CallerError if it was used."""
+    me = work.me
+    if len(work.find(Contact)) > 1:
+        raise CallerError(
+            "This profile has contacts of its own.", code="profile_in_use", hint="Link another, new profile instead."
+        )
+    relay = mailboxes.primary_relay(work)
+    peers.forget_account(work, me.account)
+    work.delete(work.need(Contact, me.account))
+    for row in work.find(InvitationRow):
+        invitations.end(work, row)
+    accounts.create_waiting(work, relay.link, device_name)
 
 
 # --- being taken in --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from roost.errors import CallerError, PeerError
 from roost.messaging import conversations, invitations, outbox
 from roost.messaging.origin import Origin
-from roost.messaging.records import Contact, InvitationRow, InvitationState, Seen, Setting
+from roost.messaging.records import Contact, InvitationRow, InvitationState, Message, MessageState, Seen, Setting
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.links import InvitationKind
@@ -45,7 +45,28 @@ def received(
         case c.IntroductionLink(introduction=id, link=link):
             _answered(work, origin, id, link)
         case c.Introduction():
-            work.tell("introduction", entry.id, origin.account, content.link)
+            _shown(work, origin, entry, content)
+
+
+def _shown(work: Work, origin: Origin, entry: c.Entry, content: c.Introduction) -> None:
+    """An introduction stands in the conversation like a message; its link can be followed."""
+    message = Message(
+        id=entry.id,
+        conversation=origin.account,
+        author=origin.account,
+        device=origin.device,
+        counter=entry.counter,
+        position=0,
+        sent_at=entry.sent_at,
+        received_at=work.now,
+        content=entry.content,
+        text=f"Meet {content.name}: {content.link}",
+        state=MessageState.RECEIVED,
+        network="",
+    )
+    if work.get(Message, entry.id) is None:
+        conversations.add_message(work, message)
+        work.tell("message", entry.id, origin.account)
 
 
 def _asked(work: Work, origin: Origin, id: bytes) -> None:

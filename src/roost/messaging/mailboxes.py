@@ -21,7 +21,7 @@ RETIRE_AFTER_MS = 30 * DAY_MS  # by then every envelope in the old mailbox has e
 
 def primary_relay(work: Work) -> OwnRelay:
     """The relay that gets new mailboxes. Raises SurroundingsError when there is none."""
-    relays = work.find(OwnRelay)
+    relays = [row for row in work.find(OwnRelay) if not row.leaving]
     if not relays:
         raise SurroundingsError(
             "This profile has no relay.", code="no_relay", hint="Add one with: roost relays add LINK"
@@ -76,6 +76,15 @@ def deleted(work: Work, admin: bytes) -> None:
         work.delete(mailbox)
 
 
+def lost(work: Work, admin: bytes) -> None:
+    """The relay does not know it any more, or has an older state: make it again under the same capabilities."""
+    mailbox = work.get(OwnMailbox, admin)
+    if mailbox and mailbox.state == MailboxState.ACTIVE:
+        work.put(msgspec.structs.replace(mailbox, state=MailboxState.TO_CREATE, cursor=0, trimmed=0))
+    elif mailbox and mailbox.state == MailboxState.RETIRING:
+        work.delete(mailbox)
+
+
 def trimmed(work: Work, admin: bytes, upto: int) -> None:
     mailbox = work.get(OwnMailbox, admin)
     if mailbox and mailbox.trimmed < upto:
@@ -96,6 +105,25 @@ def rotate(work: Work, mailbox: OwnMailbox) -> OwnMailbox:
     """Replace a contact's mailbox; the old one is read until all their devices have moved."""
     work.put(msgspec.structs.replace(mailbox, state=MailboxState.RETIRING))
     return new_mailbox(work, account=mailbox.account)
+
+
+def leave_relay(work: Work, relay: OwnRelay) -> None:
+    """Move all mailboxes away from a relay; it is forgotten with the last of them."""
+    work.put(msgspec.structs.replace(relay, leaving=True))
+    for mailbox in work.find(OwnMailbox, where={"relay": relay.relay}):
+        if mailbox.state == MailboxState.ACTIVE and mailbox.account:
+            rotate(work, mailbox)
+        elif mailbox.state == MailboxState.TO_CREATE:
+            work.delete(mailbox)
+        elif not mailbox.account:
+            drop(work, mailbox)
+    forget_left_relays(work)
+
+
+def forget_left_relays(work: Work) -> None:
+    for relay in work.find(OwnRelay):
+        if relay.leaving and not work.find(OwnMailbox, where={"relay": relay.relay}, limit=1):
+            work.delete(relay)
 
 
 def retire(work: Work) -> None:

@@ -179,6 +179,13 @@ def hurry(work: Work, account: bytes, device: bytes) -> None:
             work.put(msgspec.structs.replace(row, next_at=work.now, attempts=0))
 
 
+def hurry_all(work: Work, problems: tuple[str, ...] = ()) -> None:
+    """Try at once what has not reached its host; only what failed with one of `problems`, if any are named."""
+    for row in waiting(work):
+        if row.next_at > work.now and (not problems or row.problem in problems):
+            work.put(msgspec.structs.replace(row, next_at=work.now))
+
+
 # --- what the device said --------------------------------------------------------------------------------------------
 
 

@@ -128,6 +128,7 @@ class OwnRelay(Row, frozen=True):
     relay: bytes
     link: RelayLink
     rank: int
+    leaving: bool = False  # gets no new mailboxes; goes when its last one has
 
 
 class Contact(Row, frozen=True):

@@ -35,6 +35,7 @@ def tick(work: Work) -> None:
         return
     _rotate(work)
     mailboxes.retire(work)
+    mailboxes.forget_left_relays(work)
     peers.announce_all(work)
     _invitations(work)
     _forget(work)

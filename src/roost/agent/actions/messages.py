@@ -1,0 +1,265 @@
+"""Saying, changing, reading, searching and keeping messages and files."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roost.agent import naming, showing, syncing
+from roost.agent import operations as o
+from roost.agent import views as v
+from roost.agent.actions.registry import handles
+from roost.agent.exporting import export_conversation
+from roost.crypto import AttachmentKey, account_id
+from roost.errors import CallerError, SurroundingsError
+from roost.messaging import accounts, conversations, files
+from roost.messaging import records as r
+from roost.store import FileRef
+from roost.wire import content as c
+from roost.wire.codec import encode
+
+if TYPE_CHECKING:
+    from roost.agent.service import Service
+
+FETCH_S = 3.0
+SAVE_S = 3_600.0
+MAX_FILES = 32
+TEXT_TYPE = "application/octet-stream"
+
+
+# --- saying ----------------------------------------------------------------------------------------------------------
+
+
+@handles(o.Send)
+async def send(service: Service, request: o.Send) -> v.SentMessage:
+    engine = service.engine
+    work = engine.look()
+    id = accounts.message_id(work.me, request.key) if request.key is not None else engine.entropy.bytes(16)
+    message = work.get(r.Message, id)
+    if message is None:
+        message = await _say(service, request, id)
+    if request.wait is not None:
+        await _wait(service, message, request.wait, request.wait_timeout_s)
+        message = engine.look().get(r.Message, id) or message
+    shown = showing.message(engine.look(), message)
+    return v.SentMessage(id=shown.id, conversation=shown.conversation, state=shown.state, sent_at=shown.sent_at)
+
+
+async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
+    engine = service.engine
+    work = engine.look()
+    contact = conversations.writable(work, naming.conversation(work, request.conversation).account)
+    reply_to = naming.message_id(request.reply_to) if request.reply_to else None
+    attachments, local = await _take_files(service, request.files)
+    text = c.Text(request.text, (), reply_to, attachments, request.expire_s or 0)
+    network = str(showing.network_of(engine.look(), contact.account))
+    message = engine.step(conversations.say, contact.account, text, id=id, local_files=local, network=network)
+    engine.wake()
+    return message
+
+
+async def _take_files(
+    service: Service, paths: tuple[str, ...]
+) -> tuple[tuple[c.Attachment, ...], tuple[files.LocalFile, ...]]:
+    """Copy the files, encrypted, into the profile: from now on they may change or vanish."""
+    if len(paths) > MAX_FILES:
+        raise CallerError(f"At most {MAX_FILES} files go with one message.", code="too_many_files")
+    store, engine = service.engine.profile.files, service.engine
+    attachments, local = [], []
+    loop = asyncio.get_running_loop()
+    for index, text in enumerate(paths):
+        path = Path(text)
+        name = path.name[:200] or "file"
+
+        def progress(done: int, total: int, index: int = index, name: str = name) -> None:
+            event = r.Event("transfer", bytes(16), detail=f"out/{index}/{done}/{total}/{name}")
+            loop.call_soon_threadsafe(engine.tell, event)
+
+        added = await asyncio.to_thread(store.add, path, progress)
+        media_type = mimetypes.guess_type(name)[0] or TEXT_TYPE
+        attachments.append(c.Attachment(name, added.ref.size, media_type, added.digest))
+        local.append(files.LocalFile(added.ref.name, added.ref.key.to_bytes(), added.ref.size))
+    return tuple(attachments), tuple(local)
+
+
+async def _wait(service: Service, message: r.Message, wanted: v.MessageState, timeout_s: float) -> None:
+    """Until the message has come so far, without waiting out a back-off."""
+    engine = service.engine
+    engine.network.retry_now()
+    engine.hurry(everything=True)
+
+    def reached() -> bool:
+        row = engine.look().get(r.Message, message.id)
+        return row is None or showing.message(engine.look(), row).state.reached(wanted)
+
+    await syncing.until(engine, reached, timeout_s)
+
+
+@handles(o.Edit)
+async def edit(service: Service, request: o.Edit) -> v.MessageRef:
+    row = service.engine.step(conversations.edit, naming.message_id(request.id), request.text)
+    return v.MessageRef(id=request.id, conversation=account_id(row.conversation))
+
+
+@handles(o.DeleteMessage)
+async def delete(service: Service, request: o.DeleteMessage) -> v.MessageRef:
+    row = naming.message(service.engine.look(), request.id)
+    change = conversations.delete_for_all if request.everyone else conversations.delete_here
+    service.engine.step(change, row.id)
+    service.engine.transfers.sweep()
+    return v.MessageRef(id=request.id, conversation=account_id(row.conversation))
+
+
+@handles(o.React)
+async def react(service: Service, request: o.React) -> v.MessageRef:
+    row = naming.message(service.engine.look(), request.id)
+    if len(request.emoji.encode()) > 64:
+        raise CallerError("A reaction is one emoji.", code="bad_emoji")
+    service.engine.step(conversations.react, row.id, request.emoji)
+    return v.MessageRef(id=request.id, conversation=account_id(row.conversation))
+
+
+@handles(o.Typing)
+async def typing(service: Service, request: o.Typing) -> v.Done:
+    engine = service.engine
+    work = engine.look()
+    contact = conversations.writable(work, naming.conversation(work, request.conversation).account)
+    entry = c.Entry(engine.entropy.bytes(16), work.now, 0, c.encode_content(c.Typing(request.active)))
+    for peer in work.find(r.PeerDevice, where={"account": contact.account}):
+        if peer.address is not None:
+            await engine.outgoing.put_bare(peer, encode(entry), ephemeral=True)
+    return v.Done()
+
+
+@handles(o.Timer)
+async def timer(service: Service, request: o.Timer) -> v.TimerSet:
+    contact = naming.conversation(service.engine.look(), request.conversation)
+    service.engine.step(conversations.set_timer, contact.account, request.seconds)
+    return v.TimerSet(conversation=account_id(contact.account), seconds=request.seconds)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@handles(o.Read)
+async def read(service: Service, request: o.Read) -> v.MessagePage:
+    engine = service.engine
+    await syncing.refresh(engine, FETCH_S)
+    work = engine.look()
+    contact = naming.conversation(work, request.conversation)
+    below = ("position", naming.message(work, request.before).position) if request.before else None
+    rows = work.find(
+        r.Message,
+        where={"conversation": contact.account},
+        below=below,
+        order="position",
+        descending=True,
+        limit=request.limit + 1 if request.limit else None,
+    )
+    more = request.limit is not None and len(rows) > request.limit
+    rows = list(reversed(rows[: request.limit]))
+    if request.mark_read:
+        unread = tuple(row.id for row in rows if row.state == r.MessageState.RECEIVED)
+        if unread:
+            engine.step(conversations.mark_read, contact.account, unread)
+        work = engine.look()
+        rows = [work.get(r.Message, row.id) or row for row in rows]
+    return v.MessagePage(messages=tuple(showing.message(work, row) for row in rows), more=more)
+
+
+@handles(o.Show)
+async def show(service: Service, request: o.Show) -> v.MessageView:
+    work = service.engine.look()
+    return showing.message(work, naming.message(work, request.id))
+
+
+@handles(o.MarkRead)
+async def mark_read(service: Service, request: o.MarkRead) -> v.Done:
+    work = service.engine.look()
+    contact = naming.conversation(work, request.conversation)
+    upto = naming.message(work, request.upto).position if request.upto else None
+    rows = work.find(r.Message, where={"conversation": contact.account, "state": int(r.MessageState.RECEIVED)})
+    ids = tuple(row.id for row in rows if upto is None or row.position <= upto)
+    if ids:
+        service.engine.step(conversations.mark_read, contact.account, ids)
+    return v.Done()
+
+
+@handles(o.Search)
+async def search(service: Service, request: o.Search) -> v.MessagePage:
+    work = service.engine.look()
+    ids = service.engine.profile.store.search(request.words, request.limit + 1)
+    rows = [row for row in (work.get(r.Message, id) for id in ids[: request.limit]) if row is not None]
+    rows.sort(key=lambda row: row.position)
+    return v.MessagePage(messages=tuple(showing.message(work, row) for row in rows), more=len(ids) > request.limit)
+
+
+@handles(o.Clear)
+async def clear(service: Service, request: o.Clear) -> v.Cleared:
+    contact = naming.conversation(service.engine.look(), request.conversation)
+    count = service.engine.step(conversations.clear, contact.account)
+    service.engine.transfers.sweep()
+    return v.Cleared(conversation=account_id(contact.account), messages=count)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+@handles(o.Save)
+async def save(service: Service, request: o.Save) -> v.SavedFile:
+    work = service.engine.look()
+    row = naming.message(work, request.id)
+    content = c.decode_content(row.content)
+    if not isinstance(content, c.Text) or request.attachment >= len(content.attachments):
+        raise CallerError("This message has no such attachment.", code="no_such_attachment")
+    attachment = content.attachments[request.attachment]
+    stored = await _fetched(service, row.id, request.attachment)
+    target = await asyncio.to_thread(_place, Path(request.to), attachment.name)
+    ref = FileRef(stored.file, AttachmentKey(stored.file_key), stored.size)
+    await asyncio.to_thread(service.engine.profile.files.export, ref, target)
+    return v.SavedFile(path=str(target), size=stored.size)
+
+
+async def _fetched(service: Service, message: bytes, index: int) -> r.StoredFile:
+    """The file's row, once its bytes are here. Raises SurroundingsError."""
+    engine = service.engine
+
+    def row() -> r.StoredFile | None:
+        return engine.look().get(r.StoredFile, message, index)
+
+    stored = row()
+    if stored is not None and stored.state == r.FileState.REMOTE:
+        await syncing.connect(engine, FETCH_S)
+        engine.transfers.hurry()
+        engine.wake()
+        await syncing.until(engine, lambda: (now := row()) is None or now.state != r.FileState.REMOTE, SAVE_S)
+        stored = row()
+    if stored is None or stored.state == r.FileState.LOST:
+        raise SurroundingsError(
+            "The relay no longer has this file, or it was damaged.",
+            code="file_lost",
+            hint="Ask for it to be sent again.",
+        )
+    if stored.state != r.FileState.COMPLETE:
+        raise SurroundingsError("The file could not be fetched in time.", code="timeout", hint="Try again later.")
+    return stored
+
+
+def _place(target: Path, name: str) -> Path:
+    """A folder stands for the file of that name in it."""
+    return target / safe_name(name) if target.is_dir() else target
+
+
+def safe_name(name: str) -> str:
+    """A sender's file name without anything that leads elsewhere or hides."""
+    cleaned = "".join(letter if letter.isprintable() and letter not in '/\\:*?"<>|' else "_" for letter in name)
+    return cleaned.strip(". ")[:200] or "file"
+
+
+@handles(o.Export)
+async def export(service: Service, request: o.Export) -> v.Exported:
+    contact = naming.conversation(service.engine.look(), request.conversation)
+    messages, count = await export_conversation(service.engine, contact.account, Path(request.to))
+    return v.Exported(path=request.to, messages=messages, files=count)

@@ -1,0 +1,220 @@
+"""Invitations, requests and contacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from roost.agent import naming, showing, syncing
+from roost.agent import operations as o
+from roost.agent import views as v
+from roost.agent.actions.registry import handles
+from roost.crypto import account_id, card_keys, safety_number
+from roost.errors import CallerError, Refused, RoostError
+from roost.messaging import accounts, introductions, invitations, requests
+from roost.messaging import records as r
+from roost.messaging.work import Work
+from roost.wire.identity import SignedCard
+from roost.wire.links import Invitation, InvitationKind, parse_invitation
+from roost.wire.mailbox import CardData, GetCard, RefusalCode
+from roost.wire.sizes import MAX_GREETING
+
+if TYPE_CHECKING:
+    from roost.agent.service import Service
+
+CONNECT_S = 10.0
+KNOCK_S = 15.0
+FETCH_S = 3.0
+_USABLE = (r.InvitationState.TO_PUT, r.InvitationState.OPEN)
+
+
+# --- invitations -----------------------------------------------------------------------------------------------------
+
+
+@handles(o.Invite)
+async def invite(service: Service, request: o.Invite) -> v.InvitationView:
+    engine = service.engine
+    await syncing.connect(engine, CONNECT_S)
+    kind = InvitationKind.ONE_TIME if request.one_time else InvitationKind.REUSABLE
+    expires_at = engine.now_ms + request.expire_s * 1000 if request.expire_s else 0
+    row = engine.step(invitations.make, kind, expires_at=expires_at)
+    try:
+        await engine.outgoing.settle_invitation(row.secret)
+    except RoostError:
+        engine.step(lambda work: invitations.end(work, work.need(r.InvitationRow, row.secret)))
+        raise
+    return showing.invitation(engine.look(), row)
+
+
+@handles(o.Invitations)
+async def list_invitations(service: Service, _: o.Invitations) -> tuple[v.InvitationView, ...]:
+    work = service.engine.look()
+    rows = [row for row in work.find(r.InvitationRow) if row.state in _USABLE and row.kind != InvitationKind.DEVICE]
+    return tuple(showing.invitation(work, row) for row in sorted(rows, key=lambda row: row.created_at))
+
+
+@handles(o.Revoke)
+async def revoke(service: Service, request: o.Revoke) -> v.InvitationView:
+    engine = service.engine
+
+    def end(work: Work) -> r.InvitationRow:
+        row = invitations.find(work, request.invitation.strip())
+        if row.state in _USABLE:
+            invitations.end(work, row)
+        return row
+
+    row = engine.step(end)
+    return showing.invitation(engine.look(), row)
+
+
+async def fetch_card(service: Service, invitation: Invitation) -> SignedCard:
+    """The checked card behind an invitation, through my own relay where it is a foreign one."""
+    engine = service.engine
+    await syncing.connect(engine, CONNECT_S)
+    try:
+        answer = await engine.network.call(invitation.relay, GetCard(card_keys(invitation.secret).locator))
+    except Refused as error:
+        if error.code == RefusalCode.NOT_FOUND:
+            raise invitations.SpentInvitation("This invitation does not work any more.") from error
+        raise
+    assert isinstance(answer, CardData)
+    return invitations.open_invitation(engine.look(), invitation, answer.card)
+
+
+@handles(o.Add)
+async def add(service: Service, request: o.Add) -> v.AddedContact:
+    invitation = parse_invitation(request.link)
+    if invitation.kind == InvitationKind.DEVICE:
+        raise CallerError(
+            "This is the code of a new device of somebody's.",
+            code="device_code",
+            hint="If it is yours: roost device link --confirm CODE",
+        )
+    if len(request.greeting.encode()) > MAX_GREETING:
+        raise CallerError("This greeting is too long.", code="too_long", hint=f"Use at most {MAX_GREETING} bytes.")
+    card = await fetch_card(service, invitation)
+    engine = service.engine
+    contact = engine.step(invitations.request_contact, card, request.greeting)
+    engine.wake()
+
+    def settled() -> bool:
+        rows = engine.look().find(r.Outbox, where={"account": contact.account})
+        return all(row.state == r.OutboxState.STORED or row.problem for row in rows if row.address is not None)
+
+    await syncing.until(engine, settled, KNOCK_S)
+    return v.AddedContact(contact=account_id(contact.account), name=showing.contact_name(contact))
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+@handles(o.Requests)
+async def list_requests(service: Service, _: o.Requests) -> tuple[v.RequestView, ...]:
+    await syncing.refresh(service.engine, FETCH_S)
+    rows = service.engine.look().find(r.Request, where={"state": int(r.RequestState.PENDING)})
+    return tuple(showing.request(row) for row in sorted(rows, key=lambda row: row.received_at))
+
+
+async def _pending(service: Service, named: str) -> r.Request:
+    """The named request; fetched first when it is not here yet."""
+    try:
+        return requests.pending(service.engine.look(), named)
+    except CallerError:
+        await syncing.refresh(service.engine, FETCH_S)
+        return requests.pending(service.engine.look(), named)
+
+
+@handles(o.Accept)
+async def accept(service: Service, request: o.Accept) -> v.NamedContact:
+    knock = await _pending(service, request.id)
+    if request.name:
+        accounts.check_name(request.name)
+    contact = service.engine.step(requests.accept, knock, request.name or "")
+    return v.NamedContact(contact=account_id(contact.account), name=showing.contact_name(contact))
+
+
+@handles(o.Decline)
+async def decline(service: Service, request: o.Decline) -> v.ContactChange:
+    knock = await _pending(service, request.id)
+    service.engine.step(requests.decline, knock)
+    return v.ContactChange(contact=account_id(knock.account), name=knock.name, done="declined")
+
+
+@handles(o.Introduce)
+async def introduce(service: Service, request: o.Introduce) -> v.Introduced:
+    work = service.engine.look()
+    first, second = naming.contact(work, request.first), naming.contact(work, request.second)
+    service.engine.step(introductions.introduce, first.account, second.account)
+    return v.Introduced(first=account_id(first.account), second=account_id(second.account))
+
+
+# --- contacts --------------------------------------------------------------------------------------------------------
+
+
+@handles(o.Contacts)
+async def contacts(service: Service, _: o.Contacts) -> tuple[v.ContactView, ...]:
+    await syncing.refresh(service.engine, FETCH_S)
+    work = service.engine.look()
+    rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
+    return tuple(showing.contact(work, row) for row in sorted(rows, key=lambda row: showing.contact_name(row).lower()))
+
+
+@handles(o.Verify)
+async def verify(service: Service, request: o.Verify) -> v.SafetyNumber:
+    engine = service.engine
+    contact = naming.conversation(engine.look(), request.conversation)
+    if request.confirm is not None:
+        contact = engine.step(_mark_verified, contact.account, request.confirm)
+    number = safety_number(engine.look().me.account, contact.account)
+    return v.SafetyNumber(safety_number=number, verified=contact.verified, contact=account_id(contact.account))
+
+
+def _mark_verified(work: Work, account: bytes, verified: bool) -> r.Contact:
+    contact = work.need(r.Contact, account)
+    contact = work.put(
+        msgspec.structs.replace(contact, verified=verified, key_changed=contact.key_changed and not verified)
+    )
+    requests.sync_contact(work, account)
+    work.tell("contact", account, account, "verified" if verified else "unverified")
+    return contact
+
+
+def _changed(contact: r.Contact, done: str) -> v.ContactChange:
+    return v.ContactChange(contact=account_id(contact.account), name=showing.contact_name(contact), done=done)
+
+
+@handles(o.Block)
+async def block(service: Service, request: o.Block) -> v.ContactChange:
+    contact = naming.contact(service.engine.look(), request.contact)
+    service.engine.step(requests.block, contact.account)
+    return _changed(contact, "blocked")
+
+
+@handles(o.Unblock)
+async def unblock(service: Service, request: o.Unblock) -> v.ContactChange:
+    contact = naming.contact(service.engine.look(), request.contact)
+    service.engine.step(requests.unblock, contact.account)
+    return _changed(contact, "unblocked")
+
+
+@handles(o.Rename)
+async def rename(service: Service, request: o.Rename) -> v.ContactChange:
+    contact = naming.contact(service.engine.look(), request.contact)
+    if request.name:
+        accounts.check_name(request.name)
+
+    def change(work: Work) -> r.Contact:
+        renamed = work.put(msgspec.structs.replace(work.need(r.Contact, contact.account), alias=request.name))
+        requests.sync_contact(work, contact.account)
+        work.tell("contact", contact.account, contact.account, "renamed")
+        return renamed
+
+    return _changed(service.engine.step(change), "renamed")
+
+
+@handles(o.DeleteContact)
+async def delete_contact(service: Service, request: o.DeleteContact) -> v.ContactChange:
+    contact = naming.contact(service.engine.look(), request.contact)
+    service.engine.step(requests.remove, contact.account)
+    return _changed(contact, "deleted")

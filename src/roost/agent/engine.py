@@ -1,0 +1,186 @@
+"""The agent's heart: messaging joined with the store and the network, for one open profile.
+
+`step` runs one piece of messaging in a transaction and tells what happened. Around it three loops work, each in a
+module of its own: what arrives (incoming), what leaves (outgoing), files (transfers). They are woken, never polled;
+when nothing is due the engine sleeps. It decides nothing about messages: every rule is in roost.messaging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Concatenate, ParamSpec, TypeVar
+
+from roost.agent.incoming import Incoming
+from roost.agent.outgoing import Outgoing
+from roost.agent.transfers import Transfers
+from roost.crypto import Entropy
+from roost.errors import RoostError, SurroundingsError
+from roost.messaging import outbox, upkeep
+from roost.messaging.records import Event, OwnRelay
+from roost.messaging.work import Work
+from roost.network import Network
+from roost.store import Profile
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Step = Callable[Concatenate[Work, P], T]
+Listener = Callable[[Event], None]
+
+_log = logging.getLogger(__name__)
+_DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile
+
+
+class Engine:
+    """Runs while `running()` lasts. Everything happens on one event loop; the database is used from nowhere else."""
+
+    def __init__(self, profile: Profile, entropy: Entropy, *, now: Callable[[], float] = time.time) -> None:
+        self.profile = profile
+        self.entropy = entropy
+        self._now = now
+        self._listeners: list[Listener] = []
+        self._wake = asyncio.Event()
+        self._change = asyncio.Event()
+        self.network = Network(entropy, self._relay_state)
+        self.incoming = Incoming(self)
+        self.outgoing = Outgoing(self)
+        self.transfers = Transfers(self)
+        self._tick_at = 0
+
+    @property
+    def now_ms(self) -> int:
+        return int(self._now() * 1000)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def look(self) -> Work:
+        """The profile as it is now, to read from."""
+        return Work(self.profile.store, self.now_ms, self.entropy)
+
+    def step(self, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run one step of messaging and commit what it changes; then tell listeners. An exception changes nothing.
+
+        Raises SurroundingsError `disk_full` and the like, and whatever the step raises.
+        """
+        work = self.look()
+        with self.profile.store.transaction():
+            result = function(work, *args, **kwargs)
+            changes = work.changes()
+            self.profile.store.apply(changes)
+        self._tell(changes.events)
+        return result
+
+    def steps(self, functions: Iterable[Callable[[Work], object]]) -> None:
+        """Several steps in one commit, each seeing the ones before it; all or nothing."""
+        events: list[Event] = []
+        with self.profile.store.transaction():
+            for function in functions:
+                work = self.look()
+                function(work)
+                changes = work.changes()
+                self.profile.store.apply(changes)
+                events.extend(changes.events)
+        self._tell(events)
+
+    def _tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            for listener in tuple(self._listeners):
+                listener(event)
+        self._change.set()
+
+    async def changed(self, timeout_s: float) -> None:
+        """Return after the next commit or event, or when the time is over."""
+        self._change.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._change.wait()
+        except TimeoutError:
+            pass
+
+    def tell(self, event: Event) -> None:
+        """Something that no step caused: progress, connections."""
+        self._tell((event,))
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every event from now on; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Connections stand and the loops work while the context lasts."""
+        self.relays_changed()
+        async with self.network:
+            loops = [asyncio.create_task(self._work_loop()), asyncio.create_task(self.incoming.loop())]
+            try:
+                yield
+            finally:
+                await self.transfers.close()
+                await self.outgoing.close()
+                for loop in loops:
+                    loop.cancel()
+                await asyncio.gather(*loops, return_exceptions=True)
+
+    def relays_changed(self) -> None:
+        """Connect to exactly the relays that the profile has now."""
+        relays = sorted(self.look().find(OwnRelay), key=lambda row: row.rank)
+        self.network.set_relays([row.link for row in relays])
+        self.wake()
+
+    def wake(self) -> None:
+        """Something may be due: look now."""
+        self._wake.set()
+
+    async def _work_loop(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                self._due_work()
+                pause = self._pause_s()
+            except SurroundingsError as error:  # a full disk: keep everything, look again later
+                self.trouble(error)
+                pause = _DISK_PAUSE_S
+            except RoostError as error:
+                self.trouble(error)
+                pause = 1.0
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def _due_work(self) -> None:
+        if self.now_ms >= self._tick_at:
+            self.step(upkeep.tick)
+            self._tick_at = upkeep.next_deadline(self.look())
+            self.transfers.sweep()
+        self.incoming.subscribe_all()
+        self.outgoing.start_due()
+        self.transfers.start_due()
+
+    def _pause_s(self) -> float:
+        due = [self._tick_at, self.outgoing.next_deadline()]
+        return min(max((min(moment for moment in due if moment) - self.now_ms) / 1000, 0.02), 60.0)
+
+    def trouble(self, error: RoostError) -> None:
+        """Something of the surroundings failed inside a loop: say so, with the code alone."""
+        _log.warning("the agent's work was interrupted: %s", error.code)
+        self.tell(Event("trouble", detail=error.code))
+
+    def _relay_state(self, relay: bytes, reachable: bool, reason: str) -> None:
+        self.tell(Event("connection", subject=relay, detail=reason if not reachable else ""))
+        if reachable:
+            self.hurry()
+
+    def hurry(self, *, everything: bool = False) -> None:
+        """A way is open again: try at once what failed only because it was not, or all that waits."""
+        try:
+            self.step(outbox.hurry_all, () if everything else ("unreachable", "timeout"))
+        except RoostError as error:
+            self.trouble(error)
+        self.wake()

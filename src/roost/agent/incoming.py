@@ -1,0 +1,156 @@
+"""What arrives: subscriptions to my mailboxes, envelopes into messaging in batches, and trimming at the relay.
+
+An envelope is trimmed only after the transaction that took it in is on disk, and not while a file that it announced is
+still to be fetched. What cannot be taken in (a full disk) stays at the relay and is asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from roost.errors import RoostError
+from roost.messaging import files, inbox, mailboxes
+from roost.messaging.records import MailboxState, OwnMailbox, OwnRelay
+from roost.messaging.work import Work
+from roost.network import Subscription
+from roost.wire.mailbox import RefusalCode, Trim
+
+if TYPE_CHECKING:
+    from roost.agent.engine import Engine
+
+BATCH = 64  # envelopes in one transaction
+_RETRY_S = 5.0
+
+
+class Incoming:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: deque[tuple[bytes, int, bytes]] = deque()
+        self._arrived = asyncio.Event()
+        self._subscriptions: dict[bytes, Subscription] = {}
+        self._trims: dict[bytes, tuple[int, tuple[int, ...]]] = {}  # what was asked for last
+        self._trimming: set[asyncio.Task[None]] = set()
+        self.count = 0  # envelopes taken in, for `sync`
+
+    # --- subscriptions ------------------------------------------------------------------------------------------------
+
+    def subscribe_all(self) -> None:
+        """Be subscribed to exactly the mailboxes that are mine."""
+        work = self._engine.look()
+        relays = {row.relay: row for row in work.find(OwnRelay)}
+        open_states = (MailboxState.ACTIVE, MailboxState.RETIRING)
+        mine = {
+            row.admin: row
+            for state in open_states
+            for row in work.find(OwnMailbox, where={"state": int(state)})
+            if row.relay in relays
+        }
+        for admin in [admin for admin in self._subscriptions if admin not in mine]:
+            self._subscriptions.pop(admin).close()
+        for admin, row in mine.items():
+            held = self._subscriptions.get(admin)
+            if held is not None and held.refused is not None:
+                self._gone(admin, held)
+            elif held is None or held.closed:
+                self._subscriptions[admin] = self._engine.network.subscribe(
+                    relays[row.relay].link.address, row.get, self._cursor_of(admin), self._deliver_to(admin)
+                )
+
+    def _cursor_of(self, admin: bytes) -> Callable[[], int]:
+        def cursor() -> int:
+            row = self._engine.look().get(OwnMailbox, admin)
+            return row.cursor if row else 0
+
+        return cursor
+
+    def _deliver_to(self, admin: bytes) -> Callable[[int, bytes], None]:
+        def deliver(number: int, envelope: bytes) -> None:
+            self._queue.append((admin, number, envelope))
+            self._arrived.set()
+
+        return deliver
+
+    def _gone(self, admin: bytes, held: Subscription) -> None:
+        """The relay lost a mailbox that is in use: make it again under the same capabilities."""
+        refused = held.refused
+        held.close()
+        del self._subscriptions[admin]
+        if refused is not None and refused.code == RefusalCode.DENIED:
+            self._engine.step(mailboxes.lost, admin)
+
+    # --- taking in ----------------------------------------------------------------------------------------------------
+
+    async def loop(self) -> None:
+        """Take in what arrives, many envelopes in one commit."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                try:
+                    self._take_in(batch)
+                except RoostError as error:
+                    self._queue.extendleft(reversed(batch))
+                    self._engine.trouble(error)
+                    await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(0)
+            self._engine.wake()
+
+    def _take_in(self, batch: list[tuple[bytes, int, bytes]]) -> None:
+        self._engine.steps([partial(_take_one, admin=admin, number=number, envelope=e) for admin, number, e in batch])
+        self.count += len(batch)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing has arrived that is not taken in."""
+        return not self._queue
+
+    async def caught_up(self, timeout_s: float) -> bool:
+        """Wait until all that lay in my mailboxes is taken in."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                for subscription in tuple(self._subscriptions.values()):
+                    await subscription.caught_up.wait()
+                while not self.idle:
+                    await self._engine.changed(0.05)
+        except TimeoutError:
+            return False
+        return True
+
+    # --- trimming -----------------------------------------------------------------------------------------------------
+
+    def start_trims(self) -> None:
+        """Have the relay forget what is on disk here."""
+        work = self._engine.look()
+        for row in work.find(OwnMailbox):
+            if row.cursor <= row.trimmed or row.state not in (MailboxState.ACTIVE, MailboxState.RETIRING):
+                continue
+            wanted = (row.cursor, files.holding(work, row.admin)[:256])
+            relay = work.get(OwnRelay, row.relay)
+            if relay is None or self._trims.get(row.admin) == wanted or not self._engine.network.reachable(row.relay):
+                continue
+            self._trims[row.admin] = wanted
+            task = asyncio.create_task(self._trim(relay, row.admin, *wanted))
+            self._trimming.add(task)
+            task.add_done_callback(self._trimming.discard)
+
+    async def _trim(self, relay: OwnRelay, admin: bytes, upto: int, keep: tuple[int, ...]) -> None:
+        try:
+            await self._engine.network.call(relay.link.address, Trim(admin, upto, keep))
+            self._engine.step(mailboxes.trimmed, admin, min(keep) - 1 if keep else upto)
+        except RoostError:
+            self._trims.pop(admin, None)  # asked for again with the next envelope or connection
+
+    async def trims_done(self) -> None:
+        if self._trimming:
+            await asyncio.wait(self._trimming)
+
+
+def _take_one(work: Work, admin: bytes, number: int, envelope: bytes) -> None:
+    mailbox = work.get(OwnMailbox, admin)
+    if mailbox is not None:  # else it was deleted while this was under way
+        inbox.receive(work, mailbox, number, envelope)

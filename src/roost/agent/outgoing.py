@@ -1,0 +1,263 @@
+"""What leaves: mailboxes and cards first, then sealed envelopes, then bare acknowledgements.
+
+Nothing that mentions an address leaves before the relay has made that mailbox. Each destination has one worker at a
+time, so a slow relay never holds up another. Results are written many in one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
+from roost.errors import Refused, RoostError, Unreachable
+from roost.messaging import invitations, mailboxes, outbox, sealing
+from roost.messaging.records import (
+    InvitationRow,
+    InvitationState,
+    MailboxState,
+    Outbox,
+    OutboxState,
+    OwnMailbox,
+    OwnRelay,
+    PeerDevice,
+    SessionRow,
+)
+from roost.messaging.work import Work
+from roost.wire.addresses import Address
+from roost.wire.codec import decode
+from roost.wire.mailbox import (
+    Create,
+    Delete,
+    DeleteCard,
+    Grant,
+    MailboxKind,
+    Needs,
+    Put,
+    PutCard,
+    RefusalCode,
+    Right,
+    WorkChallenge,
+)
+
+if TYPE_CHECKING:
+    from roost.agent.engine import Engine
+
+BATCH = 32  # rows that one destination's worker has in flight
+KNOCK_TRIES = 3
+MAX_WORK_BITS = 30  # about a quarter of an hour here; more is a refusal
+ACK_RETRY_MS = 30_000
+
+
+class Outgoing:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._running: dict[object, asyncio.Task[None]] = {}
+        self.sent = 0  # rows that a host took, for `sync`
+
+    # --- starting what is due -----------------------------------------------------------------------------------------
+
+    def start_due(self) -> None:
+        """Seal what waits, and start a worker for everything that is due and has none."""
+        work = self._engine.look()
+        relays = {row.relay: row for row in work.find(OwnRelay)}
+        if not any(self._engine.network.reachable(relay) for relay in relays):
+            return
+        self._start_mailboxes(work, relays)
+        self._start_cards(work, relays)
+        self._engine.incoming.start_trims()
+        if self._mailboxes_wait(work):
+            return  # addresses must be real before they are told
+        for peer in work.find(PeerDevice):
+            if sealing.has_work(work, peer):
+                self._engine.step(sealing.seal_waiting, peer)
+        self._start_puts()
+        for peer in sealing.due_acknowledgements(self._engine.look()):
+            self._start(("ack", peer.account, peer.device), partial(self._acknowledge, peer))
+
+    def _start(self, name: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if name not in self._running:
+            task = asyncio.create_task(self._guarded(work))
+            self._running[name] = task
+            task.add_done_callback(lambda _: self._ended(name))
+
+    def _ended(self, name: object) -> None:
+        self._running.pop(name, None)
+        self._engine.wake()
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except RoostError as error:
+            self._engine.trouble(error)
+            await asyncio.sleep(1.0)
+
+    @property
+    def idle(self) -> bool:
+        return not self._running
+
+    def next_deadline(self) -> int:
+        """When something will be due that is not due now, in milliseconds since 1970; 0 when nothing is foreseen."""
+        work = self._engine.look()
+        due = [row.acknowledge_at for row in work.find(SessionRow) if row.acknowledge_at]
+        for state in (OutboxState.SEALED, OutboxState.STORED):
+            due += [row.next_at for row in work.find(Outbox, where={"state": int(state)}, order="next_at", limit=1)]
+        later = [moment for moment in due if moment > work.now]
+        return min(later, default=0)
+
+    async def close(self) -> None:
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    # --- mailboxes and cards ------------------------------------------------------------------------------------------
+
+    def _mailboxes_wait(self, work: Work) -> bool:
+        rows = work.find(OwnMailbox, where={"state": int(MailboxState.TO_CREATE)})
+        cards = work.find(InvitationRow, where={"state": int(InvitationState.TO_PUT)})
+        return bool(rows or cards)
+
+    def _start_mailboxes(self, work: Work, relays: dict[bytes, OwnRelay]) -> None:
+        for state, act in ((MailboxState.TO_CREATE, self._create), (MailboxState.TO_DELETE, self._delete)):
+            for row in work.find(OwnMailbox, where={"state": int(state)}):
+                relay = relays.get(row.relay)
+                if relay is None:
+                    self._engine.step(mailboxes.deleted, row.admin)
+                elif self._engine.network.reachable(row.relay):
+                    self._start(("mailbox", row.admin), partial(act, relay, row))
+
+    async def _create(self, relay: OwnRelay, row: OwnMailbox) -> None:
+        rights = ((row.admin, Right.ADMIN), (row.get, Right.GET), (row.put, Right.PUT))
+        grants = tuple(Grant(capability_hash(capability), right) for capability, right in rights)
+        await self._engine.network.call(relay.link.address, Create(MailboxKind(row.kind), grants))
+        self._engine.step(mailboxes.created, row.admin)
+
+    async def _delete(self, relay: OwnRelay, row: OwnMailbox) -> None:
+        try:
+            await self._engine.network.call(relay.link.address, Delete(row.admin))
+        except Refused as error:
+            if error.code != RefusalCode.DENIED:  # denied: it is gone already
+                raise
+        self._engine.step(mailboxes.deleted, row.admin)
+
+    def _start_cards(self, work: Work, relays: dict[bytes, OwnRelay]) -> None:
+        for row in work.find(InvitationRow):
+            relay = relays.get(row.relay)
+            if relay is None or not self._engine.network.reachable(row.relay):
+                continue
+            if row.state == InvitationState.TO_PUT:
+                self._start(("card", row.secret), partial(self._put_card, relay, row))
+            elif row.state in (InvitationState.USED, InvitationState.REVOKED):
+                self._start(("card", row.secret), partial(self._delete_card, relay, row))
+
+    async def settle_invitation(self, secret: bytes) -> None:
+        """Create the mailbox and put the card of an invitation now. Raises Refused or Unreachable."""
+        work = self._engine.look()
+        row = work.need(InvitationRow, secret)
+        relay = work.need(OwnRelay, row.relay)
+        for mailbox in work.find(OwnMailbox, where={"invitation": secret}):
+            if mailbox.state == MailboxState.TO_CREATE:
+                await self._create(relay, mailbox)
+        await self._put_card(relay, row)
+
+    async def _put_card(self, relay: OwnRelay, row: InvitationRow) -> None:
+        locator = card_keys(row.secret).locator
+        card = PutCard(locator, row.writer, row.version, row.sealed_card, row.card_expires)
+        await self._engine.network.call(relay.link.address, card)
+        self._engine.step(invitations.card_put, row.secret, row.version)
+
+    async def _delete_card(self, relay: OwnRelay, row: InvitationRow) -> None:
+        try:
+            await self._engine.network.call(relay.link.address, DeleteCard(card_keys(row.secret).locator, row.writer))
+        except Refused as error:
+            if error.code not in (RefusalCode.NOT_FOUND, RefusalCode.DENIED):
+                raise
+        self._engine.step(invitations.card_deleted, row.secret)
+
+    # --- envelopes ----------------------------------------------------------------------------------------------------
+
+    def _start_puts(self) -> None:
+        """A worker for each relay that something is due for."""
+        work = self._engine.look()
+        due: dict[bytes, list[tuple[Outbox, Address]]] = {}
+        for state in (OutboxState.SEALED, OutboxState.STORED):
+            for row in work.find(Outbox, where={"state": int(state)}, at_most=("next_at", work.now)):
+                address = row.address or self._address(work, row)
+                if address is not None:
+                    due.setdefault(address.relay.key, []).append((row, address))
+        for relay, rows in due.items():
+            rows.sort(key=lambda item: item[0].number)
+            self._start(("put", relay), partial(self._put_rows, rows[:BATCH]))
+
+    @staticmethod
+    def _address(work: Work, row: Outbox) -> Address | None:
+        peer = work.get(PeerDevice, row.account, row.device)
+        return peer.address if peer else None
+
+    async def _put_rows(self, rows: list[tuple[Outbox, Address]]) -> None:
+        """Put the rows at one relay, all in flight at once, and write down what came of it in one commit."""
+        work = self._engine.look()
+        results = await asyncio.gather(*(self._put_row(row, address, self._needs(work, row)) for row, address in rows))
+        self._engine.steps(results)
+        self.sent += sum(1 for result in results if result.func is outbox.stored)
+
+    @staticmethod
+    def _needs(work: Work, row: Outbox) -> tuple[Needs, ...]:
+        return tuple(Needs(upload.pointer.hold, upload.pointer.blobs) for upload in outbox.uploads_of(work, row))
+
+    async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> partial[None]:
+        """What messaging must be told about the row."""
+        try:
+            puts = [Put(address.put, envelope, needs=needs) for envelope in row.envelopes]
+            if row.address is not None:
+                for put in puts:
+                    await self._knock(address, put)
+            else:
+                await asyncio.gather(*(self._engine.network.call(address.relay, put) for put in puts))
+        except Refused as error:
+            return partial(outbox.refused, number=row.number, code=error.code, retry_after_ms=error.retry_after_ms)
+        except Unreachable as error:
+            return partial(outbox.refused, number=row.number, code=error.code)
+        return partial(outbox.stored, number=row.number)
+
+    async def _knock(self, address: Address, put: Put) -> None:
+        """Put into a request mailbox, doing the work that its host asks of strangers."""
+        for _ in range(KNOCK_TRIES):
+            try:
+                await self._engine.network.call(address.relay, put)
+            except Refused as error:
+                if error.code != RefusalCode.WORK_NEEDED:
+                    raise
+                put = await asyncio.to_thread(_worked, put, error.detail)
+            else:
+                return
+        raise Refused("The relay asks for more work each time.", code=RefusalCode.FULL)
+
+    # --- acknowledgements and what is not kept ------------------------------------------------------------------------
+
+    async def _acknowledge(self, peer: PeerDevice) -> None:
+        if not await self.put_bare(peer, b"", ephemeral=False):
+            self._engine.step(sealing.acknowledge_later, peer, ACK_RETRY_MS)
+
+    async def put_bare(self, peer: PeerDevice, payload: bytes, *, ephemeral: bool) -> bool:
+        """Seal one envelope outside the order and put it; False when it did not arrive."""
+        envelope = self._engine.step(sealing.seal_bare, peer, payload)
+        address = peer.address
+        if envelope is None or address is None:
+            return False
+        try:
+            await self._engine.network.call(address.relay, Put(address.put, envelope, ephemeral))
+        except (Refused, Unreachable):
+            return False
+        return True
+
+
+def _worked(put: Put, detail: bytes) -> Put:
+    """The put with the proof of work that the challenge asks for. Raises Refused when it asks for too much."""
+    challenge = decode(WorkChallenge, detail)
+    if challenge.bits > MAX_WORK_BITS:
+        raise Refused("This invitation is being flooded.", code=RefusalCode.FULL, retry_after_ms=600_000)
+    proof = solve_work(challenge.nonce, capability_hash(put.put), envelope_hash(put.envelope), challenge.bits)
+    return Put(put.put, put.envelope, put.ephemeral, put.needs, proof)

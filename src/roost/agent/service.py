@@ -1,0 +1,228 @@
+"""The agent in this process: a `Backend` over one open profile. Apps use it directly, or through the local API.
+
+It finds the handler of each operation (agent.actions), opens and closes the profile, and turns what happened into
+events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from roost.agent import showing, syncing
+from roost.agent import views as v
+from roost.agent.actions import HANDLERS
+from roost.agent.engine import Engine
+from roost.agent.events import Event
+from roost.agent.operations import Request
+from roost.errors import CallerError, SurroundingsError
+from roost.messaging import accounts, devices
+from roost.messaging import records as r
+from roost.messaging.work import Work
+from roost.network import SYSTEM_ENTROPY, Network
+from roost.store import Keyring, Passphrase, Profile, ProfileFolder, Protection, Unprotected
+from roost.wire.links import RelayLink, parse_relay_link
+
+R = TypeVar("R")
+
+HEARD = "heard"
+CLOSE_WITHIN_S = 5.0
+REACH_WITHIN_S = 10.0
+
+
+class Service:
+    """Backend for one profile; use `Service.open`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.wrap_key: bytes | None = None  # kept only while a device waits to be linked
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path, passphrase: str | None = None) -> AsyncIterator[Service]:
+        """Open the profile in `folder`, connect, and close it in the end after sending what can be sent at once.
+
+        Raises:
+            CallerError: `no_profile`, `passphrase_needed`, `wrong_passphrase`.
+            SurroundingsError: `profile_busy`, `profile_too_new`, `profile_damaged` and the like.
+        """
+        profile = await asyncio.to_thread(ProfileFolder.open(folder).unlock, SYSTEM_ENTROPY, passphrase)
+        with contextlib.closing(profile):
+            engine = Engine(profile, SYSTEM_ENTROPY)
+            service = cls(engine)
+            service._keep_account_key(passphrase)
+            async with engine.running():
+                try:
+                    yield service
+                finally:
+                    await syncing.flush(engine, CLOSE_WITHIN_S)
+
+    def _keep_account_key(self, passphrase: str | None) -> None:
+        """A device that was welcomed holds the account key unwrapped: wrap it as soon as the passphrase is at hand."""
+        me = self.engine.look().me
+        if not me.wrapped:
+            self.wrap_key = self.engine.profile.account_key(passphrase)
+        if me.linked:
+            self._wrap()
+        else:
+            self.engine.listen(lambda event: self._wrap() if event.kind == "linked" else None)
+
+    def _wrap(self) -> None:
+        me = self.engine.look().me
+        if not me.wrapped and me.account_secret and self.wrap_key is not None:
+            self.engine.step(accounts.rewrap, accounts.account_key(me, None), self.wrap_key)
+            self.wrap_key = None
+
+    async def call(self, request: Request[R], /) -> R:
+        """Carry out one operation. Raises RoostError."""
+        handler = HANDLERS[type(request)]
+        if not handler.unlinked and not self.engine.look().me.linked:
+            await syncing.refresh(self.engine, REACH_WITHIN_S)
+            if not self.engine.look().me.linked:
+                raise CallerError(
+                    "This device is not linked yet.",
+                    code="not_linked",
+                    hint="On a device that you have: roost device link --confirm CODE",
+                )
+        result: R = await handler.run(self, request)
+        self.engine.wake()
+        return result
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def events(self, *, from_now: bool = True) -> AsyncIterator[Event]:
+        """What happens, for ever. `from_now` False: first what listeners have not heard yet."""
+        queue: asyncio.Queue[r.Event] = asyncio.Queue()
+        if not from_now:
+            work = self.engine.look()
+            heard = work.get(r.Setting, HEARD)
+            after = int.from_bytes(heard.value, "big") if heard else 0
+            for row in work.find(r.EventRow, order="number"):
+                if row.number > after:
+                    queue.put_nowait(r.Event(row.kind, row.subject, row.account, row.detail, row.number))
+        stop = self.engine.listen(queue.put_nowait)
+        return self._iterate(queue, stop, remember=not from_now)
+
+    async def _iterate(self, queue: asyncio.Queue[r.Event], stop: object, *, remember: bool) -> AsyncIterator[Event]:
+        try:
+            while True:
+                happened = await queue.get()
+                shown = showing.event(self.engine.look(), happened)
+                if shown is not None:
+                    yield shown
+                if remember and happened.number:
+                    self.engine.step(_hear, happened.number)
+        finally:
+            assert callable(stop)
+            stop()
+
+
+def _hear(work: Work, number: int) -> None:
+    """Listeners have heard everything up to this event."""
+    held = work.get(r.Setting, HEARD)
+    if held is None or int.from_bytes(held.value, "big") < number:
+        work.put(r.Setting(HEARD, number.to_bytes(8, "big")))
+
+
+# --- making profiles -------------------------------------------------------------------------------------------------
+
+
+async def create_profile(
+    path: Path, name: str, relay_link: str, passphrase: str | None = None, protection: str = "passphrase"
+) -> v.Identity:
+    """Make an account with this device as its first one, keeping its mailboxes at the relay of `relay_link`.
+
+    Raises:
+        CallerError: `malformed_link`, `bad_name`, `profile_exists`, `folder_not_empty`, `empty_passphrase`.
+        SurroundingsError: the relay cannot be reached, or the profile cannot be written.
+    """
+    accounts.check_name(name)
+    relay = parse_relay_link(relay_link)
+    await check_reachable(relay)
+    with contextlib.closing(_begin(path, passphrase, protection)) as profile:
+        wrap_key = profile.account_key(passphrase)
+        engine = Engine(profile, SYSTEM_ENTROPY)
+        engine.step(accounts.create, name, relay, device_name(), wrap_key)
+        profile.finish()
+        return showing.identity(engine.look())
+
+
+async def link_device(
+    path: Path,
+    name: str | None,
+    relay_link: str | None,
+    passphrase: str | None = None,
+    protection: str = "passphrase",
+) -> v.DeviceLinkView:
+    """A device that waits to be linked: makes its profile, or takes one that has no contacts, and returns its code.
+
+    Raises as `create_profile`, and CallerError `profile_in_use` for a profile that has contacts.
+    """
+    from roost.agent.operations import DeviceLink
+
+    if _has_profile(path):
+        async with Service.open(path, passphrase) as service:
+            me = service.engine.look().me
+            if me.linked:
+                service.engine.step(devices.become_waiting, name or me.device_name)
+                service.wrap_key = service.engine.profile.account_key(passphrase)
+                service.engine.relays_changed()
+            return await service.call(DeviceLink())
+    if relay_link is None:
+        raise CallerError("A new device needs a relay.", code="no_relay", hint="Give one with --relay LINK.")
+    relay = parse_relay_link(relay_link)
+    await check_reachable(relay)
+    with contextlib.closing(_begin(path, passphrase, protection)) as profile:
+        Engine(profile, SYSTEM_ENTROPY).step(accounts.create_waiting, relay, name or device_name())
+        profile.finish()
+    async with Service.open(path, passphrase) as service:
+        return await service.call(DeviceLink())
+
+
+def _begin(path: Path, passphrase: str | None, protection: str) -> Profile:
+    return ProfileFolder.create(path, chosen_protection(passphrase, protection), SYSTEM_ENTROPY)
+
+
+def _has_profile(path: Path) -> bool:
+    try:
+        ProfileFolder.open(path)
+    except CallerError:
+        return False
+    return True
+
+
+def chosen_protection(passphrase: str | None, protection: str) -> Protection:
+    """What the words of the command line mean. Raises CallerError `passphrase_needed`."""
+    match protection:
+        case "none":
+            return Unprotected()
+        case "keyring":
+            return Keyring()
+        case _ if passphrase is None:
+            raise CallerError(
+                "A passphrase is needed.",
+                code="passphrase_needed",
+                hint="Set ROOST_PASSPHRASE, or use --no-passphrase.",
+            )
+        case _:
+            return Passphrase(passphrase)
+
+
+def device_name() -> str:
+    """What this device is called unless the person says otherwise."""
+    return (platform.node() or "device")[:40]
+
+
+async def check_reachable(relay: RelayLink) -> None:
+    """Connect to the relay once and check its key. Raises SurroundingsError."""
+    async with Network(SYSTEM_ENTROPY, lambda *_: None) as network:
+        network.set_relays((relay,))
+        if not await network.connected(relay.address.key, REACH_WITHIN_S):
+            raise network.problem(relay.address.key) or SurroundingsError(
+                "The relay did not answer in time.", code="unreachable", hint="Check the link and the connection."
+            )

@@ -1,0 +1,263 @@
+"""Rows as apps see them: messages, contacts, requests, invitations, events. Reads only."""
+
+from __future__ import annotations
+
+from roost.agent import events as e
+from roost.agent import views as v
+from roost.crypto import account_id
+from roost.messaging import records as r
+from roost.messaging.work import Work
+from roost.wire import content as c
+from roost.wire.addresses import RelayAddress
+from roost.wire.links import InvitationKind
+
+_STATES = {
+    r.MessageState.QUEUED: v.MessageState.QUEUED,
+    r.MessageState.SENT: v.MessageState.SENT,
+    r.MessageState.DELIVERED: v.MessageState.DELIVERED,
+    r.MessageState.READ: v.MessageState.READ,
+    r.MessageState.RECEIVED: v.MessageState.RECEIVED,
+    r.MessageState.SEEN: v.MessageState.READ,
+}
+_CONTACT_STATES = {
+    r.ContactState.REQUESTED: v.ContactState.REQUESTED,
+    r.ContactState.ACCEPTED: v.ContactState.ACCEPTED,
+    r.ContactState.BLOCKED: v.ContactState.BLOCKED,
+    r.ContactState.SELF: v.ContactState.ACCEPTED,
+}
+_NEWER = "This message needs a newer Roost."
+_CHANGES = {"removed": "deleted", "key_changed": "devices"}
+
+
+def who(work: Work, account: bytes) -> str:
+    """ "me" or the contact's id."""
+    return v.ME if account == work.me.account else account_id(account)
+
+
+def contact_name(contact: r.Contact) -> str:
+    return contact.alias or contact.name or account_id(contact.account)[:8]
+
+
+def host(address: RelayAddress) -> str:
+    return address.endpoint
+
+
+def network_of(work: Work, account: bytes) -> v.NetworkKind:
+    """How a conversation travels now: central while a relay of mine hosts all of the contact's mailboxes."""
+    mine = {row.relay for row in work.find(r.OwnRelay)}
+    peers = work.find(r.PeerDevice, where={"account": account})
+    addresses = [peer.address for peer in peers if peer.address is not None]
+    foreign = any(address.relay.key not in mine for address in addresses)
+    return v.NetworkKind.FEDERATED if foreign else v.NetworkKind.CENTRAL
+
+
+def message(work: Work, row: r.Message) -> v.MessageView:
+    content = c.decode_content(row.content)
+    text = content.text if isinstance(content, c.Text) else row.text
+    unknown = isinstance(content, c.Unknown)
+    return v.MessageView(
+        id=row.id.hex(),
+        conversation=account_id(row.conversation),
+        sender=who(work, row.author),
+        text=_NEWER if unknown else text,
+        sent_at=v.instant(row.sent_at),
+        received_at=v.instant(row.received_at),
+        state=_STATES[r.MessageState(row.state)],
+        edited=bool(row.edited_at),
+        deleted=row.deleted,
+        reactions=reactions(work, row.id),
+        attachments=_attachments(work, row, content) if isinstance(content, c.Text) else (),
+        reply_to=content.reply_to.hex() if isinstance(content, c.Text) and content.reply_to else None,
+        network=v.NetworkKind(row.network) if row.network else network_of(work, row.conversation),
+        expires_at=v.instant(row.expire_at) if row.expire_at else None,
+        unknown=unknown,
+    )
+
+
+def reactions(work: Work, target: bytes) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in work.find(r.ReactionRow, where={"target": target}):
+        if row.emoji:
+            found.setdefault(row.emoji, []).append(who(work, row.account))
+    return found
+
+
+def _attachments(work: Work, row: r.Message, text: c.Text) -> tuple[v.AttachmentView, ...]:
+    stored = {file.index: file.state for file in work.find(r.StoredFile, where={"message": row.id})}
+    return tuple(
+        v.AttachmentView(
+            name=attachment.name,
+            size=attachment.size,
+            type=attachment.media_type,
+            number=index,
+            stored=stored.get(index) == r.FileState.COMPLETE,
+            voice_note=attachment.voice_note,
+        )
+        for index, attachment in enumerate(text.attachments)
+    )
+
+
+def contact(work: Work, row: r.Contact) -> v.ContactView:
+    last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
+    unread = work.find(r.Message, where={"conversation": row.account, "state": int(r.MessageState.RECEIVED)})
+    return v.ContactView(
+        contact=account_id(row.account),
+        name=contact_name(row),
+        state=_CONTACT_STATES[r.ContactState(row.state)],
+        verified=row.verified,
+        networks=(network_of(work, row.account),),
+        own_name=row.name,
+        status=row.about.status if row.about else "",
+        devices=len(work.find(r.PeerDevice, where={"account": row.account})),
+        unread=len(unread),
+        timer_s=row.timer_s,
+        last_message_at=v.instant(last[0].sent_at) if last else None,
+    )
+
+
+def request(row: r.Request) -> v.RequestView:
+    warning = "This one-time invitation was used before: somebody else may have had it." if row.second else ""
+    return v.RequestView(
+        id=row.id.hex(),
+        name=row.name,
+        greeting=row.greeting,
+        contact=account_id(row.account),
+        received_at=v.instant(row.received_at),
+        warning=warning,
+    )
+
+
+def invitation(work: Work, row: r.InvitationRow) -> v.InvitationView:
+    reusable = row.kind == InvitationKind.REUSABLE
+    return v.InvitationView(
+        id=row.secret.hex(),
+        link=row.link,
+        kind=v.InvitationKind.REUSABLE if reusable else v.InvitationKind.ONE_TIME,
+        created_at=v.instant(row.created_at),
+        expires_at=v.instant(row.expires_at),
+        uses=sum(1 for knock in work.find(r.Request) if knock.invitation == row.secret),
+    )
+
+
+def identity(work: Work) -> v.Identity:
+    me = work.me
+    relays = sorted(work.find(r.OwnRelay), key=lambda row: row.rank)
+    return v.Identity(
+        account=account_id(me.account),
+        device=account_id(me.device),
+        name=me.about.name,
+        relays=tuple(host(row.link.address) for row in relays),
+        device_name=me.device_name,
+        status=me.about.status,
+    )
+
+
+def device(work: Work, key: bytes, added_s: int, done: str = "") -> v.DeviceView:
+    me = work.me
+    peer = work.get(r.PeerDevice, me.account, key)
+    name = me.device_name if key == me.device else (peer.name if peer else "")
+    return v.DeviceView(
+        device=account_id(key), name=name, this=key == me.device, added_at=v.instant(added_s * 1000), done=done
+    )
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+def event(work: Work, happened: r.Event) -> e.Event | None:
+    """What listeners are told of an event; None when it says nothing to them, or its subject is gone."""
+    match happened.kind:
+        case "message" | "introduction":
+            row = work.get(r.Message, happened.subject)
+            return _as(e.MessageEvent, message(work, row)) if row else None
+        case "request":
+            knock = work.get(r.Request, happened.subject)
+            return _as(e.RequestEvent, request(knock)) if knock else None
+        case "receipt" | "reaction" | "edit" | "delete":
+            return _about_message(work, happened)
+        case "typing":
+            return e.TypingEvent(
+                conversation=account_id(happened.subject),
+                sender=who(work, happened.account),
+                active=bool(happened.detail),
+            )
+        case "contact":
+            return _contact(work, happened)
+        case "connection":
+            return _connection(work, happened)
+        case "linked":
+            shown = identity(work)
+            return e.DeviceEvent(
+                device=shown.device, name=shown.device_name, this=True, state=v.DeviceState.LINKED, change="linked"
+            )
+        case "transfer":
+            return _transfer(happened)
+        case "session_reset":
+            return e.WarningEvent(
+                code="session_reset",
+                message="A message could not be opened; the keys of this conversation were renewed.",
+                conversation=account_id(happened.account),
+            )
+        case "trouble":
+            return e.WarningEvent(code=happened.detail, message="The agent's work was interrupted; it tries again.")
+    return None
+
+
+def _as(kind: type[e.Event], view: v.View) -> e.Event:
+    return kind(**{name: getattr(view, name) for name in view.__struct_fields__})
+
+
+def _about_message(work: Work, happened: r.Event) -> e.Event | None:
+    row = work.get(r.Message, happened.subject)
+    id = happened.subject.hex()
+    if happened.kind == "delete":
+        conversation = account_id(happened.account)
+        sender = who(work, row.author) if row else ""
+        return e.DeleteEvent(id=id, conversation=conversation, sender=sender, expired=happened.detail == "expired")
+    if row is None:
+        return None
+    conversation = account_id(row.conversation)
+    if happened.kind == "receipt":
+        state = v.MessageState(happened.detail)
+        return e.ReceiptEvent(
+            id=id, conversation=conversation, state=state, sender=conversation, at=v.instant(work.now)
+        )
+    if happened.kind == "edit":
+        return e.EditEvent(id=id, conversation=conversation, sender=who(work, row.author), text=row.text)
+    return e.ReactionEvent(
+        id=id,
+        conversation=conversation,
+        sender=who(work, happened.account),
+        emoji=happened.detail,
+        reactions=reactions(work, row.id),
+    )
+
+
+def _contact(work: Work, happened: r.Event) -> e.Event:
+    row = work.get(r.Contact, happened.account)
+    return e.ContactEvent(
+        contact=account_id(happened.account),
+        name=contact_name(row) if row else "",
+        state=_CONTACT_STATES[r.ContactState(row.state)] if row else v.ContactState.BLOCKED,
+        change=_CHANGES.get(happened.detail, happened.detail),
+        timer_s=row.timer_s if row else 0,
+    )
+
+
+def _connection(work: Work, happened: r.Event) -> e.Event | None:
+    relay = work.get(r.OwnRelay, happened.subject)
+    if relay is None:
+        return None
+    return e.ConnectionEvent(host=host(relay.link.address), reachable=not happened.detail, reason=happened.detail)
+
+
+def _transfer(happened: r.Event) -> e.Event:
+    direction, index, done, total, name = happened.detail.split("/", 4)
+    return e.TransferEvent(
+        id=happened.subject.hex(),
+        number=int(index),
+        name=name,
+        incoming=direction == "in",
+        done=int(done),
+        total=int(total),
+    )

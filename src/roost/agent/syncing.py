@@ -1,0 +1,134 @@
+"""Waiting until everything is done that can be done now: for `sync`, for `--wait`, and before a profile closes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from roost.errors import Unreachable
+from roost.messaging import outbox
+from roost.messaging import records as r
+from roost.messaging.work import Work
+from roost.wire.mailbox import RefusalCode
+
+if TYPE_CHECKING:
+    from roost.agent.engine import Engine
+
+LOOK_AGAIN_S = 0.25
+_PASSING = frozenset({"", RefusalCode.SLOW_DOWN, RefusalCode.WORK_NEEDED, RefusalCode.BLOBS_MISSING})
+
+
+async def until(engine: Engine, reached: Callable[[], bool], timeout_s: float) -> bool:
+    """Wait until something holds of the profile; False when the time is over first."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while not reached():
+        left = deadline - loop.time()
+        if left <= 0:
+            return False
+        await engine.changed(min(left, LOOK_AGAIN_S))
+    return True
+
+
+async def connect(engine: Engine, timeout_s: float) -> None:
+    """Wait for my relays. Raises Unreachable (or what the relay's trouble is) when none can be reached."""
+    relays = engine.look().find(r.OwnRelay)
+    engine.network.retry_now()
+    standing = await asyncio.gather(*(engine.network.connected(row.relay, timeout_s) for row in relays))
+    if not any(standing):
+        problems = [engine.network.problem(row.relay) for row in relays]
+        raise next((problem for problem in problems if problem), None) or Unreachable(
+            "None of your relays can be reached.", hint="What waits is kept and sent later. Check your connection."
+        )
+
+
+async def refresh(engine: Engine, timeout_s: float) -> bool:
+    """Fetch what is there, if a relay answers in time; never an error."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    try:
+        await connect(engine, timeout_s)
+    except Unreachable:
+        return False
+    engine.wake()
+    await until(engine, lambda: not _to_create(engine.look()), deadline - loop.time())
+    await asyncio.sleep(0)
+    return await engine.incoming.caught_up(max(deadline - loop.time(), 0.05))
+
+
+async def sync(engine: Engine, timeout_s: float) -> tuple[int, int]:
+    """Send and fetch all that is waiting, without waiting out a back-off; how many messages came and left.
+
+    Raises Unreachable when no relay of mine can be reached.
+    """
+    counted = {"message": 0, "sent": 0}
+
+    def count(event: r.Event) -> None:
+        if event.kind == "message":
+            counted["message"] += 1
+        elif event.kind == "receipt" and event.detail == "sent":
+            counted["sent"] += 1
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    stop = engine.listen(count)
+    try:
+        await connect(engine, timeout_s)
+        engine.step(outbox.hurry_all)
+        engine.transfers.hurry()
+        engine.wake()
+        await refresh(engine, max(deadline - loop.time(), 0.05))
+        await until(engine, lambda: _quiet(engine, acknowledgements=True), max(deadline - loop.time(), 0.05))
+        await engine.incoming.trims_done()
+    finally:
+        stop()
+    return counted["message"], counted["sent"]
+
+
+async def flush(engine: Engine, timeout_s: float) -> None:
+    """Before closing: send what can be sent at once."""
+    if _quiet(engine, acknowledgements=False):
+        return
+    try:
+        await connect(engine, timeout_s)
+    except Unreachable:
+        return
+    engine.wake()
+    await until(engine, lambda: _quiet(engine, acknowledgements=False), timeout_s)
+
+
+def waiting_messages(work: Work) -> int:
+    """My messages that have not reached their host."""
+    return len(work.find(r.Message, where={"state": int(r.MessageState.QUEUED)}))
+
+
+def _quiet(engine: Engine, *, acknowledgements: bool) -> bool:
+    """Nothing is left that could be done now."""
+    work = engine.look()
+    if not (engine.incoming.idle and engine.outgoing.idle and engine.transfers.idle):
+        return False
+    if _to_create(work) or any(_can_leave(work, row) for row in outbox.waiting(work)):
+        return False
+    return not (acknowledgements and any(_due(work, session) for session in work.find(r.SessionRow)))
+
+
+def _to_create(work: Work) -> bool:
+    states = (r.MailboxState.TO_CREATE, r.MailboxState.TO_DELETE)
+    cards = (r.InvitationState.TO_PUT, r.InvitationState.USED, r.InvitationState.REVOKED)
+    return any(work.find(r.OwnMailbox, where={"state": int(state)}) for state in states) or any(
+        work.find(r.InvitationRow, where={"state": int(state)}) for state in cards
+    )
+
+
+def _can_leave(work: Work, row: r.Outbox) -> bool:
+    """Whether the row has an address and a key, and has not been refused for a reason that lasts."""
+    peer = work.get(r.PeerDevice, row.account, row.device)
+    if peer is None or (row.address or peer.address) is None or not (peer.session or peer.card):
+        return False
+    return row.problem in _PASSING
+
+
+def _due(work: Work, session: r.SessionRow) -> bool:
+    peer = work.get(r.PeerDevice, session.account, session.device) if session.acknowledge_at else None
+    return peer is not None and peer.address is not None and session.acknowledge_at < work.now + 5_000

@@ -1,0 +1,201 @@
+"""Files on their way: uploading to the mailboxes of those who shall have them, fetching what was announced.
+
+Each receiving device gets its own ciphertext (docs/decisions/0005), made from the copy in the profile while uploading;
+a transfer that was cut off goes on at the blob it had reached. Constant memory, a few blobs in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from roost.crypto import AttachmentKey, padding_blob
+from roost.errors import CryptoError, Refused, RoostError, SurroundingsError, Unreachable
+from roost.messaging import files, outbox
+from roost.messaging.records import (
+    Event,
+    FileState,
+    Message,
+    Outbox,
+    OutboxState,
+    OwnMailbox,
+    OwnRelay,
+    PeerDevice,
+    StoredFile,
+    Upload,
+)
+from roost.messaging.work import Work
+from roost.store import FileRef
+from roost.wire.addresses import Address
+from roost.wire.content import Text, decode_content
+from roost.wire.mailbox import BlobData, GetBlob, PutBlob, RefusalCode
+
+if TYPE_CHECKING:
+    from roost.agent.engine import Engine
+
+IN_FLIGHT = 8  # blobs of one transfer: half a megabyte
+AT_ONCE = 3  # transfers in each direction
+RETRY_MS = 10_000
+
+
+class Transfers:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._running: dict[object, asyncio.Task[None]] = {}
+        self._again_at: dict[object, int] = {}
+
+    @property
+    def idle(self) -> bool:
+        return not self._running
+
+    def start_due(self) -> None:
+        work = self._engine.look()
+        for row in self._uploads(work):
+            self._start(("up", row.number), partial(self._upload, row.number))
+        for file in work.find(StoredFile, where={"state": int(FileState.REMOTE)}, limit=AT_ONCE * 8):
+            self._start(("down", file.message, file.index), partial(self._fetch, file))
+
+    @staticmethod
+    def _uploads(work: Work) -> list[Outbox]:
+        """The first row of each device, where it has uploads to do: rows leave in order."""
+        first: dict[tuple[bytes, bytes], Outbox] = {}
+        for row in work.find(Outbox, where={"state": int(OutboxState.QUEUED)}, order="number"):
+            first.setdefault((row.account, row.device), row)
+        return [
+            row
+            for row in first.values()
+            if row.next_at <= work.now
+            and any(upload.done < upload.pointer.blobs for upload in outbox.uploads_of(work, row))
+        ]
+
+    def _start(self, name: tuple[Any, ...], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        same = sum(1 for running in self._running if isinstance(running, tuple) and running[0] == name[0])
+        if name in self._running or same >= AT_ONCE or self._again_at.get(name, 0) > self._engine.now_ms:
+            return
+        task = asyncio.create_task(self._guarded(name, work))
+        self._running[name] = task
+        task.add_done_callback(lambda _: self._ended(name))
+
+    def _ended(self, name: object) -> None:
+        self._running.pop(name, None)
+        self._engine.wake()
+
+    async def _guarded(self, name: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await work()
+            self._again_at.pop(name, None)
+        except Unreachable:
+            self._again_at[name] = self._engine.now_ms + RETRY_MS
+        except RoostError as error:
+            self._again_at[name] = self._engine.now_ms + RETRY_MS
+            self._engine.trouble(error)
+
+    def hurry(self) -> None:
+        """Try again now what failed."""
+        self._again_at.clear()
+
+    async def close(self) -> None:
+        for task in list(self._running.values()):
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def sweep(self) -> None:
+        """Delete stored files that no message has any more."""
+        keep = {row.file for row in self._engine.look().find(StoredFile)}
+        self._engine.profile.files.sweep(keep)
+
+    # --- up -----------------------------------------------------------------------------------------------------------
+
+    async def _upload(self, number: int) -> None:
+        work = self._engine.look()
+        row = work.need(Outbox, number)
+        peer = work.get(PeerDevice, row.account, row.device)
+        address = row.address or (peer.address if peer else None)
+        if address is None:
+            return
+        try:
+            for upload in outbox.uploads_of(work, row):
+                await self._upload_one(row, upload, address)
+        except Refused as error:
+            self._engine.step(outbox.refused, number, error.code, error.retry_after_ms)
+
+    async def _upload_one(self, row: Outbox, upload: Upload, address: Address) -> None:
+        stored = self._engine.look().get(StoredFile, upload.message, upload.index)
+        if stored is None:
+            raise SurroundingsError("A file that was to be sent is gone.", code="file_vanished")
+        ref = FileRef(stored.file, AttachmentKey(stored.file_key), stored.size)
+        key, hold = AttachmentKey(upload.pointer.key), upload.pointer.hold
+        name = self._name(upload.message, upload.index)
+        for start in range(upload.done, upload.pointer.blobs, IN_FLIGHT):
+            stop = min(start + IN_FLIGHT, upload.pointer.blobs)
+            puts = [
+                PutBlob(address.put, hold, key.blob_id(index), self._blob(ref, key, index))
+                for index in range(start, stop)
+            ]
+            await asyncio.gather(*(self._engine.network.call(address.relay, put, timeout_s=60) for put in puts))
+            self._engine.step(outbox.upload_progress, row.number, upload.index, stop)
+            self._progress(upload.message, upload.index, name, stop, upload.pointer.blobs, stored.size, incoming=False)
+
+    def _blob(self, ref: FileRef, key: AttachmentKey, index: int) -> bytes:
+        if index >= ref.blobs:
+            return padding_blob(self._engine.entropy)
+        return key.seal_blob(index, self._engine.profile.files.blob(ref, index), last=index == ref.blobs - 1)
+
+    # --- down ---------------------------------------------------------------------------------------------------------
+
+    async def _fetch(self, row: StoredFile) -> None:
+        work = self._engine.look()
+        mailbox = work.get(OwnMailbox, row.mailbox)
+        relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
+        if mailbox is None or relay is None:
+            self._engine.step(files.lost, row.message, row.index)
+            return
+        key = AttachmentKey(row.file_key)
+        name = self._name(row.message, row.index)
+        with self._engine.profile.files.resume(FileRef(row.file, key, row.size)) as download:
+            while download.done < download.total:
+                ids = [
+                    key.blob_id(index) for index in range(download.done, min(download.done + IN_FLIGHT, download.total))
+                ]
+                try:
+                    await self._fetch_some(relay, mailbox, ids, download.append)
+                except (CryptoError, Refused) as error:
+                    if error.code in (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL):
+                        raise
+                    self._engine.step(files.lost, row.message, row.index)
+                    return
+                self._progress(row.message, row.index, name, download.done, download.total, row.size, incoming=True)
+            digest = download.finish()
+        genuine = digest == self._announced(row)
+        self._engine.step(files.fetched if genuine else files.lost, row.message, row.index)
+
+    async def _fetch_some(
+        self, relay: OwnRelay, mailbox: OwnMailbox, ids: list[bytes], append: Callable[[bytes], None]
+    ) -> None:
+        address = relay.link.address
+        answers = await asyncio.gather(
+            *(self._engine.network.call(address, GetBlob(mailbox.get, id), timeout_s=60) for id in ids)
+        )
+        for answer in answers:
+            assert isinstance(answer, BlobData)
+            append(answer.data)
+
+    def _announced(self, row: StoredFile) -> bytes:
+        message = self._engine.look().get(Message, row.message)
+        text = decode_content(message.content) if message else None
+        known = isinstance(text, Text) and row.index < len(text.attachments)
+        return text.attachments[row.index].digest if known and isinstance(text, Text) else b""
+
+    def _name(self, message: bytes, index: int) -> str:
+        row = self._engine.look().get(Message, message)
+        text = decode_content(row.content) if row else None
+        return text.attachments[index].name if isinstance(text, Text) and index < len(text.attachments) else ""
+
+    def _progress(
+        self, message: bytes, index: int, name: str, done: int, total: int, size: int, *, incoming: bool
+    ) -> None:
+        plain = min(size, size * done // max(total, 1))
+        direction = "in" if incoming else "out"
+        self._engine.tell(Event("transfer", message, detail=f"{direction}/{index}/{plain}/{size}/{name}"))
