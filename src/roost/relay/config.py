@@ -1,0 +1,161 @@
+"""What an operator sets: flags over a TOML file over defaults (packaging/relay.sample.toml)."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from roost.errors import CallerError
+from roost.relay.core.forwarding import IpNetwork
+from roost.relay.core.limits import Limits
+from roost.wire.addresses import canonical_host
+
+_MAX_ACCESS = 64  # bytes; it travels in the relay's link
+_GIB = 1024**3
+
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class BadConfig(CallerError):
+    """A setting is wrong. The operator should correct it."""
+
+    code = "bad_config"
+    hint = "See packaging/relay.sample.toml and docs/operating-a-relay.md."
+
+
+class QuotaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[quotas]`: see `relay.core.limits.Limits`."""
+
+    total_gib: Annotated[float, Meta(gt=0)] = 20.0
+    mailbox_envelopes: Positive = 10_000
+    mailbox_blob_gib: Annotated[float, Meta(ge=0)] = 4.0
+    request_slots: Annotated[int, Meta(ge=1, le=256)] = 16
+    mailbox_idle_days: Annotated[int, Meta(ge=30)] = 180
+    connections: Positive = 15_000
+
+
+class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A relay's settings. `access` None and not `open`: a secret is made and kept in the data directory."""
+
+    data: Path
+    listen: str = "0.0.0.0:4443"
+    access: str | None = None
+    access_file: Path | None = None
+    open: bool = False
+    public_url: str | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    proxy_certificate: Path | None = None
+    envelope_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    work_bits: Annotated[int, Meta(ge=0, le=24)] = 16
+    requests_per_second: Annotated[float, Meta(gt=0)] = 2_000.0
+    metrics_listen: str | None = None
+    forward_networks: tuple[str, ...] = ()
+    quotas: QuotaConfig = msgspec.field(default_factory=QuotaConfig)
+
+    def __post_init__(self) -> None:
+        """Raises BadConfig."""
+        split_listen(self.listen)
+        if self.metrics_listen is not None:
+            split_listen(self.metrics_listen)
+        if self.open and (self.access is not None or self.access_file is not None):
+            raise BadConfig("A relay is either open or has an access secret.")
+        if self.access is not None and not 0 < len(self.access.encode()) <= _MAX_ACCESS:
+            raise BadConfig(f"The access secret has 1 to {_MAX_ACCESS} bytes.")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise BadConfig("A TLS certificate and its key are given together.")
+        if self.public_url is not None:
+            public_endpoint(self.public_url)
+        self.networks()
+
+    def networks(self) -> tuple[IpNetwork, ...]:
+        """The private networks that packets may be forwarded into."""
+        try:
+            return tuple(ipaddress.ip_network(text) for text in self.forward_networks)
+        except ValueError as error:
+            raise BadConfig("forward_networks lists networks such as 10.1.0.0/16.") from error
+
+    def limits(self) -> Limits:
+        quotas = self.quotas
+        return Limits(
+            envelope_days=self.envelope_days,
+            mailbox_envelopes=quotas.mailbox_envelopes,
+            mailbox_blob_bytes=int(quotas.mailbox_blob_gib * _GIB),
+            total_bytes=int(quotas.total_gib * _GIB),
+            request_slots=quotas.request_slots,
+            mailbox_idle_days=quotas.mailbox_idle_days,
+            work_bits=self.work_bits,
+            work_bits_max=max(28, self.work_bits + 8),
+            requests_per_second=self.requests_per_second,
+            request_burst=self.requests_per_second * 4,
+        )
+
+    def given_access(self) -> str | None:
+        """The access secret from the settings. Raises BadConfig."""
+        if self.access_file is None:
+            return self.access
+        try:
+            text = self.access_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadConfig("The file with the access secret cannot be read.") from error
+        if not 0 < len(text.encode()) <= _MAX_ACCESS:
+            raise BadConfig(f"The access secret has 1 to {_MAX_ACCESS} bytes.")
+        return text
+
+
+def load_config(path: Path | None, **given: object) -> RelayConfig:
+    """Settings from the TOML file at `path`, if any, under those `given` that are not None.
+
+    Raises:
+        BadConfig: unreadable, unknown or wrong settings.
+    """
+    settings: dict[str, object] = {}
+    if path is not None:
+        try:
+            settings = tomllib.loads(path.read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadConfig("The configuration file cannot be read as TOML.") from error
+    settings.update({name: value for name, value in given.items() if value is not None})
+    return _convert(settings)
+
+
+def _convert(settings: Mapping[str, object]) -> RelayConfig:
+    try:
+        return msgspec.convert(dict(settings), RelayConfig, dec_hook=_path, strict=True)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, BadConfig):
+            raise error.__cause__ from error
+        raise BadConfig(f"A setting is wrong: {error}") from error
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value).expanduser()
+    raise msgspec.ValidationError(f"expected {kind.__name__}")
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every address). Raises BadConfig."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise BadConfig("An address to listen on is HOST:PORT, such as 0.0.0.0:4443 or [::]:4443.")
+    return host or "0.0.0.0", int(port)  # noqa: S104
+
+
+def public_endpoint(url: str) -> tuple[str, int | None]:
+    """Host, and port where one is given, of a public URL such as `https://relay.example:443`. Raises BadConfig."""
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        port = parts.port
+        host = canonical_host(parts.hostname or "")
+    except (ValueError, CallerError) as error:
+        raise BadConfig("The public URL is one such as https://relay.example:443") from error
+    return host, port

@@ -1,0 +1,77 @@
+"""Who may create mailboxes, store cards and have packets forwarded (DESIGN section 6, "admission policy").
+
+Either whoever shows the access secret from the relay's link, or, on an open relay, everybody within limits for each
+connection. Writing to and reading from a mailbox needs its capabilities only, never admission.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from copy import copy
+from hmac import compare_digest
+
+from roost.relay.core.limits import Limits, TokenBucket
+from roost.relay.core.refusal import RefusedRequest
+from roost.wire.mailbox import RefusalCode
+
+_MISSING_COST = 20.0  # a request that shows a wrong capability or secret counts as so many: guessing is slow
+REQUEST_COST = 1.0
+
+
+class Client:
+    """What the relay remembers of one connection while it lasts: that it was admitted, and how fast it goes."""
+
+    __slots__ = ("admitted", "creates", "forwards", "requests")
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self.admitted = False
+        self.requests = TokenBucket(limits.requests_per_second, limits.request_burst, now)
+        self.creates = TokenBucket(limits.creates_per_minute / 60, limits.create_burst, now)
+        self.forwards = TokenBucket(limits.forwards_per_second, limits.forward_burst, now)
+
+    def stranger(self) -> Client:
+        """Somebody else on the same connection: not admitted, and at its pace."""
+        other = copy(self)
+        other.admitted = False
+        return other
+
+    def pace(self, now: float, cost: float = REQUEST_COST) -> None:
+        """Raises RefusedRequest: slow_down."""
+        _take(self.requests, cost, now)
+
+    def punish(self, now: float) -> None:
+        """Something was denied: make the next ones slower."""
+        self.requests.take(_MISSING_COST, now)
+
+
+class Admission:
+    """The relay's admission policy. `access` is the access secret, or None on an open relay."""
+
+    __slots__ = ("_digest",)
+
+    def __init__(self, access: bytes | None) -> None:
+        self._digest = None if access is None else hashlib.sha256(access).digest()
+
+    @property
+    def open(self) -> bool:
+        return self._digest is None
+
+    def admit(self, client: Client, secret: bytes) -> None:
+        """A connection that showed the secret once is admitted while it lasts. Raises RefusedRequest: not_admitted."""
+        if self._digest is None or client.admitted:
+            return
+        if not compare_digest(hashlib.sha256(secret).digest(), self._digest):
+            raise RefusedRequest(RefusalCode.NOT_ADMITTED)
+        client.admitted = True
+
+    def admit_creation(self, client: Client, secret: bytes, now: float) -> None:
+        """For create and put_card. Raises RefusedRequest: not_admitted, slow_down."""
+        self.admit(client, secret)
+        if self._digest is None:
+            _take(client.creates, 1.0, now)
+
+
+def _take(bucket: TokenBucket, cost: float, now: float) -> None:
+    wait_ms = bucket.take(cost, now)
+    if wait_ms:
+        raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=wait_ms)

@@ -1,0 +1,63 @@
+"""The relay's limits, each with its reason, and the token bucket that paces one connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE
+
+ROW_COST = 512  # what an entry, a card or a mailbox costs on disk beside its bytes, generously
+ENTRY_COST = ENVELOPE_SIZE + ROW_COST
+BLOB_COST = BLOB_SIZE + ROW_COST
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator may set. Counts are per mailbox unless named otherwise."""
+
+    envelope_days: int = 30  # how long an unread envelope waits
+    mailbox_envelopes: int = 10_000  # 40 MiB; months of one contact's messages
+    mailbox_blob_bytes: int = 4 * 1024**3  # two files of the largest size
+    total_bytes: int = 20 * 1024**3  # of the whole relay
+    reserve_sixteenths: int = 1  # of each quota, for administrators' puts only
+    request_slots: int = 16  # knocks waiting at one invitation
+    work_bits: int = 16  # of the first knock: about 0.1 s
+    work_bits_max: int = 28  # beyond that nobody would wait
+    mailbox_idle_days: int = 180  # a mailbox that nobody reads is deleted; one in use never expires
+    hold_days: int = 1  # how long blobs wait for the envelope that needs them
+    card_days: int = 400  # the longest life of a card
+    mailbox_grants: int = 1_024  # writer devices of a large group
+    requests_per_second: float = 2_000.0  # per connection
+    request_burst: float = 8_000.0
+    creates_per_minute: float = 30.0  # per connection, on an open relay
+    create_burst: float = 120.0
+    forwards_per_second: float = 200.0  # per connection, and per destination
+    forward_burst: float = 1_000.0
+    outstanding: int = 512  # requests of one connection in work at one time
+
+    def reserved(self, quota: int) -> int:
+        """The part of `quota` that only an administrator's puts may use."""
+        return quota * self.reserve_sixteenths // 16
+
+
+class TokenBucket:
+    """Lets `burst` units pass at once and `rate` a second in the long run."""
+
+    __slots__ = ("_burst", "_level", "_rate", "_seen")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._level = burst
+        self._seen = now
+
+    def take(self, cost: float, now: float) -> int:
+        """0 when `cost` units were taken, else the milliseconds after which it is worth trying again."""
+        level = min(self._burst, self._level + max(0.0, now - self._seen) * self._rate)
+        self._seen = now
+        self._level = level
+        if level >= cost:
+            self._level = level - cost
+            return 0
+        return max(1, round((cost - level) / self._rate * 1_000))

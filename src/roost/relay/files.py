@@ -1,0 +1,158 @@
+"""The relay's data directory: made with owner-only rights, used by one process, its secrets in files of their own.
+
+relay.key           the identity: 32-byte Ed25519 seed in hex; losing it changes the relay's link
+access              the access secret that was made because none was given
+tls.crt, tls.key    the self-made certificate
+packet-keys/N.key   the packet key of week N since 1970, erased when its time is over
+relay.db*           mailboxes, blobs and cards
+lock                held while a relay runs
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from roost.crypto import Entropy, PacketSecret, SigningKey
+from roost.errors import CryptoError, SurroundingsError
+
+_ACCESS_BYTES = 16
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write `data` to a file that only the owner may read; all of it or nothing is there after a power cut."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+    _sync_directory(path.parent)
+
+
+def erase(path: Path) -> None:
+    """Overwrite and delete. On a drive that moves blocks about or a file system that copies, old bytes may survive."""
+    with contextlib.suppress(FileNotFoundError):
+        with path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+        _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class DataDirectory:
+    """The directory of one relay. A context manager that holds its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        """Raises SurroundingsError: cannot be made or written, or another relay uses it."""
+        with _mapped():
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self._path / "packet-keys").mkdir(mode=0o700, exist_ok=True)
+            self._lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise SurroundingsError(
+                "Another relay already runs on this data directory.",
+                code="data_in_use",
+                hint="Stop it first, or give this one another --data directory.",
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def database(self) -> Path:
+        return self._path / "relay.db"
+
+    @property
+    def certificate(self) -> Path:
+        return self._path / "tls.crt"
+
+    @property
+    def certificate_key(self) -> Path:
+        return self._path / "tls.key"
+
+    def identity(self, entropy: Entropy) -> SigningKey:
+        """The relay's identity key, made at the first start."""
+        path = self._path / "relay.key"
+        with _mapped():
+            if not path.exists():
+                write_secret(path, entropy.bytes(32).hex().encode() + b"\n")
+            text = path.read_text()
+        try:
+            return SigningKey.from_seed(bytes.fromhex(text.strip()))
+        except (ValueError, CryptoError) as error:
+            raise SurroundingsError(
+                "The file relay.key in the data directory is damaged.",
+                code="bad_identity",
+                hint="Restore it from a backup; a new one changes the relay's link.",
+            ) from error
+
+    def access(self, entropy: Entropy) -> str:
+        """The access secret made for this relay, at the first start without one."""
+        path = self._path / "access"
+        with _mapped():
+            if not path.exists():
+                write_secret(path, entropy.bytes(_ACCESS_BYTES).hex().encode() + b"\n")
+            return path.read_text().strip()
+
+    def packet_secrets(self) -> Iterator[tuple[int, PacketSecret]]:
+        """The packet keys on disk by period; damaged ones are erased."""
+        for path in sorted((self._path / "packet-keys").glob("*.key")):
+            try:
+                yield int(path.stem), PacketSecret.from_bytes(path.read_bytes())
+            except (ValueError, CryptoError):
+                erase(path)
+
+    def keep_packet_secret(self, period: int, secret: PacketSecret) -> None:
+        with _mapped():
+            write_secret(self._packet_path(period), secret.to_bytes())
+
+    def erase_packet_secret(self, period: int) -> None:
+        with _mapped():
+            erase(self._packet_path(period))
+
+    def _packet_path(self, period: int) -> Path:
+        return self._path / "packet-keys" / f"{period}.key"
+
+
+@contextlib.contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SurroundingsError(
+            "The relay's data directory cannot be used.",
+            code="data_unusable",
+            hint="Check that it can be made, belongs to this user and has free space.",
+        ) from error

@@ -1,0 +1,145 @@
+"""How a link's bytes are framed, the server's side: raw frames, or HTTP that becomes a WebSocket or a health answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from roost.errors import WireError
+from roost.wire.frames import FrameReader, frame
+from roost.wire.sizes import MAX_FRAME
+
+_PATH = "/roost"
+_HEALTH = "/health"
+_DATA = (Opcode.BINARY, Opcode.CONT, Opcode.TEXT)
+
+_quiet = logging.getLogger("roost.relay.websocket")  # at its debug level the library logs every frame
+_quiet.setLevel(logging.CRITICAL)
+_quiet.propagate = False
+
+
+class Framing(Protocol):
+    """Bytes in, frames out, and the other way round."""
+
+    ready: bool
+    """Frames may be sent."""
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """The frames that `data` completes. Raises WireError when the stream cannot be used any further."""
+        ...
+
+    def replies(self) -> bytes:
+        """What the framing itself has to write after `receive`."""
+        ...
+
+    def over(self) -> bool:
+        """Whether the connection is to be closed once everything is written."""
+        ...
+
+    def wrap(self, body: bytes) -> bytes: ...
+
+    def closing(self) -> bytes: ...
+
+
+class RawFraming:
+    """A 4-byte length before each frame (wire.frames)."""
+
+    ready = True
+
+    def __init__(self) -> None:
+        self._reader = FrameReader()
+
+    def receive(self, data: bytes) -> list[bytes]:
+        return self._reader.feed(data)
+
+    def replies(self) -> bytes:
+        return b""
+
+    def over(self) -> bool:
+        return False
+
+    def wrap(self, body: bytes) -> bytes:
+        return frame(body)
+
+    def closing(self) -> bytes:
+        return b""
+
+
+class WebFraming:
+    """An HTTP request: an upgrade at /roost to a WebSocket whose binary messages are frames, or GET /health."""
+
+    def __init__(self, health: Callable[[], bytes]) -> None:
+        self.ready = False
+        self._health = health
+        self._protocol = ServerProtocol(max_size=MAX_FRAME, logger=_quiet)
+        self._parts: list[bytes] = []
+
+    def receive(self, data: bytes) -> list[bytes]:
+        self._protocol.receive_data(data)
+        frames = []
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._answer(event)
+            elif isinstance(event, Frame) and (body := self._message(event)):
+                frames.append(body)
+        if self._protocol.parser_exc is not None:
+            raise WireError("not a WebSocket")
+        return frames
+
+    def _answer(self, request: Request) -> None:
+        path = request.path.partition("?")[0]
+        if path == _PATH:
+            self._protocol.send_response(self._protocol.accept(request))
+            self.ready = self._protocol.state is State.OPEN
+        elif path == _HEALTH:
+            self._respond(200, "OK", self._health())
+        else:
+            self._respond(404, "Not Found", b'{"error":"not found"}')
+
+    def _respond(self, status: int, reason: str, body: bytes) -> None:
+        headers = Headers()
+        headers["Content-Type"] = "application/json"
+        headers["Content-Length"] = str(len(body))
+        headers["Cache-Control"] = "no-store"
+        headers["Connection"] = "close"
+        self._protocol.send_response(Response(status, reason, headers, body))
+
+    def _message(self, event: Frame) -> bytes:
+        """The whole message that `event` completes, or nothing."""
+        if event.opcode not in _DATA:
+            return b""
+        if event.opcode is Opcode.TEXT:
+            raise WireError("a WebSocket text is no frame")
+        if event.data:
+            self._parts.append(bytes(event.data))
+        if not event.fin:
+            return b""
+        body = b"".join(self._parts)
+        self._parts.clear()
+        if not body:
+            raise WireError("frame size out of bounds")
+        return body
+
+    def replies(self) -> bytes:
+        return b"".join(self._protocol.data_to_send())
+
+    def over(self) -> bool:
+        return self._protocol.close_expected() and self._protocol.state is not State.OPEN
+
+    def wrap(self, body: bytes) -> bytes:
+        if self._protocol.state is not State.OPEN:
+            return b""
+        self._protocol.send_binary(body)
+        return self.replies()
+
+    def closing(self) -> bytes:
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(CloseCode.GOING_AWAY)
+        return self.replies()

@@ -1,0 +1,256 @@
+"""One connection at the relay: bytes to calls, answers to bytes, and the limits that keep a bad peer small.
+
+All frames of one turn of the event loop leave in one write (one TLS record where they fit): this decides throughput
+more than anything else. A peer that sends faster than it is answered is not read from; one that does not take what it
+is sent is left behind (relay.server.delivery) and in the end cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from roost.errors import WireError
+from roost.relay.core.admission import Client
+from roost.relay.core.limits import Limits
+from roost.relay.core.subscriptions import Subscription
+from roost.relay.server.delivery import Subscriber
+from roost.relay.server.framing import Framing, RawFraming, WebFraming
+from roost.relay.server.service import Service
+from roost.wire.calls import MalformedCall, decode_call
+from roost.wire.codec import encode
+from roost.wire.mailbox import Goodbye, Hello, Refusal, RefusalCode, Reply, Response, SignedInfo
+
+ALPN_RAW = "roost/1"
+ALPN_HTTP = "http/1.1"
+
+OPEN_S = 15.0  # from TLS to frames
+FIRST_CALL_S = 30.0
+IDLE_S = 150.0  # clients send a heart-beat after 40 s of silence
+STUCK_S = 60.0  # a peer that takes nothing for so long is gone
+_WRITE_HIGH = 512 * 1024  # bytes; a few pages of entries, enough for a fast line
+_OUTSTANDING_BYTES = 4 * 1024**2
+_MALFORMED = 8
+_GET = b"GET "
+
+
+class Server:
+    """What links share. `info` is the relay's statement, `health` the body of GET /health."""
+
+    def __init__(
+        self,
+        service: Service,
+        info: Callable[[], SignedInfo],
+        health: Callable[[], bytes],
+        clock: Callable[[], float],
+        max_links: int,
+    ) -> None:
+        self.service = service
+        self.info = info
+        self.health = health
+        self.clock = clock
+        self.max_links = max_links
+        self.links: set[Link] = set()
+        self.accepted = 0
+        self.draining = False
+        self.malformed = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    @property
+    def limits(self) -> Limits:
+        return self.service.desk.limits
+
+    def check(self) -> None:
+        """Cut off who is too slow or silent; called every few seconds."""
+        now = asyncio.get_running_loop().time()
+        for link in tuple(self.links):
+            link.check(now)
+
+
+class Link(asyncio.Protocol):
+    """A `Peer` of the service over a TLS byte stream."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._service = server.service
+        self._loop = asyncio.get_running_loop()
+        self.client = Client(server.limits, server.clock())
+        self.subscriptions: dict[int, Subscription[Subscriber]] = {}
+        self.stalled = False
+        self._framing: Framing | None = None
+        self._queue: list[bytes] = []
+        self._queued = 0
+        self._flushing = False
+        self._paused_at: float | None = None
+        self._reading = True
+        self._outstanding = 0
+        self._outstanding_bytes = 0
+        self._malformed = 0
+        self._called = False
+        self._active_at = self._loop.time()
+
+    # --- asyncio.Protocol -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if len(self._server.links) >= self._server.max_links or self._server.draining:
+            self._transport.abort()
+            return
+        self._server.links.add(self)
+        self._server.accepted += 1
+        self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() == ALPN_RAW:
+            self._framing = RawFraming()
+            self._greet()
+
+    def data_received(self, data: bytes) -> None:
+        self._server.bytes_in += len(data)
+        try:
+            if self._framing is None:
+                self._framing = self._sniffed(data)
+            ready = self._framing.ready
+            frames = self._framing.receive(data)
+        except WireError:
+            self._hopeless()
+            return
+        self._write(self._framing.replies())
+        if self._framing.ready and not ready:
+            self._greet()
+        for body in frames:
+            self._call(body)
+        if self._framing.over():
+            self._flush()
+            self._transport.close()
+
+    def pause_writing(self) -> None:
+        self._paused_at = self._loop.time()
+
+    def resume_writing(self) -> None:
+        self._paused_at = None
+        self._flush()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._server.links.discard(self)
+        self._service.deliveries.drop(self)
+        self._queue.clear()
+
+    # --- Peer -------------------------------------------------------------------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        return self._paused_at is None and self._queued < _WRITE_HIGH and not self._transport.is_closing()
+
+    def send(self, frame: bytes) -> None:
+        if self._framing is not None:
+            self._write(self._framing.wrap(frame))
+
+    def goodbye(self, retry_after_ms: int) -> None:
+        """The relay is about to close."""
+        if self._framing is not None and self._framing.ready:
+            self.send(encode(Goodbye(retry_after_ms)))
+
+    def close(self) -> None:
+        """Send what is queued, then close."""
+        if self._framing is not None:
+            self._write(self._framing.closing())
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    @property
+    def outstanding(self) -> int:
+        """Requests that are not answered yet."""
+        return self._outstanding
+
+    def check(self, now: float) -> None:
+        """Cut the peer off when it is too slow or silent."""
+        silent = now - self._active_at
+        opened = self._framing is not None and self._framing.ready
+        patience = (IDLE_S if self._called else FIRST_CALL_S) if opened else OPEN_S
+        stuck = self._paused_at is not None and now - self._paused_at > STUCK_S
+        if stuck or (silent > patience and not self._outstanding):
+            self._transport.abort()
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def _sniffed(self, data: bytes) -> Framing:
+        """Raw frames are agreed in TLS; everything else must be HTTP."""
+        if not data.startswith(_GET[: len(data)]):
+            raise WireError("not HTTP")
+        return WebFraming(self._server.health)
+
+    def _greet(self) -> None:
+        self._active_at = self._loop.time()
+        self.send(encode(Hello(self._server.info())))
+
+    def _call(self, body: bytes) -> None:
+        try:
+            call = decode_call(body)
+        except MalformedCall as error:
+            self._not_understood(error)
+            return
+        self._called = True
+        self._active_at = self._loop.time()
+        size = len(body)
+        self._outstanding += 1
+        self._outstanding_bytes += size
+        if self._reading and self._overloaded():
+            self._reading = False
+            self._transport.pause_reading()
+        self._service.handle(self, call.id, call.request, partial(self._reply, call.id, size))
+
+    def _reply(self, call: int, size: int, response: Response) -> None:
+        self._outstanding -= 1
+        self._outstanding_bytes -= size
+        self.send(encode(Reply(call, response)))
+        if not self._reading and not self._overloaded() and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def _overloaded(self) -> bool:
+        return self._outstanding > self._server.limits.outstanding or self._outstanding_bytes > _OUTSTANDING_BYTES
+
+    def _not_understood(self, error: MalformedCall) -> None:
+        """A request from a newer client is refused by its id; what is no call at all ends the link."""
+        self._malformed += 1
+        self._server.malformed += 1
+        if error.call is None or self._malformed > _MALFORMED:
+            self._hopeless()
+        else:
+            self.send(encode(Reply(error.call, Refusal(RefusalCode.BAD_REQUEST))))
+
+    def _hopeless(self) -> None:
+        self._server.malformed += 1
+        self._transport.abort()
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def _write(self, data: bytes) -> None:
+        if not data:
+            return
+        self._queue.append(data)
+        self._queued += len(data)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._transport.is_closing():
+            self._queue.clear()
+            return
+        if self._queue:
+            data = b"".join(self._queue)
+            self._queue.clear()
+            self._queued = 0
+            self._server.bytes_out += len(data)
+            self._transport.write(data)
+        if self.stalled and self._paused_at is None:
+            self._service.deliveries.resume(self)

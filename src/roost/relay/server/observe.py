@@ -1,0 +1,72 @@
+"""What an operator may see: health and metrics, aggregate numbers of the whole relay that reveal nobody.
+
+No mailbox, client, address or time of anybody's act appears, and no label that could tell one from another
+(docs/operating-a-relay.md).
+Metrics are off unless the operator names an address for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+from roost.relay.server.forwarder import Forwarder
+from roost.relay.server.link import Server
+
+_REQUEST_S = 5.0
+_MAX_HEAD = 4_096
+
+
+def health(server: Server) -> bytes:
+    return b'{"status":"draining"}' if server.draining else b'{"status":"ok"}'
+
+
+def metrics(server: Server, forwarder: Forwarder) -> str:
+    """Prometheus' text format, version 0.0.4."""
+    service = server.service
+    desk = service.desk
+    lines = [
+        *_metric("roost_connections", "gauge", "Open links.", {"": len(server.links)}),
+        *_metric("roost_connections_total", "counter", "Links since the start.", {"": server.accepted}),
+        *_metric("roost_subscriptions", "gauge", "Open subscriptions.", {"": len(service.deliveries.subscriptions)}),
+        *_metric("roost_mailboxes", "gauge", "Mailboxes.", {"": desk.mailboxes}),
+        *_metric("roost_stored_bytes", "gauge", "What counts against the quota.", {"": desk.ledger.used}),
+        *_metric("roost_quota_bytes", "gauge", "The quota.", {"": desk.limits.total_bytes}),
+        *_metric("roost_backlog_bytes", "gauge", "Waiting to be committed.", {"": service.storage.backlog}),
+        *_metric("roost_deliveries_total", "counter", "Envelopes delivered.", {"": service.deliveries.delivered}),
+        *_metric("roost_forwards_total", "counter", "Packets forwarded.", {"": forwarder.forwarded}),
+        *_metric("roost_malformed_total", "counter", "Frames that were not understood.", {"": server.malformed}),
+        *_metric("roost_received_bytes_total", "counter", "Received inside TLS.", {"": server.bytes_in}),
+        *_metric("roost_sent_bytes_total", "counter", "Sent inside TLS.", {"": server.bytes_out}),
+        *_metric("roost_requests_total", "counter", "Requests by kind.", _labelled("kind", service.requests)),
+        *_metric("roost_refusals_total", "counter", "Refusals by code.", _labelled("code", service.refusals)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _metric(name: str, kind: str, text: str, values: dict[str, int]) -> list[str]:
+    head = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+    return head + [f"{name}{labels} {value}" for labels, value in values.items()]
+
+
+def _labelled(label: str, counts: dict[str, int]) -> dict[str, int]:
+    return {f'{{{label}="{name}"}}': count for name, count in sorted(counts.items())}
+
+
+async def serve_metrics(listener: socket.socket, server: Server, forwarder: Forwarder) -> asyncio.Server:
+    """Plain HTTP for a Prometheus on the same machine or network. The caller closes it."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(_REQUEST_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = head.startswith((b"GET /metrics ", b"GET / "))
+                body = metrics(server, forwarder).encode() if found else b"not found\n"
+                status = b"200 OK" if found else b"404 Not Found"
+                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Type: text/plain; version=0.0.4\r\n")
+                writer.write(b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+                await writer.drain()
+        writer.close()
+
+    return await asyncio.start_server(answer, sock=listener, limit=_MAX_HEAD)

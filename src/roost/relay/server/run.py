@@ -1,0 +1,314 @@
+"""A relay from start to end: directory, storage, keys, listening, upkeep, drain.
+
+At SIGTERM or SIGINT it stops accepting, tells every client to come back after a random while, answers what is under
+way, commits, and returns within 5 seconds. SIGHUP reads the TLS files again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from secrets import randbelow
+from typing import Any
+
+from roost.errors import SurroundingsError
+from roost.relay.config import RelayConfig, public_endpoint, split_listen
+from roost.relay.core.admission import Admission
+from roost.relay.core.desk import Desk
+from roost.relay.core.forwarding import ForwardPolicy
+from roost.relay.core.knocks import KnockNonces
+from roost.relay.core.operations import ForgetTags
+from roost.relay.core.packets import PacketKeys
+from roost.relay.files import DataDirectory
+from roost.relay.server.forwarder import Forwarder
+from roost.relay.server.link import Link, Server
+from roost.relay.server.listening import endpoint, listening_socket, notify
+from roost.relay.server.observe import health, serve_metrics
+from roost.relay.server.service import Service
+from roost.relay.server.statement import Statement, load_packet_keys, rotate_packet_keys
+from roost.relay.server.tls import TlsIdentity, self_made
+from roost.relay.storage import SqliteEngine, ThreadedStorage
+from roost.wire.addresses import RelayAddress, canonical_host
+from roost.wire.links import RelayLink
+
+_log = logging.getLogger("roost.relay")
+_CHECK_S = 5.0
+_UPKEEP_S = 60.0
+_SWEEP_S = 3_600.0
+_ANSWERS_S = 2.5  # of a drain: for requests that are under way
+_CLOSE_S = 0.7  # of a drain: for connections to take what was sent
+_HANDSHAKE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The relay accepts links. `link` is what clients are given, with the access secret if there is one; `listen` is
+    the real HOST:PORT."""
+
+    link: str
+    listen: str
+
+
+class SystemEntropy:
+    """The operating system's random bytes (roost.crypto.Entropy)."""
+
+    def bytes(self, count: int) -> bytes:
+        return os.urandom(count)
+
+
+async def run_relay(
+    config: RelayConfig, on_ready: Callable[[Ready], None], *, stop: asyncio.Event | None = None
+) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`, then drain and return.
+
+    Raises:
+        SurroundingsError: the directory, the port, the certificate or the storage cannot be used; the code says which.
+        BadConfig: the access secret's file cannot be read.
+    """
+    stop = stop or asyncio.Event()
+    with DataDirectory(config.data) as directory, _listener(config.listen) as listener:
+        async with _Relay(config, directory, listener) as relay, relay.metrics():
+            with _signals(stop, relay.reload):
+                relay.start()
+                ready = Ready(relay.link(), "{}:{}".format(*_bracketed(*endpoint(listener))))
+                _log.info("ready")
+                on_ready(ready)
+                notify("READY=1")
+                await relay.until(stop)
+                notify("STOPPING=1")
+                _log.info("stopping")
+                await relay.drain()
+    _log.info("stopped")
+
+
+class _Relay:
+    """The parts of a running relay."""
+
+    def __init__(self, config: RelayConfig, directory: DataDirectory, listener: socket.socket) -> None:
+        self._config = config
+        self._directory = directory
+        self._listener = listener
+        self._entropy = SystemEntropy()
+        self._identity = directory.identity(self._entropy)
+        access = config.given_access()
+        self._access = None if config.open else (access or directory.access(self._entropy))
+        self._tls = _tls(config, directory)
+        self._limits = config.limits()
+        self._engine = SqliteEngine(directory.database)
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._acceptor: asyncio.Server | None = None
+        self._swept_at = 0.0
+
+    async def __aenter__(self) -> _Relay:
+        now = time.time()
+        self._storage = ThreadedStorage(self._engine, self._on_broken)
+        self._packets: PacketKeys = load_packet_keys(self._directory, self._engine.tags(), now)
+        admission = Admission(None if self._access is None else self._access.encode())
+        nonces = KnockNonces(self._entropy.bytes(32))
+        desk = Desk(self._engine.begin_run(), self._engine.totals(), self._limits, admission, nonces)
+        self._statement = Statement(
+            self._identity,
+            self._packets,
+            open_to_all=self._access is None,
+            limits=self._limits,
+            software=_software(),
+        )
+        policy = ForwardPolicy(self._config.networks(), endpoint(self._listener)[0], self._limits)
+        own_key = self._identity.public.raw
+        self._forwarder = Forwarder(policy, own_key, self._statement, time.time)
+        self._service = Service(desk, self._storage, self._packets, self._forwarder, self._statement, time.time)
+        self._forwarder.own = self._service.packet
+        self._server = Server(self._service, self._statement, self._health, time.time, self._config.quotas.connections)
+        rotate_packet_keys(self._directory, self._packets, self._entropy, now, self._forget)
+        self._statement.renew(self._tls.key_hash, now)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._acceptor is not None:
+            self._acceptor.close()
+        for link in tuple(self._server.links):
+            link.abort()
+        await self._forwarder.close()
+        await self._storage.close()
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    def link(self) -> str:
+        host, port = endpoint(self._listener)
+        if self._config.public_url is not None:
+            host, given = public_endpoint(self._config.public_url)
+            port = given or 443 if self._config.public_url.startswith("https:") else given or port
+        else:
+            host = _reachable_host(split_listen(self._config.listen)[0])
+        fingerprint = _fingerprint(self._config)
+        address = RelayAddress(host, port, self._identity.public.raw, fingerprint)
+        return str(RelayLink(address, self._access or ""))
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._accepting = asyncio.ensure_future(
+            asyncio.get_running_loop().create_server(
+                lambda: Link(self._server),
+                sock=self._listener,
+                ssl=self._tls.context,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+                ssl_shutdown_timeout=_CLOSE_S,
+            )
+        )
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Run until `stop`. Raises SurroundingsError if the storage breaks."""
+        self._acceptor = await self._accepting
+        async with asyncio.TaskGroup() as group:
+            upkeep = group.create_task(self._upkeep())
+            stopping = group.create_task(stop.wait())
+            either: list[asyncio.Future[Any]] = [stopping, self._broken]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            upkeep.cancel()
+            stopping.cancel()
+        if self._broken.done():
+            self._broken.result()
+
+    async def drain(self) -> None:
+        """Nothing new; answer what is under way; send everybody away."""
+        server = self._server
+        server.draining = True
+        if self._acceptor is not None:
+            self._acceptor.close()
+        window_ms = max(2_000, len(server.links))  # handshakes cost about a millisecond each
+        for link in tuple(server.links):
+            link.goodbye(500 + randbelow(window_ms))
+        await _wait_until(lambda: not any(link.outstanding for link in server.links), _ANSWERS_S)
+        for link in tuple(server.links):
+            link.close()
+        await _wait_until(lambda: not server.links, _CLOSE_S)
+
+    def reload(self) -> None:
+        """SIGHUP."""
+        try:
+            self._tls.reload()
+        except SurroundingsError as error:
+            _log.warning("certificate not reloaded: %s", error.message)
+            return
+        self._statement.renew(self._tls.key_hash, time.time())
+        _log.info("certificate reloaded")
+
+    @asynccontextmanager
+    async def metrics(self) -> AsyncIterator[None]:
+        if self._config.metrics_listen is None:
+            yield
+            return
+        listener = listening_socket(*split_listen(self._config.metrics_listen))
+        acceptor = await serve_metrics(listener, self._server, self._forwarder)
+        try:
+            yield
+        finally:
+            acceptor.close()
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _upkeep(self) -> None:
+        upkept_at = 0.0
+        while True:
+            self._server.check()
+            now = time.time()
+            if abs(now - upkept_at) >= _UPKEEP_S:
+                upkept_at = now
+                self._forwarder.close_idle()
+                if rotate_packet_keys(self._directory, self._packets, self._entropy, now, self._forget):
+                    self._statement.renew(self._tls.key_hash, now)
+            if abs(now - self._swept_at) >= _SWEEP_S:
+                self._swept_at = now
+                self._service.sweep()
+            await asyncio.sleep(_CHECK_S)
+
+    def _forget(self, period: int) -> None:
+        self._service.submit((ForgetTags(period),))
+
+    def _health(self) -> bytes:
+        return health(self._server)
+
+    def _on_broken(self, error: SurroundingsError) -> None:
+        _log.error("the storage failed: %s", error.message)
+        if not self._broken.done():
+            self._broken.set_exception(error)
+
+
+def _tls(config: RelayConfig, directory: DataDirectory) -> TlsIdentity:
+    if config.tls_certificate is not None and config.tls_key is not None:
+        return TlsIdentity(config.tls_certificate, config.tls_key)
+    return self_made(directory.certificate, directory.certificate_key)
+
+
+def _fingerprint(config: RelayConfig) -> bytes:
+    """SHA-256 of the certificate of a proxy that ends TLS in front of the relay, or nothing."""
+    if config.proxy_certificate is None:
+        return b""
+    try:
+        pem = config.proxy_certificate.read_text()
+        return sha256(ssl.PEM_cert_to_DER_cert(pem[: pem.index("-----END CERTIFICATE-----") + 25])).digest()
+    except (OSError, ValueError) as error:
+        raise SurroundingsError(
+            "The proxy's certificate cannot be read.", code="bad_certificate", hint="It is a PEM file."
+        ) from error
+
+
+def _reachable_host(listen: str) -> str:
+    """The host for the link: as given, or this machine's name where the relay listens on every address."""
+    if listen not in ("0.0.0.0", "::"):  # noqa: S104 - a comparison
+        return canonical_host(listen)
+    try:
+        return canonical_host(socket.gethostname())
+    except ValueError:
+        return "localhost"
+
+
+def _bracketed(host: str, port: int) -> tuple[str, int]:
+    return (f"[{host}]" if ":" in host else host), port
+
+
+def _software() -> str:
+    try:
+        return f"roost {version('roost')}"
+    except PackageNotFoundError:
+        return "roost"
+
+
+@contextmanager
+def _listener(listen: str) -> Iterator[socket.socket]:
+    listener = listening_socket(*split_listen(listen))
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+@contextmanager
+def _signals(stop: asyncio.Event, reload: Callable[[], None]) -> Iterator[None]:
+    """Where this is not the main thread, signals are somebody else's."""
+    loop = asyncio.get_running_loop()
+    handlers = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: reload}
+    with contextlib.ExitStack() as stack:
+        for number, handler in handlers.items():
+            with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+                loop.add_signal_handler(number, handler)
+                stack.callback(loop.remove_signal_handler, number)
+        yield
+
+
+async def _wait_until(done: Callable[[], bool], timeout_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while not done():  # noqa: ASYNC110 - many links, for a moment
+                await asyncio.sleep(0.02)

@@ -1,0 +1,299 @@
+"""Answers requests: loads what the rules need, commits what they decide, delivers, and refuses what they refuse.
+
+Every link and every packet's inner request comes through `Service.handle`. All of it runs on the event loop and nothing
+in it waits: answers are given by calling `respond`, once for each request.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from roost.crypto import capability_hash
+from roost.errors import SurroundingsError
+from roost.relay.core.admission import REQUEST_COST, Client
+from roost.relay.core.decision import Decision, FetchBlob, FetchEntries
+from roost.relay.core.desk import Desk
+from roost.relay.core.operations import Freed, Operation, RememberTags
+from roost.relay.core.packets import OpenedPacket, PacketKeys, allowed
+from roost.relay.core.refusal import RefusedRequest
+from roost.relay.server.delivery import Deliveries, Subscriber
+from roost.relay.server.loading import Loader
+from roost.relay.storage import Storage, StorageFull
+from roost.wire.mailbox import (
+    BlobData,
+    ChangeGrants,
+    Create,
+    Done,
+    Entries,
+    Entry,
+    Forward,
+    GetBlob,
+    GetInfo,
+    Packet,
+    Ping,
+    Put,
+    PutBlob,
+    PutCard,
+    Refusal,
+    RefusalCode,
+    Request,
+    Response,
+    SealedAnswer,
+    SignedInfo,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+)
+
+Respond = Callable[[Response], None]
+
+_MAX_BACKLOG = 64 * 1024**2  # bytes that wait for the disk; beyond that senders are asked to wait
+_BACKLOG_RETRY_MS = 500
+_FULL_RETRY_MS = 60_000
+_FULL_PAUSE_S = 5.0  # after the disk was full: how long nothing is tried that needs more of it
+_BLOB_COST = 4.0  # request units
+_PACKET_COST = 2.0
+
+
+class Peer(Subscriber, Protocol):
+    """What the service needs of a link."""
+
+    client: Client
+
+
+class Outgoing(Protocol):
+    """Requests that concern other relays (relay.server.forwarder)."""
+
+    def forward(self, request: Forward, client: Client, respond: Respond) -> None: ...
+
+    def info_of(self, request: GetInfo, client: Client, respond: Respond) -> None: ...
+
+
+class Service:
+    """`info` gives the relay's signed statement, `clock` seconds since 1970, `new_desk` a desk for the storage as it is
+    on disk."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        storage: Storage,
+        packets: PacketKeys,
+        outgoing: Outgoing,
+        info: Callable[[], SignedInfo],
+        clock: Callable[[], float],
+    ) -> None:
+        self.desk = desk
+        self.storage = storage
+        self._packets = packets
+        self._outgoing = outgoing
+        self._info = info
+        self._clock = clock
+        self._loader = Loader(desk, storage)
+        self.deliveries = Deliveries(desk, storage, self._loader)
+        self.requests: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self._restarts = 0
+        self._full_until = 0.0
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    def handle(self, link: Peer, call: int, request: Request, respond: Respond) -> None:
+        """A request that came over a link."""
+        now = self._clock()
+        client = link.client
+        try:
+            client.pace(now, _cost(request))
+            match request:
+                case Subscribe():
+                    self._loader.for_request(request, partial(self._subscribe, link, call, request, respond))
+                case Unsubscribe():
+                    self.deliveries.unsubscribe(link, request.call)
+                    respond(Done())
+                case Ping():
+                    respond(Done())
+                case Forward():
+                    self.desk.admission.admit(client, request.admission)
+                    self._outgoing.forward(request, client, respond)
+                case Packet():
+                    self.packet(request, client, respond)
+                case _:
+                    self._handle_plain(client, request, respond)
+        except RefusedRequest as error:
+            self._refuse(error, client, respond)
+        else:
+            self.requests[type(request).__name__] += 1
+
+    def _handle_plain(self, client: Client, request: Request, respond: Respond) -> None:
+        """What may be asked directly as well as inside a packet."""
+        if isinstance(request, GetInfo):
+            if request.of is None:
+                respond(self._info())
+            else:
+                self.desk.admission.admit(client, request.admission)
+                self._outgoing.info_of(request, client, respond)
+            return
+        if isinstance(request, _GROWING):
+            self._check_room()
+        self._loader.for_request(request, partial(self._decide, client, request, respond))
+
+    def packet(self, request: Packet, client: Client, respond: Respond) -> None:
+        """A packet for this relay. Raises RefusedRequest: stale_packet, slow_down, bad_request."""
+        opened = self._packets.opened(request.packet, self._clock())
+        self._write((RememberTags(opened.period, (opened.tag,)),), Decision(Done()), None)
+        # Many clients share a relay's link: what one of them showed admits none of the others.
+        stranger = client.stranger()
+        sealed = partial(_sealed, opened, respond)
+        try:
+            if not allowed(opened.request):
+                raise RefusedRequest(RefusalCode.UNSUPPORTED)
+            self._handle_plain(stranger, opened.request, sealed)
+        except RefusedRequest as error:
+            self._refuse(error, client, sealed)
+
+    # --- decisions --------------------------------------------------------------------------------------------------
+
+    def _decide(self, client: Client, request: Request, respond: Respond) -> None:
+        try:
+            decision = self.desk.decide(request, client, self._clock())
+        except RefusedRequest as error:
+            self._refuse(error, client, respond)
+            return
+        self._perform(decision, respond)
+
+    def _subscribe(self, link: Peer, call: int, request: Subscribe, respond: Respond) -> None:
+        def subscribed(response: Response) -> None:
+            respond(response)
+            if isinstance(response, Subscribed) and decision.mailbox is not None:
+                hash_ = capability_hash(request.get)
+                self.deliveries.subscribe(link, call, decision.mailbox.id, hash_, request.after)
+
+        try:
+            decision = self.desk.decide(request, link.client, self._clock())
+        except RefusedRequest as error:
+            self._refuse(error, link.client, respond)
+            return
+        self._perform(decision, subscribed)
+
+    def _perform(self, decision: Decision, respond: Respond) -> None:
+        if decision.deliver is not None:
+            self.deliveries.live(decision.deliver)
+        if decision.end is not None:
+            self.deliveries.end(decision.end)
+        if decision.operations or decision.durable:
+            self._write(decision.operations, decision, respond if decision.durable else None)
+            if decision.durable:
+                return
+        if decision.fetch is None:
+            respond(decision.response)
+        else:
+            self._fetch(decision, decision.fetch, respond)
+
+    def _refuse(self, error: RefusedRequest, client: Client, respond: Respond) -> None:
+        code = error.refusal.code
+        self.refusals[code.value] += 1
+        if code in (RefusalCode.DENIED, RefusalCode.NOT_ADMITTED):
+            client.punish(self._clock())
+        respond(error.refusal)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def _write(self, operations: tuple[Operation, ...], decision: Decision, respond: Respond | None) -> None:
+        if decision.mailbox is not None:
+            decision.mailbox.pins += 1
+        if decision.card is not None:
+            decision.card.pins += 1
+        self.storage.submit(operations, partial(self._written, decision, respond, self._restarts))
+
+    def _written(
+        self, decision: Decision, respond: Respond | None, restarts: int, error: SurroundingsError | None, _: Freed
+    ) -> None:
+        if decision.mailbox is not None:
+            decision.mailbox.pins -= 1
+        if decision.card is not None:
+            decision.card.pins -= 1
+        if error is None:
+            self.desk.settled(decision)
+        elif restarts == self._restarts:  # the first of those that failed together
+            self._restarts += 1
+            self._full_until = self._clock() + _FULL_PAUSE_S
+            self.desk.start_over()
+            self.storage.count(self.desk.recount)
+        if respond is not None:
+            respond(decision.response if error is None else _failed(error))
+
+    def submit(self, operations: tuple[Operation, ...], done: Callable[[Freed], None] | None = None) -> None:
+        """Commit housekeeping. `done` is called only if it succeeded."""
+
+        def written(error: SurroundingsError | None, freed: Freed) -> None:
+            self._written(Decision(Done()), None, restarts, error, freed)
+            if error is None and done is not None:
+                done(freed)
+
+        restarts = self._restarts
+        self.storage.submit(operations, written)
+
+    def sweep(self) -> None:
+        """Delete what expired, step by step; mailboxes with subscribers stay in use."""
+        now = self._clock()
+        live = self.desk.touch_live(self.deliveries.subscriptions.mailboxes(), now)
+        self.submit((live, self.desk.sweep(now)), self._swept)
+
+    def _swept(self, freed: Freed) -> None:
+        self.desk.swept(freed)
+        if freed.more:
+            self.submit((self.desk.sweep(self._clock()),), self._swept)
+
+    def _check_room(self) -> None:
+        """Refuse what would be refused after waiting for the disk."""
+        if self._clock() < self._full_until:
+            raise RefusedRequest(RefusalCode.FULL, retry_after_ms=_FULL_RETRY_MS)
+        if self.storage.backlog > _MAX_BACKLOG:
+            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_BACKLOG_RETRY_MS)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def _fetch(self, decision: Decision, fetch: FetchEntries | FetchBlob, respond: Respond) -> None:
+        if decision.mailbox is not None:
+            decision.mailbox.pins += 1
+        if isinstance(fetch, FetchBlob):
+            self.storage.read_blob(fetch.mailbox, fetch.blob, partial(self._blob_read, decision, respond))
+        else:
+            stored = [number for number in fetch.numbers if number not in fetch.ready]
+            done = partial(self._entries_read, decision, fetch, respond)
+            self.storage.read_envelopes(fetch.mailbox, stored, done)
+
+    def _blob_read(self, decision: Decision, respond: Respond, data: bytes | None) -> None:
+        if decision.mailbox is not None:
+            decision.mailbox.pins -= 1
+        respond(Refusal(RefusalCode.NOT_FOUND) if data is None else BlobData(data))
+
+    def _entries_read(
+        self, decision: Decision, fetch: FetchEntries, respond: Respond, found: list[tuple[int, bytes]]
+    ) -> None:
+        if decision.mailbox is not None:
+            decision.mailbox.pins -= 1
+        envelopes = {**fetch.ready, **dict(found)}
+        entries = tuple(Entry(number, envelopes[number]) for number in sorted(envelopes))
+        respond(Entries(entries, fetch.more))
+
+
+_GROWING = Create | Put | PutBlob | PutCard | ChangeGrants
+
+
+def _cost(request: Request) -> float:
+    if isinstance(request, PutBlob | GetBlob):
+        return _BLOB_COST
+    return _PACKET_COST if isinstance(request, Packet | Forward) else REQUEST_COST
+
+
+def _failed(error: SurroundingsError) -> Refusal:
+    if isinstance(error, StorageFull):
+        return Refusal(RefusalCode.FULL, _FULL_RETRY_MS)
+    return Refusal(RefusalCode.INTERNAL)
+
+
+def _sealed(opened: OpenedPacket, respond: Respond, response: Response) -> None:
+    respond(SealedAnswer(opened.seal(response)))

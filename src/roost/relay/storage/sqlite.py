@@ -1,0 +1,325 @@
+"""The SQLite engine: WAL, `synchronous=FULL`, so that what was committed survives a power cut.
+
+apsw brings its own SQLite: that of older systems has a fault in checkpoints beside a writer. Checkpoints run on a
+connection of their own, since in the writer's they would make every thousandth put wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from roost.relay.core.operations import (
+    RUNS_PER_START,
+    AppendEntry,
+    CardRow,
+    ChangeGrantRows,
+    CreateMailbox,
+    DeleteMailbox,
+    ForgetTags,
+    Freed,
+    GrantRow,
+    Operation,
+    RememberTags,
+    RemoveCard,
+    RemoveEntry,
+    SealMailbox,
+    StoreBlob,
+    StoreCard,
+    Sweep,
+    Totals,
+    TouchHold,
+    TouchMailboxes,
+    TrimEntries,
+)
+from roost.relay.storage.engine import Reader, StorageBroken, StorageFull
+from roost.relay.storage.migrations import migrate, number
+from roost.relay.storage.sqlite_reader import SqliteReader
+
+_BUSY_MS = 10_000
+_CACHE_KIB = 65_536
+_WAL_LIMIT_PAGES = 65_536  # 256 MiB: checkpoints beside the writer never caught up; make the writer wait once
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """apsw's exceptions as the interface's."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise StorageFull("The relay's disk is full.") from error
+    except apsw.Error as error:
+        raise StorageBroken("The relay's storage does not work.") from error
+
+
+def connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(_BUSY_MS)
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "wal_autocheckpoint=0",
+        f"cache_size=-{_CACHE_KIB}",
+        "temp_store=MEMORY",
+        "secure_delete=FAST",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+class SqliteEngine:
+    """One file, one writer. `max_pages` bounds the file in tests of a full disk."""
+
+    def __init__(self, path: Path, *, max_pages: int | None = None) -> None:
+        """Raises StorageBroken: not a relay's storage, from a newer version, or unreadable."""
+        self._path = path
+        self._wal_pages = 0
+        with mapped_errors():
+            self._connection = connect(path)
+            migrate(self._connection)
+            if max_pages is not None:
+                self._connection.execute(f"PRAGMA max_page_count={max_pages}")
+            self._connection.set_wal_hook(self._on_commit)
+        self._freed = Freed()
+
+    def begin_run(self) -> int:
+        with mapped_errors():
+            self._connection.execute("UPDATE relay SET run = run + ?", (RUNS_PER_START,))
+            return number(self._connection, "SELECT run FROM relay")
+
+    def totals(self) -> Totals:
+        with mapped_errors():
+            mailboxes, entries, blobs, cards = (
+                number(self._connection, f"SELECT count(*) FROM {table}")  # noqa: S608
+                for table in ("mailboxes", "entries", "blobs", "cards")
+            )
+            last = number(self._connection, "SELECT coalesce(max(id), 0) FROM mailboxes")
+        return Totals(mailboxes, entries, blobs, cards, last)
+
+    def tags(self) -> list[tuple[int, int]]:
+        with mapped_errors():
+            return self._all("SELECT period, tag FROM tags", ())
+
+    def apply(self, batch: Sequence[Operation]) -> Freed:
+        self._freed = Freed()
+        connection = self._connection
+        with mapped_errors():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for operation in batch:
+                    _APPLY[type(operation)](self, operation)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            if self._wal_pages > _WAL_LIMIT_PAGES:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        return self._freed
+
+    def reader(self) -> Reader:
+        with mapped_errors():
+            return SqliteReader(connect(self._path), mapped_errors)
+
+    def close(self) -> None:
+        with mapped_errors():
+            self._connection.close()
+
+    def _on_commit(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _all(self, sql: str, bindings: tuple[Any, ...]) -> list[Any]:
+        return self._connection.execute(sql, bindings).fetchall()
+
+    # --- operations -------------------------------------------------------------------------------------------------
+
+    def _create(self, operation: CreateMailbox) -> None:
+        self._connection.execute(
+            "INSERT INTO mailboxes (id, kind, used_day) VALUES (?, ?, ?)",
+            (operation.mailbox, operation.kind, operation.day),
+        )
+        self._add_grants(operation.mailbox, operation.grants)
+
+    def _add_grants(self, mailbox: int, grants: Sequence[GrantRow]) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO grants (hash, mailbox, right, quota) VALUES (?, ?, ?, ?)",
+            [(grant.hash, mailbox, grant.right, grant.limit) for grant in grants],
+        )
+
+    def _append(self, operation: AppendEntry) -> None:
+        if operation.dropped:
+            return
+        mailbox, entry = operation.mailbox, operation.entry
+        self._connection.execute(
+            "INSERT INTO entries (mailbox, number, day, writer, work, hash, envelope) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (mailbox, entry.number, entry.day, entry.writer, entry.work, entry.hash, operation.envelope),
+        )
+        if entry.holds:
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO needs (mailbox, number, hold) VALUES (?, ?, ?)",
+                [(mailbox, entry.number, hold) for hold in entry.holds],
+            )
+
+    def _trim(self, operation: TrimEntries) -> None:
+        mailbox, upto = operation.mailbox, operation.upto
+        kept = f" AND number NOT IN ({','.join(str(int(number)) for number in operation.keep)})"
+        which = "WHERE mailbox = ? AND number <= ?" + (kept if operation.keep else "")
+        self._connection.execute(f"DELETE FROM entries {which}", (mailbox, upto))  # noqa: S608
+        if operation.holds:
+            self._connection.execute(f"DELETE FROM needs {which}", (mailbox, upto))  # noqa: S608
+            for hold in operation.holds:
+                self._delete_hold(mailbox, hold)
+        self._raise_floor(mailbox, operation.floor)
+
+    def _remove(self, operation: RemoveEntry) -> None:
+        key = (operation.mailbox, operation.number)
+        self._connection.execute("DELETE FROM entries WHERE mailbox = ? AND number = ?", key)
+        self._connection.execute("DELETE FROM needs WHERE mailbox = ? AND number = ?", key)
+        self._raise_floor(operation.mailbox, operation.floor)
+
+    def _raise_floor(self, mailbox: int, floor: int) -> None:
+        self._connection.execute("UPDATE mailboxes SET floor = ? WHERE id = ? AND floor < ?", (floor, mailbox, floor))
+
+    def _delete_hold(self, mailbox: int, hold: bytes) -> int:
+        found = self._all("SELECT id FROM holds WHERE mailbox = ? AND hold = ?", (mailbox, hold))
+        if not found:
+            return 0
+        row = found[0]
+        self._connection.execute("DELETE FROM blobs WHERE hold = ?", row)
+        freed = self._connection.changes()
+        self._connection.execute("DELETE FROM holds WHERE id = ?", row)
+        return freed
+
+    def _seal(self, operation: SealMailbox) -> None:
+        self._connection.execute("UPDATE mailboxes SET sealed = 1 WHERE id = ?", (operation.mailbox,))
+
+    def _delete(self, operation: DeleteMailbox) -> None:
+        self._delete_mailbox(operation.mailbox)
+
+    def _delete_mailbox(self, mailbox: int) -> tuple[int, int]:
+        counts = []
+        for table in ("entries", "blobs", "needs", "holds", "grants"):
+            self._connection.execute(f"DELETE FROM {table} WHERE mailbox = ?", (mailbox,))  # noqa: S608
+            counts.append(self._connection.changes())
+        self._connection.execute("DELETE FROM mailboxes WHERE id = ?", (mailbox,))
+        return counts[0], counts[1]
+
+    def _grants(self, operation: ChangeGrantRows) -> None:
+        self._connection.executemany("DELETE FROM grants WHERE hash = ?", [(hash_,) for hash_ in operation.revoke])
+        self._add_grants(operation.mailbox, operation.add)
+
+    def _touch(self, operation: TouchMailboxes) -> None:
+        self._connection.executemany(
+            "UPDATE mailboxes SET used_day = ? WHERE id = ? AND used_day < ?",
+            [(operation.day, mailbox, operation.day) for mailbox in operation.mailboxes],
+        )
+
+    def _hold(self, mailbox: int, hold: bytes, day: int) -> int:
+        rows = self._all(
+            "INSERT INTO holds (mailbox, hold, day) VALUES (?, ?, ?)"
+            " ON CONFLICT (mailbox, hold) DO UPDATE SET day = max(day, excluded.day) RETURNING id",
+            (mailbox, hold, day),
+        )
+        return int(rows[0][0])
+
+    def _blob(self, operation: StoreBlob) -> None:
+        hold = self._hold(operation.mailbox, operation.hold, operation.day)
+        self._connection.execute(
+            "INSERT OR IGNORE INTO blobs (hold, mailbox, blob, data) VALUES (?, ?, ?, ?)",
+            (hold, operation.mailbox, operation.blob, operation.data),
+        )
+
+    def _touch_hold(self, operation: TouchHold) -> None:
+        self._hold(operation.mailbox, operation.hold, operation.day)
+
+    def _card(self, operation: StoreCard) -> None:
+        card: CardRow = operation.card
+        self._connection.execute(
+            "INSERT OR REPLACE INTO cards (locator, writer_hash, version, expires_day, card) VALUES (?, ?, ?, ?, ?)",
+            (card.locator, card.writer_hash, card.version, card.expires_day, card.card),
+        )
+
+    def _remove_card(self, operation: RemoveCard) -> None:
+        self._connection.execute("DELETE FROM cards WHERE locator = ?", (operation.locator,))
+
+    def _remember(self, operation: RememberTags) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO tags (period, tag) VALUES (?, ?)",
+            [(operation.period, tag) for tag in operation.tags],
+        )
+
+    def _forget(self, operation: ForgetTags) -> None:
+        self._connection.execute("DELETE FROM tags WHERE period <= ?", (operation.period,))
+
+    # --- sweeping ---------------------------------------------------------------------------------------------------
+
+    def _sweep(self, operation: Sweep) -> None:
+        entries, more = self._sweep_entries(operation.entries_before, operation.limit)
+        holds = self._all(
+            "SELECT mailbox, hold FROM holds WHERE day < ? AND NOT EXISTS"
+            " (SELECT 1 FROM needs WHERE needs.mailbox = holds.mailbox AND needs.hold = holds.hold) LIMIT ?",
+            (operation.holds_before, operation.limit),
+        )
+        blobs = sum(self._delete_hold(mailbox, hold) for mailbox, hold in holds)
+        self._connection.execute(
+            "DELETE FROM cards WHERE locator IN (SELECT locator FROM cards WHERE expires_day < ? LIMIT ?)",
+            (operation.cards_before, operation.limit),
+        )
+        cards = self._connection.changes()
+        idle = self._all(
+            "SELECT id FROM mailboxes WHERE used_day < ? LIMIT ?", (operation.mailboxes_before, operation.limit)
+        )
+        for (mailbox,) in idle:
+            more_entries, more_blobs = self._delete_mailbox(mailbox)
+            entries, blobs = entries + more_entries, blobs + more_blobs
+        more = more or operation.limit in (len(holds), cards, len(idle))
+        freed = self._freed
+        self._freed = Freed(
+            freed.entries + entries,
+            freed.blobs + blobs,
+            freed.cards + cards,
+            freed.mailboxes + len(idle),
+            freed.more or more,
+        )
+
+    def _sweep_entries(self, before: int, limit: int) -> tuple[int, bool]:
+        """Rows lie in the order in which they were stored, so the oldest come first and no index by day is needed."""
+        oldest = self._all("SELECT id, mailbox, number, day FROM entries ORDER BY id LIMIT ?", (limit,))
+        expired = list(takewhile(lambda row: row[3] < before, oldest))
+        if not expired:
+            return 0, False
+        self._connection.executemany("DELETE FROM entries WHERE id = ?", [(row[0],) for row in expired])
+        self._connection.executemany(
+            "DELETE FROM needs WHERE mailbox = ? AND number = ?", [(row[1], row[2]) for row in expired]
+        )
+        floors: dict[int, int] = {}
+        for _, mailbox, last, _ in expired:
+            floors[mailbox] = max(last, floors.get(mailbox, 0))
+        for mailbox, floor in floors.items():
+            self._raise_floor(mailbox, floor)
+        return len(expired), len(expired) == limit
+
+
+_APPLY: dict[type, Callable[[SqliteEngine, Any], None]] = {
+    CreateMailbox: SqliteEngine._create,
+    AppendEntry: SqliteEngine._append,
+    TrimEntries: SqliteEngine._trim,
+    RemoveEntry: SqliteEngine._remove,
+    SealMailbox: SqliteEngine._seal,
+    DeleteMailbox: SqliteEngine._delete,
+    ChangeGrantRows: SqliteEngine._grants,
+    TouchMailboxes: SqliteEngine._touch,
+    StoreBlob: SqliteEngine._blob,
+    TouchHold: SqliteEngine._touch_hold,
+    StoreCard: SqliteEngine._card,
+    RemoveCard: SqliteEngine._remove_card,
+    RememberTags: SqliteEngine._remember,
+    ForgetTags: SqliteEngine._forget,
+    Sweep: SqliteEngine._sweep,
+}
