@@ -6,6 +6,7 @@ from roost.agent import events as e
 from roost.agent import views as v
 from roost.crypto import account_id
 from roost.messaging import records as r
+from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.addresses import RelayAddress
@@ -130,7 +131,7 @@ def request(row: r.Request) -> v.RequestView:
 def invitation(work: Work, row: r.InvitationRow) -> v.InvitationView:
     reusable = row.kind == InvitationKind.REUSABLE
     return v.InvitationView(
-        id=row.secret.hex(),
+        id=invitation_id(row),
         link=row.link,
         kind=v.InvitationKind.REUSABLE if reusable else v.InvitationKind.ONE_TIME,
         created_at=v.instant(row.created_at),

@@ -120,10 +120,15 @@ def card_deleted(work: Work, secret: bytes) -> None:
         work.put(msgspec.structs.replace(row, state=InvitationState.CLOSED, sealed_card=b""))
 
 
+def invitation_id(row: InvitationRow) -> str:
+    """How an invitation is named on a screen: not its secret."""
+    return hashlib.sha256(b"invitation id" + row.secret).hexdigest()[:16]
+
+
 def find(work: Work, link_or_id: str) -> InvitationRow:
     """An invitation of mine by its link or id. Raises CallerError."""
     for row in work.find(InvitationRow):
-        if link_or_id in (row.link, row.secret.hex()):
+        if link_or_id in (row.link, invitation_id(row)):
             return row
     raise CallerError("You made no such invitation.", code="unknown_invitation", hint="List them: roost invitations")
 
