@@ -17,11 +17,11 @@ def agent() -> None:
     While it runs, the other commands and the library talk to it, and messages arrive as they are sent.
     """
     here = session()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner, suppress(KeyboardInterrupt):
+    with asyncio.Runner(loop_factory=loop_factory()) as runner, suppress(KeyboardInterrupt):
         runner.run(_run(here))
 
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     """uvloop where it exists."""
     try:
         import uvloop

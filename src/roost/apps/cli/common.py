@@ -94,18 +94,16 @@ class DurationType(click.ParamType[int]):
             self.fail(f"{value!r} is not a duration: {error}.", param, ctx)
 
 
-class ListenType(click.ParamType[tuple[str, int]]):
+class ListenType(click.ParamType[str]):
     """`HOST:PORT`; an IPv6 address stands in brackets."""
 
     name = "host:port"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        if isinstance(value, tuple):
-            return value
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         host, colon, port = str(value).rpartition(":")
         if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
             self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:7777 or [::]:7777.", param, ctx)
-        return host.removeprefix("[").removesuffix("]"), int(port)
+        return str(value)
 
 
 DURATION = DurationType()

@@ -1,0 +1,105 @@
+"""`relay`: host a relay; `relay check`: an operator's self-test of one."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from roost.apps.cli.agent import loop_factory
+from roost.apps.cli.common import LISTEN, RoostGroup
+from roost.apps.cli.session import absolute, session, text_argument
+
+if TYPE_CHECKING:
+    from roost.relay import Ready
+
+
+@click.group(
+    "relay",
+    cls=RoostGroup,
+    invoke_without_command=True,
+    examples=(
+        "roost relay --data ./relay --listen 0.0.0.0:7777",
+        "roost relay --data /var/lib/roost --listen '[::]:7777' --public-url https://chat.example.org:7777",
+        "roost relay --config /etc/roost/relay.toml",
+        "roost relay check 'roost-relay://…'",
+    ),
+)
+@click.option("--data", metavar="DIR", help="Where key and data are kept; made if missing.")
+@click.option("--listen", type=LISTEN, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+@click.option("--access", metavar="SECRET", help="Who may keep mailboxes here: holders of a link with this secret.")
+@click.option("--access-file", metavar="FILE", help="A file with the access secret, out of sight of other users.")
+@click.option("--open", "open_", is_flag=True, help="Anyone may keep mailboxes here, within limits.")
+@click.option("--public-url", metavar="URL", help="How others reach the relay; it stands in the link.")
+@click.option("--config", metavar="FILE", help="Settings as TOML; options given here go over them.")
+@click.pass_context
+def relay(
+    context: click.Context,
+    data: str | None,
+    listen: str | None,
+    access: str | None,
+    access_file: str | None,
+    open_: bool,
+    public_url: str | None,
+    config: str | None,
+) -> None:
+    """Host a relay until Ctrl-C or SIGTERM. It prints its link: people need it for roost init.
+
+    Without --access, --access-file and --open a random access secret is made and kept in DIR.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if data is None and config is None:
+        raise click.UsageError("Missing option '--data'.")
+    if sum((access is not None, access_file is not None, open_)) > 1:
+        raise click.UsageError("--access, --access-file and --open exclude each other.")
+    _serve(
+        config,
+        data=None if data is None else absolute(data),
+        listen=listen,
+        access=access,
+        access_file=None if access_file is None else absolute(access_file),
+        open=open_ or None,
+        public_url=public_url,
+    )
+
+
+def _serve(config: str | None, **given: str | bool | None) -> None:
+    from pathlib import Path
+
+    from roost.relay import load_config, run_relay
+
+    here = session()
+    settings = load_config(None if config is None else Path(absolute(config)), **given)
+
+    def on_ready(ready: Ready) -> None:
+        if here.json:
+            here.out.line({"event": "ready", "link": str(ready.link), "listen": ready.listen})
+            return
+        here.out.say(f"The relay listens at {ready.listen}. Its link:\n")
+        here.out.say(str(ready.link))
+        here.out.say("\nGive the link to those who may keep mailboxes here: roost init --name NAME --relay LINK")
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner, suppress(KeyboardInterrupt):
+        runner.run(run_relay(settings, on_ready))
+
+
+@relay.command("check", examples=("roost relay check 'roost-relay://…'",))
+@click.argument("link")
+def check(link: str) -> None:
+    """Test a relay: can it be reached, is its key right, does a mailbox work, and how fast."""
+    from roost.agent.relay_check import check_relay_link
+
+    here = session()
+    report = asyncio.run(check_relay_link(text_argument(link)))
+    if here.json:
+        here.out.line(report)
+        return
+    here.out.say(
+        f"{report.host}: reachable, key right, {report.carrier} carrier, {'open' if report.open else 'closed'}"
+    )
+    for step, took in report.steps_ms.items():
+        here.out.say(f"  {step:<8} {took:8.1f} ms")
+    here.out.say("All is well.")
