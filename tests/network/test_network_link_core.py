@@ -122,6 +122,15 @@ def test_late_answers_are_dropped_and_counted() -> None:
     assert link.state is LinkState.OPEN
 
 
+def test_a_link_whose_call_ids_are_used_up_ends() -> None:
+    link = opened()
+    link._next_call = 2**32 - 1
+    assert link.call(m.Ping(), 0) == 2**32 - 1
+    with pytest.raises(Unreachable):
+        link.call(m.Ping(), 0)
+    assert isinstance(over(link), Over)
+
+
 def test_a_refused_subscription_delivers_nothing() -> None:
     link = opened()
     call = link.call(m.Subscribe(bytes(32), 0), 0)
@@ -135,6 +144,8 @@ def test_a_refused_subscription_delivers_nothing() -> None:
 class TestHeartBeat:
     def test_a_silent_relay_is_asked_and_then_given_up(self) -> None:
         link = opened(100)
+        link.abandon(link.call(m.Ping(), 100))
+        link.outgoing()
         assert link.next_deadline() == 140
         link.tick(139)
         assert link.outgoing() == []
@@ -143,6 +154,13 @@ class TestHeartBeat:
         assert link.next_deadline() == 146
         link.tick(146)
         assert over(link).error.code == "unreachable"
+
+    def test_a_link_on_which_nothing_was_asked_shows_itself_early(self) -> None:
+        link = opened(0)
+        assert link.next_deadline() == 20
+        link.tick(20)
+        link.receive(encode(m.Reply(sent(link)[0].id, m.Done())), 21)
+        assert link.next_deadline() == 61
 
     def test_any_sign_of_life_is_enough(self) -> None:
         link = opened(0)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from roost.network.carriers import Connection, open_stream
 from roost.network.errors import no_answer
-from roost.network.link import Link
+from roost.network.link import WINDOW, Link
 from roost.network.link_core import LinkTiming
 from roost.wire.addresses import RelayAddress
 
@@ -24,11 +24,13 @@ async def connect_relay(
     raw: bool = True,
     timeout_s: float = CONNECT_S,
     timing: LinkTiming | None = None,
+    window: int = WINDOW,
 ) -> Link:
     """A link to the relay at `address`, which has proven its key before anything was sent to it.
 
     With `resolved_ip`, a forwarder's checked address, the host name is not looked up (it still goes into SNI).
-    `raw=False` connects as a WebSocket. The caller owns the link and closes it.
+    `raw=False` connects as a WebSocket. `window` bounds the bytes of unanswered calls; further ones wait.
+    The caller owns the link and closes it.
 
     Raises:
         Unreachable: nothing answers in `timeout_s` seconds.
@@ -36,14 +38,17 @@ async def connect_relay(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await link_over(await open_stream(address, resolved_ip=resolved_ip, raw=raw), address, timing)
+            connection = await open_stream(address, resolved_ip=resolved_ip, raw=raw)
+            return await link_over(connection, address, timing, window)
     except TimeoutError as error:
         raise no_answer() from error
 
 
-async def link_over(connection: Connection, address: RelayAddress, timing: LinkTiming | None = None) -> Link:
+async def link_over(
+    connection: Connection, address: RelayAddress, timing: LinkTiming | None = None, window: int = WINDOW
+) -> Link:
     """A link over a connection that stands, once the relay has proven itself. Raises as `connect_relay`."""
-    link = Link(connection, address, timing)
+    link = Link(connection, address, timing, window)
     try:
         await link.opened()
     except BaseException:

@@ -33,9 +33,16 @@ class OpenSubscription:
 class Link:
     """A link to one relay. Made by `connect_relay`; lives until `close` or until the relay or the network ends it."""
 
-    def __init__(self, connection: Connection, address: RelayAddress, timing: LinkTiming | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        address: RelayAddress,
+        timing: LinkTiming | None = None,
+        window: int = WINDOW,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = connection
+        self._window = window
         self._core = LinkCore(partial(_prove, address, connection), self._loop.time(), timing)
         self._opened: Opened | None = None
         self._over: Over | None = None
@@ -136,15 +143,15 @@ class Link:
 
     async def _answer(self, request: Request) -> Response:
         async with self._turn:
-            while self._core.in_flight >= WINDOW:
+            while self._core.in_flight >= self._window:
                 self._room = self._loop.create_future()
                 await self._room
-            call = self._core.call(request, self._loop.time())
+            call = self._send(request)
         response = await self._reply(call)
         return accept(request, response)
 
     async def _subscribed(self, request: Subscribe, deliver: Deliver) -> OpenSubscription:
-        call = self._core.call(request, self._loop.time())
+        call = self._send(request)
         self._deliver[call] = deliver
         try:
             answer = accept(request, await self._reply(call))
@@ -154,10 +161,15 @@ class Link:
             raise
         return OpenSubscription(call, answer.end if isinstance(answer, Subscribed) else 0)
 
+    def _send(self, request: Request) -> int:
+        try:
+            return self._core.call(request, self._loop.time())
+        finally:
+            self._pump()
+
     async def _reply(self, call: int) -> Response:
         reply: asyncio.Future[Response] = self._loop.create_future()
         self._replies[call] = reply
-        self._pump()
         try:
             return await reply
         finally:

@@ -42,6 +42,7 @@ class LinkTiming:
     """How patient a link is, in seconds."""
 
     hello_s: float = 5.0  # for the relay's first frame
+    first_s: float = 20.0  # silence before the first call: relays cut off who never asks for anything
     idle_s: float = 40.0  # silence after which a quiet relay is asked for a sign of life; NATs forget after a minute
     waiting_s: float = 4.0  # ... while a call waits for its reply
     answer_s: float = 6.0  # silence after that question that ends the link
@@ -60,6 +61,7 @@ class _Pending:
 
     kind: type[Request]
     size: int
+    heart_beat: bool  # ours: its reply is nobody's event
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,6 @@ class LinkCore:
         self._heard_at = now
         self._calling_since = now
         self._asked_at: float | None = None  # when a heart-beat went out that nothing has answered yet
-        self._ping = 0  # the last heart-beat's call
         self._outgoing: list[bytes] = []
         self._events: list[LinkEvent] = []
 
@@ -125,13 +126,18 @@ class LinkCore:
         Raises:
             Unreachable: the link takes no calls (any more).
         """
-        if self.state is not LinkState.OPEN or self._next_call > _LAST_CALL:
+        if self._next_call > _LAST_CALL:
+            self._end(link_lost())
+        if self.state is not LinkState.OPEN:
             raise link_lost()
+        return self._send(request, now)
+
+    def _send(self, request: Request, now: float, *, heart_beat: bool = False) -> int:
         call, self._next_call = self._next_call, self._next_call + 1
         if not self._calls:
             self._calling_since = now
         frame = encode(Call(call, request))
-        self._calls[call] = _Pending(type(request), len(frame))
+        self._calls[call] = _Pending(type(request), len(frame), heart_beat)
         self.in_flight += len(frame)
         if isinstance(request, Subscribe):
             self._subscriptions.add(call)
@@ -172,7 +178,7 @@ class LinkCore:
             return self._heard_at + self._timing.hello_s
         if self._asked_at is not None:
             return self._asked_at + self._timing.answer_s
-        idle = self._heard_at + self._timing.idle_s
+        idle = self._heard_at + (self._timing.idle_s if self._next_call > 1 else self._timing.first_s)
         if not self._calls:
             return idle
         return min(idle, max(self._heard_at, self._calling_since) + self._timing.waiting_s)
@@ -186,7 +192,7 @@ class LinkCore:
             self._end(no_answer())
             return
         self._asked_at = now
-        self._ping = self.call(Ping(), now)
+        self._send(Ping(), now, heart_beat=True)
 
     # --- what comes out -----------------------------------------------------------------------------------------------
 
@@ -227,7 +233,7 @@ class LinkCore:
             raise answered_wrongly()
         if not isinstance(response, Subscribed):
             self._subscriptions.discard(call)
-        if call != self._ping:
+        if not pending.heart_beat:
             self._events.append(Answered(call, response))
         self._leave_when_done()
 
