@@ -18,7 +18,7 @@ from roost.crypto.padding import PADDING_OVERHEAD, pad, unpad
 from roost.crypto.secret import Secret
 from roost.errors import CryptoError
 
-CARD_SIZE: Final = 8_192
+CARD_SIZE: Final = 6_144
 MAX_CARD: Final = CARD_SIZE - SALT_SIZE - TAG_SIZE - PADDING_OVERHEAD
 LINK_SECRET_SIZE: Final = 16
 

@@ -1,4 +1,4 @@
-"""Receiving chains and their skipped message keys (Double Ratchet sections 2.6 and 4.3).
+"""Receiving chains and their skipped message keys (Double Ratchet sections 2.6 and 4).
 
 A chain answers with a message key and the chain as it will be *if* the message proves authentic: nothing here changes
 in place, so hostile bytes leave no trace.

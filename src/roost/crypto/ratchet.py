@@ -1,4 +1,4 @@
-"""The Diffie-Hellman ratchet with an ML-KEM-768 step in every turn (Double Ratchet sections 3.5 and 4.4).
+"""The Diffie-Hellman ratchet with an ML-KEM-768 step in every turn (Double Ratchet sections 2.4 and 4).
 
 A turn mixes a fresh X25519 exchange *and* a fresh encapsulation to the peer's newest ML-KEM key into the root, so each
 turn of the conversation heals against classical and quantum adversaries alike. The sending half is done lazily, when

@@ -35,7 +35,7 @@ _SKIPPED: Final = struct.Struct(">I32s")
 class SessionState(Secret):
     """Pairwise ratchet state. `id` is 16 bytes, the same on both sides; `confirmed`: something of the peer was opened.
 
-    The names of the header keys are those of Double Ratchet section 4.2: NHKs and NHKr.
+    The names of the header keys are those of Double Ratchet section 4: NHKs and NHKr.
     """
 
     id: bytes
