@@ -1,6 +1,6 @@
 """The client's store against plain sqlite3 in the same run: rows per second, singly and by hundreds.
 
-    .venv/bin/python -m benchmarks.bench_store
+    .venv/bin/python -m benchmarks store
 
 The rows are sessions of about 1 KiB, as each envelope rewrites one. "sqlite3" writes the same bytes into a table of the
 same form, unencrypted, in WAL with synchronous=FULL, through Python's own module: the floor. Messages and search are
@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import msgspec
 
+from benchmarks.measure import Clock, Result, throughput
 from roost.messaging.records import Changes, Message, SessionRow
 from roost.store import Store
 
@@ -157,15 +158,11 @@ def page(store: Store, number: int) -> list[Message]:
     )
 
 
-def main() -> None:
+def run(clock: Clock) -> list[Result]:  # noqa: ARG001 - sizes are fixed: a database's speed depends on how full it is
     rounds = [compare() for _ in range(ROUNDS)]
-    print(f"{'':36}{'store':>12}{'sqlite3':>12}{'ratio':>8}")
+    results = []
     for name in rounds[0]:
         store, plain = (max(result[name][side] for result in rounds) for side in (0, 1))
-        print(f"{name:36}{store:12,.0f}{plain:12,.0f}{store / plain:8.2f}")
-    for name, rate in messages().items():
-        print(f"{name:36}{rate:12,.0f}")
-
-
-if __name__ == "__main__":
-    main()
+        floor = throughput(f"sqlite3, {name}", plain, "rows/s")
+        results += [floor, throughput(f"store, {name}", store, "rows/s", floor)]
+    return results + [throughput(name, rate, "/s") for name, rate in messages().items()]

@@ -1,0 +1,1 @@
+"""Benchmarks: each measures a piece of Roost against a floor in the same run (README.md)."""
