@@ -221,5 +221,6 @@ def test_requests_fit_their_packet_sizes() -> None:
     assert len(encode(put)) <= sizes.PACKET_SMALL - padding.OVERHEAD
     assert len(encode(blob)) <= sizes.PACKET_LARGE - padding.OVERHEAD
     assert len(encode(m.BlobData(bytes(sizes.BLOB_SIZE)))) <= sizes.PACKET_LARGE - padding.OVERHEAD
-    assert len(encode(m.CardData(bytes(sizes.CARD_SIZE)))) > sizes.PACKET_SMALL - padding.OVERHEAD  # so cards go large
-    assert len(encode(m.CardData(bytes(sizes.CARD_SIZE)))) <= sizes.PACKET_LARGE - padding.OVERHEAD
+    put_card = m.PutCard(bytes(32), bytes(32), 2**53, bytes(sizes.CARD_SIZE), 2**40, bytes(64))
+    assert len(encode(put_card)) <= sizes.PACKET_SMALL - 32 - padding.OVERHEAD
+    assert len(encode(m.CardData(bytes(sizes.CARD_SIZE)))) <= sizes.PACKET_SMALL - padding.OVERHEAD

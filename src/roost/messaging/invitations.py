@@ -57,10 +57,11 @@ def make(
     """
     secret = work.entropy.bytes(16)
     reusable = kind == InvitationKind.REUSABLE
+    name = work.me.device_name if kind == InvitationKind.DEVICE else ""
     expires_at = expires_at or (work.now + (NEVER_MS if reusable else ONE_TIME_LIFE_MS))
     mailbox = mailboxes.new_mailbox(work, account=account, invitation=secret)
     life_s = peers.CARD_LIFE_S if reusable else max((expires_at - work.now) // 1000, 1)
-    signed, version = peers.make_card(work, mailbox, invitation=secret, life_s=min(life_s, 366 * 86_400))
+    signed, version = peers.make_card(work, mailbox, invitation=secret, name=name, life_s=min(life_s, 366 * 86_400))
     relay = work.need(OwnRelay, mailbox.relay)
     pinned = work.me.account if reusable else encode(signed)
     link = Invitation(1, kind, relay.link.address, secret, hashlib.sha256(pinned).digest()[:PIN_SIZE])

@@ -44,16 +44,16 @@ def make_card(
     *,
     account: bytes = b"",
     invitation: bytes = b"",
+    name: str = "",
     life_s: int = CARD_LIFE_S,
     above: int = 0,
 ) -> tuple[SignedCard, int]:
     """A fresh signed card of this device with new prekeys, and its version, which is higher than `above`.
 
-    `account` is whom it is given to; empty for an invitation's card.
+    `account` is whom it is given to; empty for an invitation's card, which names the device to nobody unless told to.
     """
     me = work.me
     secrets = PrekeySecrets.generate(work.entropy)
-    named = bool(account)
     card = Card(
         account=me.account,
         device=me.device,
@@ -64,7 +64,7 @@ def make_card(
         address=mailboxes.address_of(work, mailbox),
         version=max(work.now, above + 1),
         expires=work.now // 1000 + life_s,
-        name=me.device_name if named else "",
+        name=name,
     )
     signed = identity.sign_card(identity.device_key(me), card)
     work.put(
@@ -90,7 +90,9 @@ def my_card(work: Work, account: bytes) -> OwnCard:
         card = decode(Card, current.card.card)
         if card.devices == work.me.devices and card.address == mailboxes.address_of(work, mailbox):
             return current
-    signed, version = make_card(work, mailbox, account=account, above=current.version if current else 0)
+    signed, version = make_card(
+        work, mailbox, account=account, name=work.me.device_name, above=current.version if current else 0
+    )
     return work.put(OwnCard(account, signed, version, work.now))
 
 

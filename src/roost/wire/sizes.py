@@ -12,7 +12,7 @@ RELAY_KEY_SIZE: Final = 32  # Ed25519
 HOLD_SIZE: Final = 16
 BLOB_ID_SIZE: Final = 32
 LOCATOR_SIZE: Final = 32
-CARD_SIZE: Final = 8_192  # stored cards are padded to this, whatever the number of devices
+CARD_SIZE: Final = 6_144  # stored cards are padded to this, whatever the number of devices
 MAX_CARD_SIZE: Final = CARD_SIZE
 
 PACKET_SMALL: Final = 8_192  # padded plaintext of a forwarded request or answer that carries at most one envelope

@@ -57,7 +57,7 @@ from roost.wire.mailbox import (
 )
 
 _SWEEP_ROWS = 2_000  # a sweep's step: about 8 MB of envelopes, tens of milliseconds
-_AVERAGE_CARD = 8_192
+_AVERAGE_CARD = 6_144
 
 
 class Desk:
