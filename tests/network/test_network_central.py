@@ -174,7 +174,7 @@ async def test_retry_now_skips_the_pause() -> None:
         assert not await net.connected(relay.key.public.raw, 5)
         async with relay.listening(port):
             net.retry_now()
-            await eventually(lambda: net.reachable(relay.key.public.raw))
+            assert await net.connected(relay.key.public.raw, 5)
             await net.close()
 
 
@@ -206,6 +206,17 @@ async def test_a_goodbye_is_honoured() -> None:
         assert 0.29 < time.monotonic() - began < 2
         await net.close()
     assert [reachable for reachable, _ in states.seen] == [True, False, True]
+
+
+async def test_retry_now_does_not_wait_for_a_relay_that_asked_for_time() -> None:
+    async with TinyRelay().listening() as relay, network() as net:
+        net.set_relays([relay.link])
+        assert await net.connected(relay.key.public.raw, 5)
+        relay.goodbye(60_000)
+        await eventually(lambda: not net.reachable(relay.key.public.raw))
+        assert not await net.connected(relay.key.public.raw, 5)
+        net.retry_now()
+        assert await net.connected(relay.key.public.raw, 5)
 
 
 async def test_a_half_open_link_is_replaced_by_the_heart_beat() -> None:

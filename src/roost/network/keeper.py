@@ -84,7 +84,9 @@ class Keeper:
             await asyncio.wait([self._task])
 
     def retry_now(self) -> None:
-        """Cut a pause short."""
+        """Cut any pause short, one that the relay asked for too."""
+        self._patient = False
+        self._failed_at = -math.inf
         self._wake.set()
 
     async def call(self, request: Request) -> Response:
