@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_support import KEY, QUICK, SystemEntropy
+from store_support import KEY, PASSPHRASE, QUICK, SystemEntropy
 
-from roost.store import Passphrase, Profile, ProfileFolder, Store
+from roost.store import FileStore, Passphrase, Profile, ProfileFolder, Store
 
 
 @pytest.fixture
@@ -34,7 +34,19 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def profile(folder: Path, entropy: SystemEntropy) -> Iterator[Profile]:
-    """A finished profile with the passphrase "correct horse"."""
-    with ProfileFolder.create(folder, Passphrase("correct horse", QUICK), entropy) as profile:
+    """A finished profile with the passphrase PASSPHRASE."""
+    with ProfileFolder.create(folder, Passphrase(PASSPHRASE, QUICK), entropy) as profile:
         profile.finish()
         yield profile
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """The folder of stored files."""
+    (tmp_path / "files").mkdir()
+    return tmp_path / "files"
+
+
+@pytest.fixture
+def files(place: Path, entropy: SystemEntropy) -> FileStore:
+    return FileStore(place, entropy)

@@ -9,17 +9,20 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from roost.crypto import StretchParams
 from roost.errors import RoostError
-from roost.messaging.records import Message, Outbox, Row, SessionRow, Setting, Stash, StoredFile
+from roost.messaging.records import Changes, Message, Outbox, Row, SessionRow, Setting, Stash, StoredFile
+from roost.store import ProfileFolder, Protection
 
 KEY = bytes(range(32))
+PASSPHRASE = "correct horse"
 QUICK = StretchParams(memory_kib=8, passes=1)  # the cost of a guess is not what these tests are about
 
 
@@ -60,6 +63,33 @@ def code_of(error: BaseException) -> str:
     """The stable code of an error of ours."""
     assert isinstance(error, RoostError), error
     return error.code
+
+
+def refused(work: Callable[[], object]) -> str:
+    """The code of the error that `work` must raise."""
+    with pytest.raises(RoostError) as caught:
+        work()
+    return code_of(caught.value)
+
+
+def make(folder: Path, chosen: Protection, entropy: SystemEntropy) -> None:
+    """A finished profile with one row, closed."""
+    with ProfileFolder.create(folder, chosen, entropy) as profile:
+        profile.store.apply(Changes(put=(Setting("a", b"1"),)))
+        profile.finish()
+
+
+def refusal(folder: Path, entropy: SystemEntropy, passphrase: str | None = None) -> str:
+    """The code with which opening is refused."""
+    with pytest.raises(RoostError) as caught:
+        ProfileFolder.open(folder).unlock(entropy, passphrase, wait_s=0)
+    return code_of(caught.value)
+
+
+def reads(folder: Path, entropy: SystemEntropy, passphrase: str | None = None) -> bool:
+    """Whether the profile opens and its row is there."""
+    with ProfileFolder.open(folder).unlock(entropy, passphrase) as profile:
+        return profile.store.get(Setting, "a") == Setting("a", b"1")
 
 
 def message(number: int, text: str = "", **fields: Any) -> Message:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -13,26 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_support import SystemEntropy, child, code_of, next_line
+from store_support import SystemEntropy, child, next_line, refused
 
 from roost.crypto import BLOB_PLAIN, BLOB_SIZE, AttachmentKey, blob_count
-from roost.errors import CryptoError, RoostError
 from roost.store import AddedFile, FileRef, FileStore
 from roost.store import files as files_module
 from roost.wire.sizes import MAX_FILE
 
 SIZES = [0, 1, BLOB_PLAIN - 1, BLOB_PLAIN, BLOB_PLAIN + 1, 3 * BLOB_PLAIN]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    (tmp_path / "files").mkdir()
-    return tmp_path / "files"
-
-
-@pytest.fixture
-def files(place: Path, entropy: SystemEntropy) -> FileStore:
-    return FileStore(place, entropy)
 
 
 @pytest.fixture
@@ -45,12 +34,6 @@ def source(tmp_path: Path) -> Path:
 @pytest.fixture
 def added(files: FileStore, source: Path) -> AddedFile:
     return files.add(source)
-
-
-def refused(work: Callable[[], object]) -> str:
-    with pytest.raises(RoostError) as caught:
-        work()
-    return code_of(caught.value)
 
 
 # --- in and out ------------------------------------------------------------------------------------------------------
@@ -130,16 +113,38 @@ def test_deleting(files: FileStore, added: AddedFile, place: Path) -> None:
     assert refused(lambda: files.read(added.ref, 0, 1)) == "file_damaged"
 
 
-def test_sweeping_keeps_what_is_named(files: FileStore, source: Path, place: Path) -> None:
+def test_sweeping_keeps_what_is_named(files: FileStore, source: Path, place: Path, entropy: SystemEntropy) -> None:
     kept, lost = files.add(source), files.add(source)
     partial = files.download(AttachmentKey(bytes(32)), 10)
     partial.close()
     forgotten = files.download(AttachmentKey(bytes(32)), 10)
     forgotten.close()
     (place / f"{'0' * 32}.new").write_bytes(b"of a process that died")
-    assert files.sweep({kept.ref.name, partial.ref.name}) == 3
+    restarted = FileStore(place, entropy)
+    assert restarted.sweep({kept.ref.name, partial.ref.name}) == 3
     assert set(os.listdir(place)) == {kept.ref.name, f"{partial.ref.name}.part"}
     assert refused(lambda: files.blob(lost.ref, 0)) == "file_damaged"
+
+
+def test_sweeping_leaves_what_the_database_does_not_know_yet(
+    files: FileStore, source: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep while another thread adds a file, or between its adding and the commit of its row."""
+    added = files.add(source, lambda done, total: assert_equal(files.sweep(()), 0))
+    partial = files.download(AttachmentKey(bytes(32)), 10)
+    partial.close()
+    assert files.sweep(()) == 0
+    assert files.read(added.ref, 0, 10) == source.read_bytes()[:10]
+    assert files.sweep({added.ref.name}) == 0  # its row was seen: from now on the rows decide
+    assert files.sweep(()) == 1
+    later = time.monotonic() + 3_601
+    monkeypatch.setattr("roost.store.files.time.monotonic", lambda: later)
+    assert files.sweep(()) == 1
+    assert os.listdir(place) == []
+
+
+def assert_equal(one: object, other: object) -> None:
+    assert one == other
 
 
 @pytest.mark.parametrize("name", ["", "..", "../roost.db", "0" * 31, "0" * 33, "G" * 32, "0" * 32 + "\n", "A" * 32])
@@ -296,113 +301,7 @@ def test_damage_at_rest_is_noticed_and_nothing_exported(
     assert sorted(os.listdir(tmp_path)) == ["files", "photo.jpg"]
 
 
-# --- downloads -------------------------------------------------------------------------------------------------------
-
-
-def sealed(data: bytes, key: AttachmentKey) -> list[bytes]:
-    """The blobs that a sender would put."""
-    count = blob_count(len(data))
-    return [
-        key.seal_blob(index, data[index * BLOB_PLAIN : (index + 1) * BLOB_PLAIN], last=index == count - 1)
-        for index in range(count)
-    ]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_a_download_in_one_go(size: int, files: FileStore, place: Path, entropy: SystemEntropy) -> None:
-    data, key = os.urandom(size), AttachmentKey.generate(entropy)
-    with files.download(key, size) as download:
-        for number, blob in enumerate(sealed(data, key)):
-            assert download.done == number
-            download.append(blob)
-        assert download.finish() == hashlib.blake2b(data, digest_size=32).digest()
-        with pytest.raises(ValueError, match="all blobs are there"):
-            download.append(blob)
-    assert b"".join(files.chunks(download.ref)) == data
-    assert os.listdir(place) == [download.ref.name]
-    assert (place / download.ref.name).stat().st_mode & 0o777 == 0o600
-
-
-def test_a_download_goes_on_where_it_was(files: FileStore, entropy: SystemEntropy) -> None:
-    data, key = os.urandom(5 * BLOB_PLAIN - 9), AttachmentKey.generate(entropy)
-    blobs, ref = sealed(data, key), None
-    for number, blob in enumerate(blobs):
-        with files.resume(ref) if ref else files.download(key, len(data)) as download:
-            ref = download.ref
-            assert (download.done, download.total) == (number, 5)
-            with pytest.raises(ValueError, match="missing"):
-                download.finish()
-            download.append(blob)
-    assert ref is not None
-    with files.resume(ref) as download:
-        digest = download.finish()
-    with files.resume(ref) as download:  # the process died before the database was told
-        assert download.done == 5
-        assert download.finish() == digest == hashlib.blake2b(data, digest_size=32).digest()
-    assert b"".join(files.chunks(ref)) == data
-
-
-def test_wrong_blobs_change_nothing(files: FileStore, entropy: SystemEntropy) -> None:
-    data, key = os.urandom(3 * BLOB_PLAIN), AttachmentKey.generate(entropy)
-    blobs = sealed(data, key)
-    shorter = sealed(data[:BLOB_PLAIN], key)[0]
-    with files.download(key, len(data)) as download:
-        download.append(blobs[0])
-        for wrong in (blobs[0], blobs[2], b"", blobs[1][:-1], blobs[1] + b"x", os.urandom(BLOB_SIZE), shorter):
-            with pytest.raises(CryptoError):
-                download.append(wrong)
-            assert download.done == 1
-        download.append(blobs[1])
-        with pytest.raises(CryptoError):
-            download.append(sealed(data[:-1], key)[2])  # sealed for a file one byte shorter
-        download.append(blobs[2])
-        assert download.finish() == hashlib.blake2b(data, digest_size=32).digest()
-
-
-@pytest.mark.parametrize("tail", ["torn", "zeros", "flipped", "longer"])
-def test_what_a_power_cut_left_is_not_counted(tail: str, files: FileStore, place: Path, entropy: SystemEntropy) -> None:
-    data, key = os.urandom(4 * BLOB_PLAIN), AttachmentKey.generate(entropy)
-    blobs = sealed(data, key)
-    with files.download(key, len(data)) as download:
-        for blob in blobs[:3]:
-            download.append(blob)
-    part = place / f"{download.ref.name}.part"
-    left = {
-        "torn": blobs[2][:-1],
-        "zeros": bytes(BLOB_SIZE),
-        "flipped": bytes([blobs[2][0] ^ 1]) + blobs[2][1:],
-        "longer": bytes(BLOB_SIZE) * 9,
-    }
-    part.write_bytes(blobs[0] + blobs[1] + left[tail])
-    with files.resume(download.ref) as again:
-        assert again.done == 2
-        again.append(blobs[2])
-        again.append(blobs[3])
-        assert again.finish() == hashlib.blake2b(data, digest_size=32).digest()
-    assert b"".join(files.chunks(download.ref)) == data
-
-
-def test_a_disk_that_fills_during_a_download(
-    files: FileStore, entropy: SystemEntropy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data, key = os.urandom(2 * BLOB_PLAIN), AttachmentKey.generate(entropy)
-    blobs = sealed(data, key)
-
-    def half(descriptor: int, blob: bytes) -> None:
-        os.write(descriptor, blob[:1000])
-        raise OSError(errno.ENOSPC, "full")
-
-    with files.download(key, len(data)) as download:
-        download.append(blobs[0])
-        with monkeypatch.context() as patch:
-            patch.setattr("roost.store.download.write_all", half)
-            assert refused(lambda: download.append(blobs[1])) == "disk_full"
-        assert download.done == 1
-    with files.resume(download.ref) as again:
-        assert again.done == 1
-        again.append(blobs[1])
-        again.finish()
-    assert b"".join(files.chunks(download.ref)) == data
+# --- processes and threads -------------------------------------------------------------------------------------------
 
 
 ADDER = """

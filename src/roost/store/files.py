@@ -10,7 +10,9 @@ Place: store. What it does not decide: which message a file belongs to, and when
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from roost.store.failures import file_exists, from_os, os_errors
 from roost.store.fileref import DIGEST_SIZE, NAME_SIZE, FileRef, check_name
 from roost.store.intake import Source
 
+GRACE_S: Final = 3_600.0  # how long a row may take: a message with many large files commits when all are stored
 _ADDING: Final = ".new"
 _PARTIAL: Final = ".part"
 
@@ -46,12 +49,15 @@ class FileStore:
     def __init__(self, folder: Path, entropy: Entropy) -> None:
         self._folder: Final = folder
         self._entropy: Final = entropy
+        self._fresh: Final[dict[str, float]] = {}  # whose row may still be on its way to the database, and until when
 
     def _path(self, name: str, suffix: str = "") -> Path:
         return self._folder / (check_name(name) + suffix)
 
     def _new_name(self) -> str:
-        return self._entropy.bytes(NAME_SIZE).hex()
+        name = self._entropy.bytes(NAME_SIZE).hex()
+        self._fresh[name] = math.inf
+        return name
 
     # --- in ---------------------------------------------------------------------------------------------------------
 
@@ -65,16 +71,21 @@ class FileStore:
         """
         with Source(source) as file:
             ref = FileRef(self._new_name(), AttachmentKey.generate(self._entropy), file.size)
-            with _temporary_file(self._path(ref.name, _ADDING)) as (path, descriptor):
-                digest = _seal_into(descriptor, file, ref, progress)
-                with os_errors():
-                    sync_file(descriptor)
-                    publish_file(path, self._path(ref.name), overwrite=True)
+            try:
+                with _temporary_file(self._path(ref.name, _ADDING)) as (path, descriptor):
+                    digest = _seal_into(descriptor, file, ref, progress)
+                    with os_errors():
+                        sync_file(descriptor)
+                        publish_file(path, self._path(ref.name), overwrite=True)
+            finally:
+                self._fresh[ref.name] = time.monotonic() + GRACE_S
         return AddedFile(ref, digest)
 
     def download(self, key: AttachmentKey, size: int) -> Download:
         """Begin to receive an attachment of `size` plain bytes, which its sender sealed under `key`."""
-        return self.resume(FileRef(self._new_name(), key, size))
+        ref = FileRef(self._new_name(), key, size)
+        self._fresh[ref.name] = time.monotonic() + GRACE_S
+        return self.resume(ref)
 
     def resume(self, ref: FileRef) -> Download:
         """Go on with a download, or begin it. What is there is verified first: about a second for each GiB.
@@ -158,17 +169,23 @@ class FileStore:
         with os_errors():
             for suffix in ("", _PARTIAL, _ADDING):
                 self._path(name, suffix).unlink(missing_ok=True)
+        self._fresh.pop(name, None)
 
     def sweep(self, keep: Collection[str]) -> int:
-        """Remove everything that is none of the names in `keep`, and return how much that was.
+        """Remove everything that is none of the names in `keep` (those in the database), and return how much that was.
 
-        Only right after opening the profile: it would take what is being added at the moment.
+        Allowed at any time: what this object is adding, or added within the last hour and never yet saw in `keep`,
+        stays, since its row may not be committed yet. So call `delete` for what is known to be of no more use.
         """
-        removed = 0
+        now, removed = time.monotonic(), 0
+        for name, until in list(self._fresh.items()):
+            if name in keep or until < now:
+                del self._fresh[name]
         with os_errors():
             for path in list(self._folder.iterdir()):
-                if path.name.removesuffix(_PARTIAL) not in keep:
-                    path.unlink()
+                name = path.name.partition(".")[0]
+                if name not in keep and name not in self._fresh:
+                    path.unlink(missing_ok=True)
                     removed += 1
         return removed
 
