@@ -57,6 +57,25 @@ def test_there_are_no_other_tables(empty: Database) -> None:
     assert tables == {kind.table for kind in ROWS} | search
 
 
+def test_the_database_is_set_as_documented(store: Store) -> None:
+    settings = {
+        "synchronous": 2,
+        "journal_mode": "wal",
+        "locking_mode": "exclusive",
+        "secure_delete": 1,
+        "temp_store": 2,
+        "fullfsync": 1,
+        "application_id": 0x526F6F73,
+        "page_size": 4096,
+    }
+    assert {name: store._database.rows(f"PRAGMA {name}")[0][0] for name in settings} == settings
+
+
+def test_a_store_is_what_messaging_reads_from(store: Store) -> None:
+    reader: records.Records = store
+    assert reader.find(records.Me) == []
+
+
 def test_an_older_database_becomes_a_newer_one_and_keeps_its_rows(empty: Database) -> None:
     migrate(empty, migrations()[:1])
     assert version(empty) == 1
