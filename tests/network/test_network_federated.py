@@ -215,7 +215,7 @@ async def test_a_stale_statement_costs_one_more_question(world: World) -> None:
 
 
 async def test_their_relay_of_the_future(world: World) -> None:
-    world.theirs.info_changes = {"version": 2}
+    world.theirs.future = True
     world.own.shown_info[world.theirs.key.public.raw] = world.theirs.signed_info()
     with pytest.raises(Unreachable) as caught:
         await world.call(m.Put(PUT, ENVELOPE))

@@ -19,7 +19,7 @@ from roost.network import (
 )
 from roost.wire import mailbox as m
 from roost.wire.addresses import RelayAddress
-from roost.wire.codec import decode, encode
+from roost.wire.codec import Extension, decode, encode
 from tests.network.tiny_relay import TinyRelay, make_certificate
 
 
@@ -79,6 +79,12 @@ def test_a_statement_about_another_relay_is_refused(relay: TinyRelay) -> None:
         read_info(m.SignedInfo(info, relay.key.sign(Label.RELAY_INFO, info)), relay.key.public.raw)
 
 
+def test_a_newer_relay_that_still_speaks_this_version_is_welcome() -> None:
+    relay = TinyRelay()
+    relay.info_changes = {"version": m.PROTOCOL_VERSION + 1, "extensions": (Extension(7, b"new"),)}
+    assert read_info(relay.signed_info(), relay.key.public.raw).version == 2
+
+
 @pytest.mark.parametrize("more", [(), (1, 2)])
 def test_a_relay_of_the_future_is_named_as_such(more: tuple[int, ...]) -> None:
     key = SigningKey.generate(SYSTEM_ENTROPY)
@@ -89,7 +95,7 @@ def test_a_relay_of_the_future_is_named_as_such(more: tuple[int, ...]) -> None:
 
 def test_signed_nonsense_is_no_relay() -> None:
     key = SigningKey.generate(SYSTEM_ENTROPY)
-    for info in (b"", b"\xc1", encode(("x",)), encode((1, 2))):
+    for info in (b"", b"\xc1", encode(("x",)), encode((1, 2)), encode(())):
         with pytest.raises(NotARelay):
             read_info(m.SignedInfo(info, key.sign(Label.RELAY_INFO, info)), key.public.raw)
 

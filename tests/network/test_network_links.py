@@ -156,7 +156,7 @@ async def test_a_relay_whose_tls_ends_elsewhere(relay: TinyRelay) -> None:
 
 
 async def test_a_relay_of_the_future(relay: TinyRelay) -> None:
-    relay.info_changes = {"version": 2}
+    relay.future = True
     with pytest.raises(RelayTooNew) as caught:
         await connect_relay(relay.address)
     assert caught.value.code == "relay_too_new"

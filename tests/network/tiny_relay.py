@@ -97,6 +97,7 @@ class TinyRelay:
         self.requests: list[m.Request] = []
 
         self.info_changes: dict[str, object] = {}
+        self.future = False  # speaks no version of today
         self.mute = False  # receives, says nothing
         self.reply: Callable[[m.Request], m.Response | None] = lambda _: None  # instead of the usual answer
         self.shown_info: dict[bytes, m.SignedInfo] = {}  # of other relays, to be told once
@@ -112,6 +113,9 @@ class TinyRelay:
 
     def signed_info(self) -> m.SignedInfo:
         public = m.PacketKey(self.packet.public.raw, int(time.time()) + 3_600)
+        if self.future:
+            encoded = encode((2, self.key.public.raw, "what comes later"))
+            return m.SignedInfo(encoded, self.key.sign(Label.RELAY_INFO, encoded))
         info = m.RelayInfo(1, self.key.public.raw, key_hash(self.der), public, int(time.time()), not self.access)
         encoded = encode(msgspec.structs.replace(info, **self.info_changes))
         return m.SignedInfo(encoded, self.key.sign(Label.RELAY_INFO, encoded))

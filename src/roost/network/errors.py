@@ -26,7 +26,7 @@ class RelayKeyChanged(Unreachable):
 
 
 class RelayTooNew(Unreachable):
-    """The relay proved its key, but speaks a protocol of the future."""
+    """The relay proved its key, but no longer speaks a version of the protocol that this Roost knows."""
 
     code = "relay_too_new"
     hint = "Update Roost on this machine."

@@ -21,7 +21,7 @@ from roost.crypto import Label, VerifyKey
 from roost.errors import CryptoError, WireError
 from roost.network.errors import NotARelay, RelayKeyChanged, RelayTooNew
 from roost.wire.addresses import RelayAddress
-from roost.wire.codec import decode
+from roost.wire.codec import decode, decode_parts
 from roost.wire.mailbox import PROTOCOL_VERSION, RelayInfo, SignedInfo
 
 
@@ -56,7 +56,7 @@ def prove(signed: SignedInfo, address: RelayAddress, shown: ShownCertificate) ->
     Raises:
         RelayKeyChanged: another identity key, or a TLS key that the identity key did not sign.
         NotARelay: the statement is no relay's.
-        RelayTooNew: it is the right relay, with a protocol from the future.
+        RelayTooNew: it is the right relay, with a protocol that this Roost does not know.
     """
     info = read_info(signed, address.key)
     if hmac.compare_digest(info.tls_key_hash, shown.key_hash):
@@ -83,11 +83,10 @@ def read_info(signed: SignedInfo, key: bytes) -> RelayInfo:
     """
     if not _signed_by(signed, key):
         raise _not_signed(signed)
-    _refuse_newer(signed.info)
     try:
         info = decode(RelayInfo, signed.info)
     except WireError as error:
-        raise NotARelay("What the relay says of itself cannot be read.") from error
+        raise _unreadable(signed.info) from error
     if info.key != key:
         raise RelayKeyChanged("The relay signed a statement about another relay.")
     return info
@@ -112,11 +111,12 @@ def _not_signed(signed: SignedInfo) -> NotARelay | RelayKeyChanged:
     return NotARelay("What answers at the relay's address does not prove to be a relay.")
 
 
-def _refuse_newer(encoded: bytes) -> None:
-    """Newer versions may have more fields, so that the strict decoder would only call them malformed."""
+def _unreadable(encoded: bytes) -> NotARelay | RelayTooNew:
+    """A newer relay whose statement we can read still speaks our version; one that does not shows it in this way."""
     try:
-        fields = msgspec.msgpack.decode(encoded, type=list[object])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return
-    if fields and isinstance(fields[0], int) and fields[0] > PROTOCOL_VERSION:
-        raise RelayTooNew("The relay speaks a newer version of the protocol than this Roost.")
+        version = msgspec.msgpack.decode(decode_parts(encoded)[0], type=int)
+    except (WireError, IndexError, msgspec.MsgspecError, ValueError):
+        version = 0
+    if version > PROTOCOL_VERSION:
+        return RelayTooNew("The relay speaks a newer version of the protocol than this Roost.")
+    return NotARelay("What the relay says of itself cannot be read.")
