@@ -22,7 +22,7 @@ from roost.wire import mailbox as m
 from roost.wire.addresses import RelayAddress
 from roost.wire.codec import Extension, encode
 from roost.wire.frames import frame
-from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE, PACKET_LARGE, PACKET_SMALL
+from roost.wire.sizes import ENVELOPE_SIZE, PACKET_SMALL
 from tests.network.tiny_relay import key_hash, make_certificate
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "network"
@@ -64,14 +64,11 @@ def proofs() -> list[dict[str, Any]]:
 def routes() -> list[dict[str, Any]]:
     """Requests sealed to a relay's packet key, and its sealed answers."""
     secret = PacketSecret.generate(SYSTEM_ENTROPY)
-    blob = bytes(range(256)) * (BLOB_SIZE // 256)
-    pairs: list[tuple[str, m.Request, m.Response, int]] = [
-        ("a put", m.Put(bytes(32), b"\xee" * ENVELOPE_SIZE), m.Stored(7), PACKET_SMALL),
-        ("a refusal", m.Get(bytes(32), 3), m.Refusal(m.RefusalCode.DENIED), PACKET_SMALL),
-        ("a blob to", m.PutBlob(bytes(32), bytes(16), bytes(32), blob), m.Done(), PACKET_SMALL),
-        ("a blob from", m.GetBlob(bytes(32), bytes(32)), m.BlobData(blob), PACKET_LARGE),
+    pairs: list[tuple[str, m.Request, m.Response]] = [
+        ("a put", m.Put(bytes(32), b"\xee" * ENVELOPE_SIZE), m.Stored(7)),
+        ("a refusal", m.Get(bytes(32), 3), m.Refusal(m.RefusalCode.DENIED)),
     ]
-    return [_route(name, secret, request, answer, size) for name, request, answer, size in pairs]
+    return [_route(name, secret, request, answer) for name, request, answer in pairs]
 
 
 def _of(info: m.RelayInfo, key: SigningKey) -> m.RelayInfo:
@@ -93,7 +90,7 @@ def _proof(name: str, signed: m.SignedInfo, address: RelayAddress, certificate: 
     }
 
 
-def _route(name: str, secret: PacketSecret, request: m.Request, answer: m.Response, size: int) -> dict[str, Any]:
+def _route(name: str, secret: PacketSecret, request: m.Request, answer: m.Response) -> dict[str, Any]:
     packet, _ = seal_request(secret.public, request, SYSTEM_ENTROPY)
     _, key, _ = open_packet(secret, packet)
     return {
@@ -102,7 +99,7 @@ def _route(name: str, secret: PacketSecret, request: m.Request, answer: m.Respon
         "request": encode(request).hex(),
         "packet": packet.hex(),
         "answer": encode(answer).hex(),
-        "sealed_answer": key.seal(encode(answer), size).hex(),
+        "sealed_answer": key.seal(encode(answer), PACKET_SMALL).hex(),
     }
 
 

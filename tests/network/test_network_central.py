@@ -221,7 +221,7 @@ async def test_retry_now_does_not_wait_for_a_relay_that_asked_for_time() -> None
 
 async def test_a_half_open_link_is_replaced_by_the_heart_beat() -> None:
     async def connect(address: RelayAddress) -> Link:
-        return await connect_relay(address, timing=LinkTiming(first_s=1, idle_s=0.05, waiting_s=0.05, answer_s=0.05))
+        return await connect_relay(address, timing=LinkTiming(idle_s=0.05, waiting_s=0.05, answer_s=0.05))
 
     reader = Reader()
     net = Network(SYSTEM_ENTROPY, States(), connect=connect, backoff=QUICK)

@@ -295,7 +295,7 @@ async def test_a_middlebox_that_minds_the_offer_of_raw_frames(relay: TinyRelay) 
 
 
 async def test_a_half_open_connection_is_noticed(relay: TinyRelay) -> None:
-    link = await connect_relay(relay.address, timing=LinkTiming(first_s=0.1, idle_s=0.1, waiting_s=0.05, answer_s=0.1))
+    link = await connect_relay(relay.address, timing=LinkTiming(idle_s=0.1, waiting_s=0.05, answer_s=0.1))
     await asyncio.sleep(0.3)
     assert link.usable
     relay.mute = True

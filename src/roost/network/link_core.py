@@ -42,7 +42,6 @@ class LinkTiming:
     """How patient a link is, in seconds."""
 
     hello_s: float = 5.0  # for the relay's first frame
-    first_s: float = 20.0  # silence before the first call: relays cut off who never asks for anything
     idle_s: float = 40.0  # silence after which a quiet relay is asked for a sign of life; NATs forget after a minute
     waiting_s: float = 4.0  # ... while a call waits for its reply
     answer_s: float = 6.0  # silence after that question that ends the link
@@ -178,7 +177,7 @@ class LinkCore:
             return self._heard_at + self._timing.hello_s
         if self._asked_at is not None:
             return self._asked_at + self._timing.answer_s
-        idle = self._heard_at + (self._timing.idle_s if self._next_call > 1 else self._timing.first_s)
+        idle = self._heard_at + self._timing.idle_s
         if not self._calls:
             return idle
         return min(idle, max(self._heard_at, self._calling_since) + self._timing.waiting_s)

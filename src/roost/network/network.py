@@ -103,6 +103,10 @@ class Network:
         """How a request to this relay travels."""
         return "central" if relay.key in self._keepers else "federated"
 
+    def any_reachable(self) -> bool:
+        """Whether the link to some own relay stands."""
+        return any(keeper.up for keeper in self._keepers.values())
+
     def reachable(self, relay_key: bytes) -> bool:
         """Whether the link to this own relay stands."""
         keeper = self._keepers.get(relay_key)
