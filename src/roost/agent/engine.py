@@ -10,17 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from roost.agent.incoming import Incoming
 from roost.agent.outgoing import Outgoing
 from roost.agent.transfers import Transfers
 from roost.crypto import Entropy
 from roost.errors import RoostError, SurroundingsError
-from roost.messaging import outbox, upkeep
-from roost.messaging.records import Event, OwnRelay
+from roost.messaging import outbox, sealing, upkeep
+from roost.messaging.records import (
+    Changes,
+    Event,
+    InvitationRow,
+    Outbox,
+    OwnMailbox,
+    OwnRelay,
+    PeerDevice,
+    Row,
+    SessionRow,
+    StoredFile,
+    Upload,
+)
 from roost.messaging.work import Work
 from roost.network import Network
 from roost.store import Profile
@@ -30,6 +42,9 @@ T = TypeVar("T")
 Step = Callable[Concatenate[Work, P], T]
 Listener = Callable[[Event], None]
 
+_CONCERNS: frozenset[type[Row]] = frozenset(
+    {Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice}
+)
 _log = logging.getLogger(__name__)
 _DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile
 
@@ -49,6 +64,9 @@ class Engine:
         self.outgoing = Outgoing(self)
         self.transfers = Transfers(self)
         self._tick_at = 0
+        self._touched: set[type[Row]] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._look_everywhere = True
 
     @property
     def now_ms(self) -> int:
@@ -68,22 +86,35 @@ class Engine:
         work = self.look()
         with self.profile.store.transaction():
             result = function(work, *args, **kwargs)
-            changes = work.changes()
-            self.profile.store.apply(changes)
-        self._tell(changes.events)
+            changes = self._written(work)
+        self._done(changes)
         return result
 
     def steps(self, functions: Iterable[Callable[[Work], object]]) -> None:
         """Several steps in one commit, each seeing the ones before it; all or nothing."""
-        events: list[Event] = []
+        done = []
         with self.profile.store.transaction():
             for function in functions:
                 work = self.look()
                 function(work)
-                changes = work.changes()
-                self.profile.store.apply(changes)
-                events.extend(changes.events)
-        self._tell(events)
+                done.append(self._written(work))
+        for changes in done:
+            self._done(changes)
+
+    def _written(self, work: Work) -> Changes:
+        """Seal what the step has queued, and write everything."""
+        sealing.seal_new(work)
+        changes = work.changes()
+        self.profile.store.apply(changes)
+        return changes
+
+    def _done(self, changes: Changes) -> None:
+        """The changes are on disk: tell listeners, and wake the loops where they are concerned."""
+        touched = {type(row) for row in changes.put} | {kind for kind, _ in changes.delete}
+        self._touched |= touched
+        if not touched.isdisjoint(_CONCERNS):
+            self._wake.set()
+        self._tell(changes.events)
 
     def _tell(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -115,8 +146,9 @@ class Engine:
     async def running(self) -> AsyncIterator[None]:
         """Connections stand and the loops work while the context lasts."""
         self.relays_changed()
-        async with self.network:
-            loops = [asyncio.create_task(self._work_loop()), asyncio.create_task(self.incoming.loop())]
+        async with self.network, asyncio.TaskGroup() as group:  # a loop that fails ends everything, loudly
+            self._group = group
+            loops = [group.create_task(self._work_loop()), group.create_task(self.incoming.loop())]
             try:
                 yield
             finally:
@@ -124,7 +156,11 @@ class Engine:
                 await self.outgoing.close()
                 for loop in loops:
                     loop.cancel()
-                await asyncio.gather(*loops, return_exceptions=True)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a job beside the loops. What it raises ends the engine."""
+        assert self._group is not None
+        return self._group.create_task(work)
 
     def relays_changed(self) -> None:
         """Connect to exactly the relays that the profile has now."""
@@ -133,7 +169,8 @@ class Engine:
         self.wake()
 
     def wake(self) -> None:
-        """Something may be due: look now."""
+        """Something outside the profile changed (a connection, a transfer's end): look everywhere for what is due."""
+        self._look_everywhere = True
         self._wake.set()
 
     async def _work_loop(self) -> None:
@@ -159,13 +196,19 @@ class Engine:
             self.step(upkeep.tick)
             self._tick_at = upkeep.next_deadline(self.look())
             self.transfers.sweep()
-        self.incoming.subscribe_all()
-        self.outgoing.start_due()
-        self.transfers.start_due()
+            self._look_everywhere = True
+        touched = frozenset(_CONCERNS if self._look_everywhere else self._touched)
+        self._touched, self._look_everywhere = set(), False
+        self.outgoing.start_due(touched)
+        if not touched.isdisjoint((OwnMailbox, OwnRelay)):
+            self.incoming.subscribe_all()
+            self.incoming.start_trims()
+        if not touched.isdisjoint((Outbox, Upload, StoredFile)):
+            self.transfers.start_due()
 
     def _pause_s(self) -> float:
-        due = [self._tick_at, self.outgoing.next_deadline()]
-        return min(max((min(moment for moment in due if moment) - self.now_ms) / 1000, 0.02), 60.0)
+        due = min(self._tick_at, self.outgoing.next_deadline())
+        return min(max((due - self.now_ms) / 1000, 0.02), 60.0)
 
     def trouble(self, error: RoostError) -> None:
         """Something of the surroundings failed inside a loop: say so, with the code alone."""

@@ -34,7 +34,6 @@ class Incoming:
         self._subscriptions: dict[bytes, Subscription] = {}
         self._trims: dict[bytes, tuple[int, tuple[int, ...]]] = {}  # what was asked for last
         self._trimming: set[asyncio.Task[None]] = set()
-        self.count = 0  # envelopes taken in, for `sync`
 
     # --- subscriptions ------------------------------------------------------------------------------------------------
 
@@ -102,7 +101,6 @@ class Incoming:
 
     def _take_in(self, batch: list[tuple[bytes, int, bytes]]) -> None:
         self._engine.steps([partial(_take_one, admin=admin, number=number, envelope=e) for admin, number, e in batch])
-        self.count += len(batch)
 
     @property
     def idle(self) -> bool:
@@ -134,7 +132,7 @@ class Incoming:
             if relay is None or self._trims.get(row.admin) == wanted or not self._engine.network.reachable(row.relay):
                 continue
             self._trims[row.admin] = wanted
-            task = asyncio.create_task(self._trim(relay, row.admin, *wanted))
+            task = self._engine.start(self._trim(relay, row.admin, *wanted))
             self._trimming.add(task)
             task.add_done_callback(self._trimming.discard)
 

@@ -15,6 +15,7 @@ from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import Refused, RoostError, Unreachable
 from roost.messaging import invitations, mailboxes, outbox, sealing
 from roost.messaging.records import (
+    NEVER,
     InvitationRow,
     InvitationState,
     MailboxState,
@@ -23,7 +24,9 @@ from roost.messaging.records import (
     OwnMailbox,
     OwnRelay,
     PeerDevice,
+    Row,
     SessionRow,
+    Upload,
 )
 from roost.messaging.work import Work
 from roost.wire.addresses import Address
@@ -55,31 +58,44 @@ class Outgoing:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._running: dict[object, asyncio.Task[None]] = {}
-        self.sent = 0  # rows that a host took, for `sync`
+        self._addresses_wait = True
 
     # --- starting what is due -----------------------------------------------------------------------------------------
 
-    def start_due(self) -> None:
-        """Seal what waits, and start a worker for everything that is due and has none."""
+    def start_due(self, touched: frozenset[type[Row]]) -> None:
+        """Seal what waits, and start a worker for everything that is due and has none.
+
+        `touched` are the kinds of rows that were written since the last time: nothing else can have become due, but
+        for what only waited for its time.
+        """
         work = self._engine.look()
-        relays = {row.relay: row for row in work.find(OwnRelay)}
-        if not any(self._engine.network.reachable(relay) for relay in relays):
-            return
-        self._start_mailboxes(work, relays)
-        self._start_cards(work, relays)
-        self._engine.incoming.start_trims()
-        if self._mailboxes_wait(work):
+        if not touched.isdisjoint((OwnMailbox, OwnRelay, InvitationRow)):
+            relays = {row.relay: row for row in work.find(OwnRelay)}
+            self._start_mailboxes(work, relays)
+            self._start_cards(work, relays)
+            self._addresses_wait = self._mailboxes_wait(work)
+        if self._addresses_wait or not self._engine.network.any_reachable():
             return  # addresses must be real before they are told
-        for peer in work.find(PeerDevice):
-            if sealing.has_work(work, peer):
-                self._engine.step(sealing.seal_waiting, peer)
+        if not touched.isdisjoint((Outbox, PeerDevice, SessionRow, Upload)):
+            self._seal_late(work)
         self._start_puts()
         for peer in sealing.due_acknowledgements(self._engine.look()):
             self._start(("ack", peer.account, peer.device), partial(self._acknowledge, peer))
 
+    def _seal_late(self, work: Work) -> None:
+        """Seal what could not be sealed when it was queued: the address, an upload or an acknowledgement was
+        missing."""
+        waiting = {
+            (row.account, row.device): None for row in work.find(Outbox, where={"state": int(OutboxState.QUEUED)})
+        }
+        for account, device in waiting:
+            peer = work.get(PeerDevice, account, device)
+            if peer is not None and sealing.can_seal(work, peer):
+                self._engine.step(sealing.seal_waiting, peer)
+
     def _start(self, name: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if name not in self._running:
-            task = asyncio.create_task(self._guarded(work))
+            task = self._engine.start(self._guarded(work))
             self._running[name] = task
             task.add_done_callback(lambda _: self._ended(name))
 
@@ -99,13 +115,17 @@ class Outgoing:
         return not self._running
 
     def next_deadline(self) -> int:
-        """When something will be due that is not due now, in milliseconds since 1970; 0 when nothing is foreseen."""
+        """When something is due next, in milliseconds since 1970; NEVER when nothing is foreseen."""
+        if self._addresses_wait or not self._engine.network.any_reachable():
+            return NEVER  # the loop is woken when that changes
         work = self._engine.look()
-        due = [row.acknowledge_at for row in work.find(SessionRow) if row.acknowledge_at]
+        due = [row.acknowledge_at for row in work.find(SessionRow, order="acknowledge_at", limit=1)]
         for state in (OutboxState.SEALED, OutboxState.STORED):
             due += [row.next_at for row in work.find(Outbox, where={"state": int(state)}, order="next_at", limit=1)]
-        later = [moment for moment in due if moment > work.now]
-        return min(later, default=0)
+        later = [
+            moment for moment in due if moment > work.now
+        ]  # what is due now has a worker, whose end wakes the loop
+        return min(later, default=NEVER)
 
     async def close(self) -> None:
         for task in list(self._running.values()):
@@ -201,7 +221,6 @@ class Outgoing:
         work = self._engine.look()
         results = await asyncio.gather(*(self._put_row(row, address, self._needs(work, row)) for row, address in rows))
         self._engine.steps(results)
-        self.sent += sum(1 for result in results if result.func is outbox.stored)
 
     @staticmethod
     def _needs(work: Work, row: Outbox) -> tuple[Needs, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import platform
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from roost.agent.actions import HANDLERS
 from roost.agent.engine import Engine
 from roost.agent.events import Event
 from roost.agent.operations import Request
-from roost.errors import CallerError, SurroundingsError
+from roost.errors import CallerError, RoostError, SurroundingsError
 from roost.messaging import accounts, devices
 from roost.messaging import records as r
 from roost.messaging.work import Work
@@ -31,6 +31,7 @@ from roost.wire.links import RelayLink, parse_relay_link
 R = TypeVar("R")
 
 HEARD = "heard"
+HEARD_WITHIN_S = 0.5
 CLOSE_WITHIN_S = 5.0
 REACH_WITHIN_S = 10.0
 
@@ -41,6 +42,8 @@ class Service:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.wrap_key: bytes | None = None  # kept only while a device waits to be linked
+        self._heard_timer: asyncio.TimerHandle | None = None
+        self._heard = 0  # up to this event; written down with some delay, so a listener may hear one twice
 
     @classmethod
     @asynccontextmanager
@@ -60,6 +63,7 @@ class Service:
                 try:
                     yield service
                 finally:
+                    service._write_heard()
                     await syncing.flush(engine, CLOSE_WITHIN_S)
 
     def _keep_account_key(self, passphrase: str | None) -> None:
@@ -90,7 +94,6 @@ class Service:
                     hint="On a device that you have: roost device link --confirm CODE",
                 )
         result: R = await handler.run(self, request)
-        self.engine.wake()
         return result
 
     # --- events -------------------------------------------------------------------------------------------------------
@@ -108,7 +111,9 @@ class Service:
         stop = self.engine.listen(queue.put_nowait)
         return self._iterate(queue, stop, remember=not from_now)
 
-    async def _iterate(self, queue: asyncio.Queue[r.Event], stop: object, *, remember: bool) -> AsyncIterator[Event]:
+    async def _iterate(
+        self, queue: asyncio.Queue[r.Event], stop: Callable[[], None], *, remember: bool
+    ) -> AsyncIterator[Event]:
         try:
             while True:
                 happened = await queue.get()
@@ -116,10 +121,25 @@ class Service:
                 if shown is not None:
                     yield shown
                 if remember and happened.number:
-                    self.engine.step(_hear, happened.number)
+                    self._remember_heard(happened.number)
         finally:
-            assert callable(stop)
             stop()
+            self._write_heard()
+
+    def _remember_heard(self, number: int) -> None:
+        if number > self._heard:
+            if not self._heard_timer:
+                self._heard_timer = asyncio.get_running_loop().call_later(HEARD_WITHIN_S, self._write_heard)
+            self._heard = number
+
+    def _write_heard(self) -> None:
+        if self._heard_timer:
+            self._heard_timer.cancel()
+            self._heard_timer = None
+            try:
+                self.engine.step(_hear, self._heard)
+            except RoostError as error:  # a full disk: the events come again
+                self.engine.trouble(error)
 
 
 def _hear(work: Work, number: int) -> None:

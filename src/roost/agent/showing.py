@@ -70,7 +70,7 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         attachments=_attachments(work, row, content) if isinstance(content, c.Text) else (),
         reply_to=content.reply_to.hex() if isinstance(content, c.Text) and content.reply_to else None,
         network=v.NetworkKind(row.network) if row.network else network_of(work, row.conversation),
-        expires_at=v.instant(row.expire_at) if row.expire_at else None,
+        expires_at=v.instant(row.expire_at) if row.expire_at != r.NEVER else None,
         unknown=unknown,
     )
 

@@ -110,7 +110,7 @@ def _quiet(engine: Engine, *, acknowledgements: bool) -> bool:
         return False
     if _to_create(work) or any(_can_leave(work, row) for row in outbox.waiting(work)):
         return False
-    return not (acknowledgements and any(_due(work, session) for session in work.find(r.SessionRow)))
+    return not (acknowledgements and any(_due(work, session) for session in _acknowledging(work)))
 
 
 def _to_create(work: Work) -> bool:
@@ -129,6 +129,11 @@ def _can_leave(work: Work, row: r.Outbox) -> bool:
     return row.problem in _PASSING
 
 
+def _acknowledging(work: Work) -> list[r.SessionRow]:
+    """The sessions with something to acknowledge within the random pause."""
+    return work.find(r.SessionRow, at_most=("acknowledge_at", work.now + 5_000))
+
+
 def _due(work: Work, session: r.SessionRow) -> bool:
-    peer = work.get(r.PeerDevice, session.account, session.device) if session.acknowledge_at else None
-    return peer is not None and peer.address is not None and session.acknowledge_at < work.now + 5_000
+    peer = work.get(r.PeerDevice, session.account, session.device)
+    return peer is not None and peer.address is not None

@@ -74,7 +74,7 @@ class Transfers:
         same = sum(1 for running in self._running if isinstance(running, tuple) and running[0] == name[0])
         if name in self._running or same >= AT_ONCE or self._again_at.get(name, 0) > self._engine.now_ms:
             return
-        task = asyncio.create_task(self._guarded(name, work))
+        task = self._engine.start(self._guarded(name, work))
         self._running[name] = task
         task.add_done_callback(lambda _: self._ended(name))
 

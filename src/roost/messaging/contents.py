@@ -12,6 +12,7 @@ from roost.errors import PeerError
 from roost.messaging import conversations, devices, files, introductions, outbox, requests
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
+    NEVER,
     Contact,
     ContactState,
     Message,
@@ -129,7 +130,7 @@ def _shown(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, cont
             state=MessageState.SENT if mine else MessageState.RECEIVED,
             network="",
             expire_s=expire_s,
-            expire_at=work.now + expire_s * 1000 if mine and expire_s else 0,
+            expire_at=work.now + expire_s * 1000 if mine and expire_s else NEVER,
         ),
     )
     if text:

@@ -7,6 +7,7 @@ import msgspec
 from roost.errors import CallerError
 from roost.messaging import files, outbox
 from roost.messaging.records import (
+    NEVER,
     Contact,
     ContactState,
     Message,
@@ -80,7 +81,7 @@ def say(
             state=MessageState.QUEUED,
             network=network,
             expire_s=text.expire_s,
-            expire_at=work.now + text.expire_s * 1000 if text.expire_s else 0,
+            expire_at=work.now + text.expire_s * 1000 if text.expire_s else NEVER,
         ),
     )
     files.keep(work, message, local_files)
@@ -189,7 +190,7 @@ def mark_seen(work: Work, account: bytes, ids: tuple[bytes, ...]) -> tuple[bytes
         message = work.get(Message, id)
         if message is None or message.conversation != account or message.state != MessageState.RECEIVED:
             continue
-        expire_at = work.now + message.expire_s * 1000 if message.expire_s else 0
+        expire_at = work.now + message.expire_s * 1000 if message.expire_s else NEVER
         work.put(msgspec.structs.replace(message, state=MessageState.SEEN, expire_at=expire_at))
         seen.append(id)
     return tuple(seen)
@@ -223,7 +224,7 @@ def apply_deletion(work: Work, message: Message) -> None:
         work.delete(reaction)
     work.put(
         msgspec.structs.replace(
-            message, content=c.encode_content(c.Text("")), text="", edits=(), deleted=True, expire_at=0
+            message, content=c.encode_content(c.Text("")), text="", edits=(), deleted=True, expire_at=NEVER
         )
     )
     work.tell("delete", message.id, message.conversation)
@@ -248,7 +249,6 @@ def clear(work: Work, account: bytes) -> int:
 
 def expire(work: Work) -> None:
     """Remove the messages whose time is over."""
-    for message in work.find(Message, at_most=("expire_at", work.now), order="expire_at", descending=True, limit=500):
-        if message.expire_at:
-            forget(work, message)
-            work.tell("delete", message.id, message.conversation, "expired")
+    for message in work.find(Message, at_most=("expire_at", work.now), limit=500):
+        forget(work, message)
+        work.tell("delete", message.id, message.conversation, "expired")

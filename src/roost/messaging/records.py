@@ -33,6 +33,9 @@ class Row(msgspec.Struct, frozen=True):
 
 R = TypeVar("R", bound=Row)
 
+NEVER = 2**62
+"""A time that does not come: so that "what is due by now" is one range of an index."""
+
 
 class ContactState(enum.IntEnum):
     REQUESTED = 0
@@ -186,7 +189,7 @@ class SessionRow(Row, frozen=True):
     acked: int = 0
     received: int = 0  # all frames up to this number were processed
     highest: int = 0
-    acknowledge_at: int = 0  # when to acknowledge at the latest; 0: nothing to acknowledge
+    acknowledge_at: int = NEVER  # when to acknowledge at the latest; NEVER: there is nothing to acknowledge
     invitation: bytes = b""
 
 
@@ -313,7 +316,7 @@ class Message(Row, frozen=True):
     edits: tuple[str, ...] = ()
     deleted: bool = False
     expire_s: int = 0
-    expire_at: int = 0  # 0: never
+    expire_at: int = NEVER
 
 
 class ReactionRow(Row, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import BODY_SIZE, AgreementSecret, LocalIdentity, Session
 from roost.messaging import identity, outbox, peers
-from roost.messaging.records import Me, Outbox, OutboxState, PeerDevice, SessionRow
+from roost.messaging.records import NEVER, Me, Outbox, OutboxState, PeerDevice, SessionRow
 from roost.messaging.work import Work
 from roost.wire import padding
 from roost.wire.codec import encode
@@ -37,10 +37,22 @@ def local_identity(me: Me, account: bytes | None = None) -> LocalIdentity:
     return LocalIdentity(account or me.account, AgreementSecret.from_bytes(me.device_identity))
 
 
-def has_work(work: Work, peer: PeerDevice) -> bool:
-    """Whether `seal_waiting` would find a row to seal for this device."""
+def seal_new(work: Work) -> None:
+    """Seal what this very step has queued, so that a message and its envelopes are one commit."""
+    queued = {(row.account, row.device): None for row in work.written(Outbox) if row.state == OutboxState.QUEUED}
+    for account, device in queued:
+        peer = work.get(PeerDevice, account, device)
+        if peer is not None:
+            seal_waiting(work, peer)
+
+
+def can_seal(work: Work, peer: PeerDevice) -> bool:
+    """Whether `seal_waiting` would seal something for this device."""
     where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
-    return bool(work.find(Outbox, where=where, limit=1))
+    for row in work.find(Outbox, where=where, order="number", limit=1):
+        keyed = peer.session or peer.card is not None
+        return bool(keyed) and (row.address or peer.address) is not None and _uploaded(work, row)
+    return False
 
 
 def seal_waiting(work: Work, peer: PeerDevice) -> None:
@@ -178,11 +190,11 @@ def collect_acknowledgements(work: Work, session: SessionRow) -> tuple[Acknowled
     due = [
         row
         for row in work.find(SessionRow, where={"account": session.account, "device": session.device})
-        if row.acknowledge_at
+        if row.acknowledge_at != NEVER
     ]
     due = sorted(due, key=lambda row: row.acknowledge_at)[:4]
     for row in due:
-        work.put(msgspec.structs.replace(row, acknowledge_at=0))
+        work.put(msgspec.structs.replace(row, acknowledge_at=NEVER))
     return tuple(Acknowledgement(row.id, row.received, row.highest) for row in due)
 
 
@@ -191,7 +203,7 @@ def due_acknowledgements(work: Work) -> list[PeerDevice]:
     sessions = work.find(SessionRow, at_most=("acknowledge_at", work.now))
     found = {}
     for session in sessions:
-        if session.acknowledge_at and session.device:
+        if session.device:
             peer = work.get(PeerDevice, session.account, session.device)
             if peer is not None and peer.address is not None:
                 found[peer.account, peer.device] = peer
@@ -216,5 +228,5 @@ def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"") -> bytes | Non
 def acknowledge_later(work: Work, peer: PeerDevice, pause_ms: int) -> None:
     """A bare acknowledgement could not be put: say it again."""
     for session in work.find(SessionRow, where={"account": peer.account, "device": peer.device}):
-        if session.received and not session.acknowledge_at:
+        if session.received and session.acknowledge_at == NEVER:
             work.put(msgspec.structs.replace(session, acknowledge_at=work.now + pause_ms))

@@ -45,10 +45,8 @@ def tick(work: Work) -> None:
 def next_deadline(work: Work) -> int:
     """When to call `tick` again at the latest."""
     due = work.now + HOUR_MS
-    for message in work.find(Message, at_most=("expire_at", due), order="expire_at", descending=True):
-        if not message.expire_at:
-            break
-        due = min(due, message.expire_at)
+    for message in work.find(Message, at_most=("expire_at", due), order="expire_at", limit=1):
+        due = message.expire_at
     return due
 
 

@@ -113,6 +113,10 @@ class Work:
         """Emit an event for those who listen now (typing, progress)."""
         self._events.append(Event(kind, subject, account, detail))
 
+    def written(self, kind: type[R]) -> list[R]:
+        """The rows of a kind that this step has written so far."""
+        return [row for (of, _), row in self._rows.items() if of is kind and row is not None]  # type: ignore[misc]
+
     def merge(self, step: Work) -> None:
         """Take over what a smaller step, made with this one as its records, wants written."""
         self._rows.update(step._rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -22,6 +23,7 @@ _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
+@lru_cache(maxsize=1_024)  # the same few hosts come again with every address that is decoded
 def canonical_host(text: str) -> str:
     """The one spelling of a host that travels: a lower-case ASCII name without a final dot, a dotted IPv4 address, or
     a compressed IPv6 address without brackets. An IPv4 address inside IPv6 becomes the IPv4 address.
