@@ -8,7 +8,10 @@ from hashlib import shake_256
 
 from roost.crypto import (
     BODY_SIZE,
+    KEM_PUBLIC_SIZE,
     AgreementSecret,
+    KemPublic,
+    KemSecret,
     LocalIdentity,
     PrekeyBundle,
     PrekeySecrets,
@@ -58,6 +61,14 @@ def person(name: str) -> Person:
     entropy = SeededEntropy(name)
     prekeys = replace(PrekeySecrets.generate(entropy), context=entropy.bytes(32))
     return Person(LocalIdentity(entropy.bytes(32), AgreementSecret.generate(entropy)), prekeys, entropy)
+
+
+class MalformedKem(KemSecret):
+    """Shows a public key that fails FIPS 203's check."""
+
+    @property
+    def public(self) -> KemPublic:
+        return KemPublic(b"\xff" * KEM_PUBLIC_SIZE)
 
 
 ALICE, BOB, CAROL = person("alice"), person("bob"), person("carol")

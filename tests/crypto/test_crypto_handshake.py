@@ -17,7 +17,7 @@ from roost.crypto import (
 )
 from roost.crypto.envelope import HEADER_SIZE
 from roost.errors import CryptoError
-from tests.crypto.crypto_helpers import ALICE, BOB, CAROL, SeededEntropy, begun, body, flipped
+from tests.crypto.crypto_helpers import ALICE, BOB, CAROL, MalformedKem, SeededEntropy, begun, body, flipped
 
 
 def knock(seed: str = "knock", number: int = 0) -> tuple[Session, bytes, SeededEntropy]:
@@ -182,6 +182,15 @@ def test_a_low_order_identity_of_the_initiator_is_refused() -> None:
     _, envelope = Session.initiate(local, BOB.bundle, entropy).seal(body(0), entropy)
     with pytest.raises(CryptoError, match="low order"):
         accept(BOB.local, BOB.prekeys, envelope)
+
+
+def test_a_malformed_kem_key_of_the_initiator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was accepted must leave a session that can answer."""
+    monkeypatch.setattr("roost.crypto.session.KemSecret", MalformedKem)
+    _, envelope, _ = knock()
+    with pytest.raises(CryptoError) as caught:
+        accept(BOB.local, BOB.prekeys, envelope)
+    assert caught.value.code == "malformed"
 
 
 def test_noise_is_refused_cheaply() -> None:

@@ -56,6 +56,26 @@ def test_a_newer_version_is_named_as_such() -> None:
     assert caught.value.code == "malformed"
 
 
+def test_only_the_canonical_form_is_read() -> None:
+    alice, bob, entropy = running("canonical")
+    for number in range(3):
+        alice, envelope = alice.seal(body(number), entropy)
+    data = bob.open(envelope)[0].to_bytes()  # ends with two skipped keys
+    first, second = data[-72:-36], data[-36:]
+    ended = alice.to_bytes()[:1_406] + b"\1" + alice.to_bytes()[1_407:]  # the key of an ended chain
+    for bad in (
+        data[:-72] + second + first,
+        data[:-72] + first + first,
+        data[:-36] + b"\0\0\1\0" + second[4:],  # an index that is not reached yet
+        data[:1] + b"\2" + data[2:],
+        data[:2] + b"\3" + data[3:],
+        ended,
+    ):
+        with pytest.raises(CryptoError) as caught:
+            Session.from_bytes(bad)
+        assert caught.value.code == "malformed"
+
+
 @given(st.sampled_from(STATES), st.data())
 def test_damaged_bytes_are_refused_or_mean_something_else(session: Session, data: st.DataObject) -> None:
     """Secrets can hold any bytes, so a flip may decode; but never to the same bytes, nor with any other error."""

@@ -95,7 +95,7 @@ def respond(
         raise NotForThisSession("not a handshake to these prekeys")
     account, identity_raw, kem_raw = split_introduction(opened)
     identity, kem = AgreementPublic(identity_raw), KemPublic(kem_raw)
-    kem.parsed()
+    kem.parsed()  # a malformed key is refused now, not when we answer
     if identity == local.identity.public:
         raise CryptoError("a device does not talk to itself")
     identities = prekeys.agreement.exchange(identity) + local.identity.exchange(ephemeral_key)

@@ -128,7 +128,7 @@ class Session(SessionState):
             raise CryptoError("the peer took two turns at once")
         peer = RatchetKeys.decode(header)
         kem = KemPublic(peer.kem)
-        kem.parsed()
+        kem.parsed()  # a malformed key is refused now, not when we answer
         turn = receiving_turn(self.root, own.step, peer)
         chain = ReceivingChain(RatchetHeader(self.next_receiving_header), turn.chain, 0, NO_KEYS)
         message_key, chain = chain.message_key(RatchetHeader.index(header))
