@@ -55,9 +55,9 @@ from roost.wire.mailbox import (
     Subscribed,
     Trim,
 )
+from roost.wire.sizes import CARD_SIZE
 
 _SWEEP_ROWS = 2_000  # a sweep's step: about 8 MB of envelopes, tens of milliseconds
-_AVERAGE_CARD = 6_144
 
 
 class Desk:
@@ -179,7 +179,7 @@ class Desk:
     def swept(self, freed: Freed) -> None:
         self.mailboxes -= freed.mailboxes
         bytes_freed = freed.entries * ENTRY_COST + freed.blobs * BLOB_COST + freed.mailboxes * ROW_COST
-        bytes_freed += freed.cards * (_AVERAGE_CARD + ROW_COST)
+        bytes_freed += freed.cards * (CARD_SIZE + ROW_COST)
         self.ledger.used = max(0, self.ledger.used - bytes_freed)
 
     # --- rules ------------------------------------------------------------------------------------------------------
@@ -318,5 +318,5 @@ def _denied() -> NoReturn:
 
 
 def _used(totals: Totals) -> int:
-    cards = totals.cards * (_AVERAGE_CARD + ROW_COST)
+    cards = totals.cards * (CARD_SIZE + ROW_COST)
     return totals.mailboxes * ROW_COST + totals.entries * ENTRY_COST + totals.blobs * BLOB_COST + cards

@@ -35,6 +35,7 @@ class Limits:
     forwards_per_second: float = 200.0  # per connection, and per destination
     forward_burst: float = 1_000.0
     outstanding: int = 512  # requests of one connection in work at one time
+    subscriptions: int = 4_096  # of one connection: contacts and groups of several profiles
 
     def reserved(self, quota: int) -> int:
         """The part of `quota` that only an administrator's puts may use."""

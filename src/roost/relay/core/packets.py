@@ -89,9 +89,10 @@ class WeeklyKey:
 
 @dataclass(frozen=True, slots=True)
 class OpenedPacket:
-    """The request inside, and what its answer needs. `period` and `tag` are to be remembered."""
+    """The request inside, None if it cannot be read, and what its answer needs. `period` and `tag` are to be
+    remembered."""
 
-    request: Request
+    request: Request | None
     period: int
     tag: int
     _key: AnswerKey
@@ -131,7 +132,7 @@ class PacketKeys:
         return PacketKey(current.secret.public.raw, current.expires)
 
     def opened(self, packet: bytes, now: float) -> OpenedPacket:
-        """Raises RefusedRequest: stale_packet (no key opens it, or it was seen), slow_down, bad_request."""
+        """Raises RefusedRequest: stale_packet (no key opens it, or it was seen), slow_down."""
         for key in self._keys:
             if key.expires + GRACE_S <= now:
                 continue
@@ -148,13 +149,17 @@ def _once(key: WeeklyKey, inner: bytes, answer_key: AnswerKey, tag: int) -> Open
         raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=3_600_000)
     if not key.tags.add(tag):
         raise RefusedRequest(RefusalCode.STALE_PACKET)
+    return OpenedPacket(_request(inner), key.period, tag, answer_key)
+
+
+def _request(inner: bytes) -> Request | None:
     try:
         request: Request = decode(Request, inner)  # type: ignore[arg-type]
-    except WireError as error:
-        raise RefusedRequest(RefusalCode.BAD_REQUEST) from error
+    except WireError:
+        return None
     if isinstance(request, Get):
-        request = msgspec.structs.replace(request, limit=min(request.limit, PAGE))
-    return OpenedPacket(request, key.period, tag, answer_key)
+        return msgspec.structs.replace(request, limit=min(request.limit, PAGE))
+    return request
 
 
 def allowed(request: Request) -> bool:
@@ -162,6 +167,6 @@ def allowed(request: Request) -> bool:
     return isinstance(request, ALLOWED) and not (isinstance(request, GetInfo) and request.of is not None)
 
 
-def answer_class(request: Request) -> int:
+def answer_class(request: Request | None) -> int:
     large = isinstance(request, GetBlob) or (isinstance(request, Get) and request.limit > 1)
     return PACKET_LARGE if large else PACKET_SMALL

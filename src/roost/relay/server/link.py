@@ -28,7 +28,7 @@ ALPN_RAW = "roost/1"
 ALPN_HTTP = "http/1.1"
 
 OPEN_S = 15.0  # from TLS to frames
-FIRST_CALL_S = 30.0
+FIRST_CALL_S = 75.0  # a client without anything to ask sends its first heart-beat after 40
 IDLE_S = 150.0  # clients send a heart-beat after 40 s of silence
 STUCK_S = 60.0  # a peer that takes nothing for so long is gone
 _WRITE_HIGH = 512 * 1024  # bytes; a few pages of entries, enough for a fast line
@@ -252,5 +252,7 @@ class Link(asyncio.Protocol):
             self._queued = 0
             self._server.bytes_out += len(data)
             self._transport.write(data)
+            if self._called and self._paused_at is None:  # a peer that takes what it is sent is there
+                self._active_at = self._loop.time()
         if self.stalled and self._paused_at is None:
             self._service.deliveries.resume(self)

@@ -80,7 +80,7 @@ async def run_relay(
     with DataDirectory(config.data) as directory, _listener(config.listen) as listener:
         async with _Relay(config, directory, listener) as relay, relay.metrics():
             with _signals(stop, relay.reload):
-                relay.start()
+                await relay.start()
                 ready = Ready(relay.link(), "{}:{}".format(*_bracketed(*endpoint(listener))))
                 _log.info("ready")
                 on_ready(ready)
@@ -112,11 +112,13 @@ class _Relay:
 
     async def __aenter__(self) -> _Relay:
         now = time.time()
-        self._storage = ThreadedStorage(self._engine, self._on_broken)
+        totals = self._engine.reader().totals()
+        run = self._engine.begin_run()
         self._packets: PacketKeys = load_packet_keys(self._directory, self._engine.tags(), now)
         admission = Admission(None if self._access is None else self._access.encode())
         nonces = KnockNonces(self._entropy.bytes(32))
-        desk = Desk(self._engine.begin_run(), self._engine.totals(), self._limits, admission, nonces)
+        desk = Desk(run, totals, self._limits, admission, nonces)
+        self._storage = ThreadedStorage(self._engine, self._on_broken)
         self._statement = Statement(
             self._identity,
             self._packets,
@@ -155,21 +157,18 @@ class _Relay:
         address = RelayAddress(host, port, self._identity.public.raw, fingerprint)
         return str(RelayLink(address, self._access or ""))
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin to accept."""
-        self._accepting = asyncio.ensure_future(
-            asyncio.get_running_loop().create_server(
-                lambda: Link(self._server),
-                sock=self._listener,
-                ssl=self._tls.context,
-                ssl_handshake_timeout=_HANDSHAKE_S,
-                ssl_shutdown_timeout=_CLOSE_S,
-            )
+        self._acceptor = await asyncio.get_running_loop().create_server(
+            lambda: Link(self._server),
+            sock=self._listener,
+            ssl=self._tls.context,
+            ssl_handshake_timeout=_HANDSHAKE_S,
+            ssl_shutdown_timeout=_CLOSE_S,
         )
 
     async def until(self, stop: asyncio.Event) -> None:
         """Run until `stop`. Raises SurroundingsError if the storage breaks."""
-        self._acceptor = await self._accepting
         async with asyncio.TaskGroup() as group:
             upkeep = group.create_task(self._upkeep())
             stopping = group.create_task(stop.wait())

@@ -108,6 +108,8 @@ class Service:
             client.pace(now, _cost(request))
             match request:
                 case Subscribe():
+                    if len(link.subscriptions) >= self.desk.limits.subscriptions:
+                        raise RefusedRequest(RefusalCode.FULL)
                     self._loader.for_request(request, partial(self._subscribe, link, call, request, respond))
                 case Unsubscribe():
                     self.deliveries.unsubscribe(link, request.call)
@@ -140,13 +142,15 @@ class Service:
         self._loader.for_request(request, partial(self._decide, client, request, respond))
 
     def packet(self, request: Packet, client: Client, respond: Respond) -> None:
-        """A packet for this relay. Raises RefusedRequest: stale_packet, slow_down, bad_request."""
+        """A packet for this relay. Raises RefusedRequest: stale_packet, slow_down."""
         opened = self._packets.opened(request.packet, self._clock())
         self._write((RememberTags(opened.period, (opened.tag,)),), Decision(Done()), None)
         # Many clients share a relay's link: what one of them showed admits none of the others.
         stranger = client.stranger()
         sealed = partial(_sealed, opened, respond)
         try:
+            if opened.request is None:
+                raise RefusedRequest(RefusalCode.BAD_REQUEST)
             if not allowed(opened.request):
                 raise RefusedRequest(RefusalCode.UNSUPPORTED)
             self._handle_plain(stranger, opened.request, sealed)

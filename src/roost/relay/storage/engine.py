@@ -44,6 +44,8 @@ class Reader(Protocol):
 
     def card(self, locator: bytes) -> CardRow | None: ...
 
+    def totals(self) -> Totals: ...
+
     def checkpoint(self) -> None:
         """Do what housekeeping may be done beside the writer."""
         ...
@@ -57,8 +59,6 @@ class Engine(Protocol):
     def begin_run(self) -> int:
         """The first of RUNS_PER_START numbers that this storage never gave out before, durable on return."""
         ...
-
-    def totals(self) -> Totals: ...
 
     def tags(self) -> list[tuple[int, int]]:
         """All remembered packets as (period, tag)."""

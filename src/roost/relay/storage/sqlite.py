@@ -32,7 +32,6 @@ from roost.relay.core.operations import (
     StoreBlob,
     StoreCard,
     Sweep,
-    Totals,
     TouchHold,
     TouchMailboxes,
     TrimEntries,
@@ -91,15 +90,6 @@ class SqliteEngine:
         with mapped_errors():
             self._connection.execute("UPDATE relay SET run = run + ?", (RUNS_PER_START,))
             return number(self._connection, "SELECT run FROM relay")
-
-    def totals(self) -> Totals:
-        with mapped_errors():
-            mailboxes, entries, blobs, cards = (
-                number(self._connection, f"SELECT count(*) FROM {table}")  # noqa: S608
-                for table in ("mailboxes", "entries", "blobs", "cards")
-            )
-            last = number(self._connection, "SELECT coalesce(max(id), 0) FROM mailboxes")
-        return Totals(mailboxes, entries, blobs, cards, last)
 
     def tags(self) -> list[tuple[int, int]]:
         with mapped_errors():
@@ -171,10 +161,9 @@ class SqliteEngine:
         kept = f" AND number NOT IN ({','.join(str(int(number)) for number in operation.keep)})"
         which = "WHERE mailbox = ? AND number <= ?" + (kept if operation.keep else "")
         self._connection.execute(f"DELETE FROM entries {which}", (mailbox, upto))  # noqa: S608
-        if operation.holds:
-            self._connection.execute(f"DELETE FROM needs {which}", (mailbox, upto))  # noqa: S608
-            for hold in operation.holds:
-                self._delete_hold(mailbox, hold)
+        self._connection.execute(f"DELETE FROM needs {which}", (mailbox, upto))  # noqa: S608
+        for hold in operation.holds:
+            self._delete_hold(mailbox, hold)
         self._raise_floor(mailbox, operation.floor)
 
     def _remove(self, operation: RemoveEntry) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import apsw
 
-from roost.relay.core.operations import CardRow, EntryRow, GrantRow, HoldRow, MailboxRow
+from roost.relay.core.operations import CardRow, EntryRow, GrantRow, HoldRow, MailboxRow, Totals
+from roost.relay.storage.migrations import number as single
 
 
 class SqliteReader:
@@ -31,9 +32,9 @@ class SqliteReader:
             found = [self._mailbox(number) for number in numbers]
         return [row for row in found if row is not None]
 
-    def mailbox(self, number: int) -> MailboxRow | None:
+    def mailbox(self, which: int) -> MailboxRow | None:
         with self._errors(), self._connection:
-            found = self._mailbox(number)
+            found = self._mailbox(which)
         return found  # noqa: RET504 - a return inside looks to mypy as if it might not happen
 
     def envelopes(self, mailbox: int, numbers: Sequence[int]) -> list[tuple[int, bytes]]:
@@ -57,6 +58,15 @@ class SqliteReader:
                 "SELECT locator, writer_hash, version, expires_day, card FROM cards WHERE locator = ?", (locator,)
             )
             return None if row is None else CardRow(*row)
+
+    def totals(self) -> Totals:
+        with self._errors():
+            mailboxes, entries, blobs, cards = (
+                single(self._connection, f"SELECT count(*) FROM {table}")  # noqa: S608
+                for table in ("mailboxes", "entries", "blobs", "cards")
+            )
+            last = single(self._connection, "SELECT coalesce(max(id), 0) FROM mailboxes")
+        return Totals(mailboxes, entries, blobs, cards, last)
 
     def checkpoint(self) -> None:
         """Passive: copies what can be copied without making anybody wait."""

@@ -146,7 +146,7 @@ class ThreadedStorage:
         self._reads.put((lambda reader: reader.blob(mailbox, blob), done))
 
     def count(self, done: Callable[[Totals], None]) -> None:
-        self._reads.put((lambda _reader: self._engine.totals(), done))
+        self._reads.put((lambda reader: reader.totals(), done))
 
     async def close(self) -> None:
         self._writes.close()
