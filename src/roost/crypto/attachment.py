@@ -72,7 +72,7 @@ class AttachmentKey(Secret):
         length, end = prefix & ~_LAST, _PREFIX_SIZE + (prefix & ~_LAST)
         if bool(prefix & _LAST) is not last:
             raise CryptoError("the attachment was cut off or lengthened", code="truncated")
-        if length > BLOB_PLAIN or (length < BLOB_PLAIN and not last) or any(padded[end:]):
+        if length > BLOB_PLAIN or (length < BLOB_PLAIN and not last) or padded[end:].strip(b"\0"):
             raise CryptoError("a part of the attachment is malformed", code="malformed")
         return padded[_PREFIX_SIZE:end]
 

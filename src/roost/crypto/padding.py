@@ -19,6 +19,6 @@ def pad(data: bytes, size: int) -> bytes:
 def unpad(padded: bytes) -> bytes:
     """The data inside. Raises CryptoError unless `padded` is exactly what `pad` writes."""
     end = PADDING_OVERHEAD + int.from_bytes(padded[:PADDING_OVERHEAD], "big")
-    if len(padded) < end or any(padded[end:]):
+    if len(padded) < end or padded[end:].strip(b"\0"):
         raise CryptoError("malformed padding")
     return padded[PADDING_OVERHEAD:end]
