@@ -48,6 +48,7 @@ from roost.wire.mailbox import (
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
+LOOK_AT = 256  # rows that are looked at for what is due; the rest has its turn when these are done
 BATCH = 32  # rows that one destination's worker has in flight
 KNOCK_TRIES = 3
 MAX_WORK_BITS = 30  # about a quarter of an hour here; more is a refusal
@@ -203,7 +204,10 @@ class Outgoing:
         work = self._engine.look()
         due: dict[bytes, list[tuple[Outbox, Address]]] = {}
         for state in (OutboxState.SEALED, OutboxState.STORED):
-            for row in work.find(Outbox, where={"state": int(state)}, at_most=("next_at", work.now)):
+            due_now = work.find(
+                Outbox, where={"state": int(state)}, at_most=("next_at", work.now), order="number", limit=LOOK_AT
+            )
+            for row in due_now:
                 address = row.address or self._address(work, row)
                 if address is not None:
                     due.setdefault(address.relay.key, []).append((row, address))

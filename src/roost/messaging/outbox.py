@@ -28,6 +28,7 @@ MINUTE_MS = 60_000
 REPUT_AFTER_MS = (10 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 24 * 60 * MINUTE_MS)
 RETRY_AFTER_MS = (1_000, 2_000, 5_000, 15_000, 60_000, 5 * MINUTE_MS, 15 * MINUTE_MS)
 DENIED_RETRY_MS = 60 * MINUTE_MS  # the mailbox is gone; a new address may come
+ROWS_AT_ONCE = 32
 GAP_PATIENCE_MS = 3_000  # how long a hole may stay before what fills it is put again
 
 
@@ -194,13 +195,14 @@ def acknowledged(work: Work, session: SessionRow, said: Acknowledgement, *, quie
     upto = min(said.upto, session.next_number - 1)
     if upto > session.acked:
         work.put(msgspec.structs.replace(session, acked=upto))
-    for row in sorted(work.find(Outbox, where={"session": session.id}), key=lambda row: row.first):
-        if row.first + len(row.envelopes) - 1 <= upto:
+    while rows := work.find(Outbox, where={"session": session.id}, order="number", limit=ROWS_AT_ONCE):
+        for row in rows:
+            if row.first + len(row.envelopes) - 1 > upto:
+                if said.highest > upto and row.state == OutboxState.STORED:
+                    _put_again_soon(work, row)
+                return
             discard(work, row)
             _message_delivered(work, row, quiet=quiet)
-        elif said.highest > upto and row.state == OutboxState.STORED:
-            _put_again_soon(work, row)
-            break
 
 
 def _put_again_soon(work: Work, row: Outbox) -> None:

@@ -163,8 +163,9 @@ def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
 
 def _floor(work: Work, session: SessionRow) -> int:
     """The lowest number of the session that I still keep; the next one when none."""
-    kept = [row.first for row in work.find(Outbox, where={"session": session.id})]
-    return min(kept, default=session.next_number)
+    for row in work.find(Outbox, where={"session": session.id}, order="number", limit=1):
+        return row.first  # rows of a session are sealed in the order of their numbers
+    return session.next_number
 
 
 def _final_content(work: Work, row: Outbox) -> bytes:

@@ -6,8 +6,8 @@ of messages can be searched. Place: store; implements messaging.records.Records.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -18,6 +18,7 @@ from roost.store.migrate import migrate
 from roost.store.search import SearchIndex
 from roost.store.tables import Find, table_of
 
+_KNOWN_ROWS: Final = 4_096
 _NO_COLUMNS: Final[Mapping[str, object]] = {}
 
 
@@ -31,6 +32,9 @@ class Store:
         """Use `Store.create` or `Store.open`, or rather `Profile` (profile.py), which holds the lock too."""
         self._database = database
         self._search = SearchIndex(database)
+        self._known: dict[
+            tuple[type[Row], tuple[Any, ...]], Row | None
+        ] = {}  # what the database holds, read or written
 
     @classmethod
     def create(cls, path: Path, key: bytes) -> Store:
@@ -59,9 +63,19 @@ class Store:
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """The row with this key."""
+        if (kind, key) in self._known:
+            return self._known[kind, key]  # type: ignore[return-value]
         table = table_of(kind)
         rows = self._database.rows(table.select, key)
-        return table.decode(rows[0][0]) if rows else None
+        row = table.decode(rows[0][0]) if rows else None
+        self._remember(kind, key, row)
+        return row
+
+    def _remember(self, kind: type[Row], key: tuple[Any, ...], row: Row | None) -> None:
+        """Rows are immutable and this connection is the only writer, so what is known stays true until written."""
+        if len(self._known) >= _KNOWN_ROWS:
+            self._known.clear()
+        self._known[kind, key] = row
 
     def find(
         self,
@@ -97,19 +111,25 @@ class Store:
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """Group reads and several `apply`s: one commit, on disk at its end; an exception inside undoes all of them.
 
         Never await inside.
         """
-        return self._database.transaction()
+        try:
+            with self._database.transaction():
+                yield
+        except BaseException:
+            self._known.clear()
+            raise
 
     def apply(self, changes: Changes) -> None:
         """Write a step's changes, all or nothing: deletions first, then rows, each replacing the one with its key.
 
         Outside `transaction` they are on disk when this returns. `changes.events` are the caller's to tell.
         """
-        with self._database.transaction():
+        with self.transaction():
             for kind, key in changes.delete:
                 self._delete(kind, key)
             for row in changes.put:
@@ -120,11 +140,13 @@ class Store:
         if isinstance(row, Message):
             self._search.changed(self.get(Message, row.id), row)
         self._database.rows(table.upsert, table.encode(row))
+        self._remember(type(row), tuple(getattr(row, name) for name in row.key), row)
 
     def _delete(self, kind: type[Row], key: tuple[Any, ...]) -> None:
         if kind is Message:
             self._search.changed(self.get(Message, *key), None)
         self._database.rows(table_of(kind).delete, key)
+        self._remember(kind, key, None)
 
     # --- the file ---------------------------------------------------------------------------------------------------
 
