@@ -1,0 +1,156 @@
+"""Who is who: me, my relays, contacts, their devices, sessions with them, and the cards that begin sessions."""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+from roost.messaging.rows.base import NEVER, Row
+from roost.wire.addresses import Address
+from roost.wire.content import About
+from roost.wire.identity import SignedCard, SignedDeviceList
+from roost.wire.links import RelayLink
+
+
+class ContactState(enum.IntEnum):
+    REQUESTED = 0
+    ACCEPTED = 1
+    BLOCKED = 2
+    SELF = 3
+
+
+class Me(Row, frozen=True):
+    """The one account and device of this profile (id is always 0).
+
+    `account_secret` is the account's Ed25519 seed, wrapped under the stretched passphrase when `wrapped`. A device that
+    waits to be linked stands for itself: its account is its own signing key and `linked` is False.
+    """
+
+    table: ClassVar[str] = "me"
+    key: ClassVar[tuple[str, ...]] = ("id",)
+    id: int
+    account: bytes
+    account_secret: bytes
+    wrapped: bool
+    device: bytes
+    device_signing: bytes
+    device_identity: bytes
+    device_name: str
+    devices: SignedDeviceList
+    about: About
+    linked: bool
+    duplicate_key: bytes  # turns a caller's idempotency key into a message id
+    created_at: int
+    delivery_receipts: bool = True
+    read_receipts: bool = True
+
+
+class OwnRelay(Row, frozen=True):
+    """A relay where this profile keeps mailboxes. The one with the lowest `rank` gets new mailboxes."""
+
+    table: ClassVar[str] = "own_relay"
+    key: ClassVar[tuple[str, ...]] = ("relay",)
+    relay: bytes
+    link: RelayLink
+    rank: int
+    leaving: bool = False  # gets no new mailboxes; goes when its last one has
+
+
+class Contact(Row, frozen=True):
+    """Another account, or my own (state SELF), under which my other devices hang."""
+
+    table: ClassVar[str] = "contact"
+    key: ClassVar[tuple[str, ...]] = ("account",)
+    indexes: ClassVar[tuple[str, ...]] = ("state",)
+    account: bytes
+    state: int
+    name: str
+    added_at: int
+    alias: str = ""
+    verified: bool = False
+    devices: SignedDeviceList | None = None
+    about: About | None = None
+    timer_s: int = 0
+    counter: int = 0  # of what this device said in the conversation
+    key_changed: bool = False  # a forked or older device list was seen; shown until verified again
+
+
+class PeerDevice(Row, frozen=True):
+    """A device of a contact, or another of mine."""
+
+    table: ClassVar[str] = "peer_device"
+    key: ClassVar[tuple[str, ...]] = ("account", "device")
+    account: bytes
+    device: bytes
+    identity: bytes
+    card: SignedCard | None = None
+    card_version: int = 0
+    address: Address | None = None
+    session: bytes = b""  # the one to send with
+    announced: int = 0  # the version of my card that it was sent last
+    wrote_to: bytes = b""  # admin capability of the mailbox of mine that it wrote to last
+    reset_at: int = 0  # when a session was last replaced because of undecryptable envelopes
+    name: str = ""
+
+
+class SessionRow(Row, frozen=True):
+    """A ratchet session with one device, and the numbering of frames in both directions."""
+
+    table: ClassVar[str] = "session"
+    key: ClassVar[tuple[str, ...]] = ("id",)
+    indexes: ClassVar[tuple[str, ...]] = ("account", "device", "acknowledge_at")
+    id: bytes
+    account: bytes
+    device: bytes  # empty until the device behind a handshake has announced itself
+    identity: bytes
+    state: bytes  # crypto.Session
+    initiated: bool
+    confirmed: bool
+    created_at: int
+    next_number: int = 1
+    acked: int = 0
+    received: int = 0  # all frames up to this number were processed
+    highest: int = 0
+    acknowledge_at: int = NEVER  # when to acknowledge at the latest; NEVER: there is nothing to acknowledge
+    invitation: bytes = b""
+
+
+class Stash(Row, frozen=True):
+    """A frame that waits for the ones before it, or for the rest of its entry."""
+
+    table: ClassVar[str] = "stash"
+    key: ClassVar[tuple[str, ...]] = ("session", "number")
+    session: bytes
+    number: int
+    part: int
+    parts: int
+    payload: bytes
+    mailbox: bytes
+    entry: int
+
+
+class Prekey(Row, frozen=True):
+    """Prekeys of mine that a card offers to one account, or to whoever holds an invitation."""
+
+    table: ClassVar[str] = "prekey"
+    key: ClassVar[tuple[str, ...]] = ("context",)
+    indexes: ClassVar[tuple[str, ...]] = ("account", "invitation", "expires_at")
+    context: bytes  # SHA-256 of the signed card
+    account: bytes  # the account it was given to; empty for an invitation's
+    invitation: bytes
+    agreement: bytes
+    kem: bytes
+    mask: bytes
+    as_account: bytes  # my own account as the card names it
+    expires_at: int
+
+
+class OwnCard(Row, frozen=True):
+    """The card that is offered to an account at present."""
+
+    table: ClassVar[str] = "own_card"
+    key: ClassVar[tuple[str, ...]] = ("account",)
+    account: bytes
+    card: SignedCard
+    version: int
+    made_at: int

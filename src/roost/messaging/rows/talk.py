@@ -1,0 +1,100 @@
+"""What people said: messages and what hangs on them."""
+
+from __future__ import annotations
+
+import enum
+from typing import ClassVar
+
+from roost.messaging.rows.base import NEVER, Row
+from roost.wire.content import BlobPointer
+
+
+class MessageState(enum.IntEnum):
+    """How far a message of mine has come; of others': RECEIVED or SEEN."""
+
+    QUEUED = 0
+    SENT = 1  # the mailbox's host committed it, for every device of the recipient
+    DELIVERED = 2  # one of their devices stored it
+    READ = 3
+    RECEIVED = 4
+    SEEN = 5
+
+
+class FileState(enum.IntEnum):
+    COMPLETE = 0
+    REMOTE = 1  # to be fetched
+    LOST = 2  # the host no longer has it, or it does not verify
+
+
+class Message(Row, frozen=True):
+    """One message of a conversation, as shown. `content` is an encoded wire content, Unknown ones included."""
+
+    table: ClassVar[str] = "message"
+    key: ClassVar[tuple[str, ...]] = ("id",)
+    indexes: ClassVar[tuple[str, ...]] = ("conversation", "position", "expire_at", "state")
+    id: bytes
+    conversation: bytes
+    author: bytes
+    device: bytes
+    counter: int
+    position: int  # local order of arrival
+    sent_at: int
+    received_at: int
+    content: bytes
+    text: str  # what search finds
+    state: int
+    network: str
+    edited_at: int = 0
+    edits: tuple[str, ...] = ()
+    deleted: bool = False
+    expire_s: int = 0
+    expire_at: int = NEVER
+
+
+class ReactionRow(Row, frozen=True):
+    table: ClassVar[str] = "reaction"
+    key: ClassVar[tuple[str, ...]] = ("target", "account")
+    target: bytes
+    account: bytes
+    emoji: str
+    at: int
+
+
+class VoteRow(Row, frozen=True):
+    table: ClassVar[str] = "vote"
+    key: ClassVar[tuple[str, ...]] = ("target", "account")
+    target: bytes
+    account: bytes
+    options: tuple[int, ...]
+    at: int
+
+
+class Orphan(Row, frozen=True):
+    """An edit, deletion or reaction that came before the message it is about."""
+
+    table: ClassVar[str] = "orphan"
+    key: ClassVar[tuple[str, ...]] = ("target", "id")
+    target: bytes
+    id: bytes
+    account: bytes
+    sent_at: int
+    content: bytes
+    received_at: int
+
+
+class StoredFile(Row, frozen=True):
+    """An attachment of a message, as a sequence of encrypted blobs in the profile's files folder."""
+
+    table: ClassVar[str] = "stored_file"
+    key: ClassVar[tuple[str, ...]] = ("message", "index")
+    indexes: ClassVar[tuple[str, ...]] = ("state", "mailbox")
+    message: bytes
+    index: int
+    file: str  # name in the files folder
+    file_key: bytes
+    size: int
+    state: int
+    pointer: BlobPointer | None = None
+    mailbox: bytes = b""
+    entry: int = 0  # the mailbox entry that keeps the blobs alive at the host
+    done: int = 0
