@@ -13,7 +13,7 @@ async def main() -> None:
             if isinstance(event, roost.ContactRequest):
                 await event.accept()
             elif isinstance(event, roost.Message) and not event.mine:
-                await event.reply(event.text)
+                await event.reply(event.text, key=event.id)
 
 
 asyncio.run(main())

@@ -62,9 +62,11 @@ class Message:
     def attachments(self) -> tuple[views.AttachmentView, ...]:
         return self.data.attachments
 
-    async def reply(self, text: str = "", *, files: Sequence[str | Path] = ()) -> views.SentMessage:
-        """Answer in the same conversation, quoting this message."""
-        return await self._me.send(self.conversation, text, files=files, reply_to=self.id)
+    async def reply(
+        self, text: str = "", *, files: Sequence[str | Path] = (), key: str | None = None
+    ) -> views.SentMessage:
+        """Answer in the same conversation, quoting this message. With a `key`, once, however often it is repeated."""
+        return await self._me.send(self.conversation, text, files=files, reply_to=self.id, key=key)
 
     async def react(self, emoji: str) -> None:
         await self._me.call(ask.React(id=self.id, emoji=emoji))

@@ -7,6 +7,10 @@ def main() -> None:
     """The `roost` command."""
     import sys
 
-    from roost.apps.cli.root import run
+    try:
+        from roost.apps.cli.root import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before there was anything to end
+        code = 1
+    sys.exit(code)

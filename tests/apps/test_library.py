@@ -1,0 +1,132 @@
+"""The library, in this process and over an agent; the echo bot of examples/, whole; and the demo."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import roost
+from tests.apps.processes import Person, environment
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+async def test_sending_and_answering(friends: tuple[Person, Person], tmp_path: Path) -> None:
+    alice, bob = friends
+    (tmp_path / "a.txt").write_text("attached")
+    async with roost.open(alice.folder) as one, roost.open(str(bob.folder)) as two:
+        assert (one.name, two.name) == ("Alice", "Bob")
+        assert [contact.contact for contact in await one.contacts()] == [two.account]
+        sent = await one.send("Bob", "question", files=[tmp_path / "a.txt"], key="k", wait="sent")
+        assert (await one.send("Bob", "question", key="k")).id == sent.id
+        async for event in two.events():
+            if isinstance(event, roost.Message):
+                assert (event.text, event.sender, event.mine) == ("question", one.account, False)
+                assert (await event.save(tmp_path / "b.txt")).size == 8
+                await event.react("👍")
+                await event.reply("answer")
+                break
+        async for event in one.events():
+            if isinstance(event, roost.Message) and not event.mine:
+                assert (event.text, event.data.reply_to) == ("answer", sent.id)
+                await event.mark_read()
+                break
+        assert [message.text for message in await one.read("Bob")] == ["question", "answer"]
+        assert [message.text for message in await one.search("answer")] == ["answer"]
+        assert (await two.status()).connected
+
+
+async def test_over_an_agent(alice: Person) -> None:
+    with alice.agent():
+        async with roost.open(alice.folder) as me:
+            assert me.name == "Alice"
+            assert (await me.invite()).link.startswith("roost:")
+
+
+async def test_refusals_are_errors_of_the_library(tmp_path: Path) -> None:
+    with pytest.raises(roost.RoostError) as raised:
+        async with roost.open(tmp_path / "none"):
+            pass
+    assert raised.value.code == "no_profile"
+
+
+def test_the_echo_bot(alice: Person, make_person: Callable[[str], Person]) -> None:
+    bot = make_person("Echo")
+    example = ROOT / "examples" / "echo_bot.py"
+    body = example.read_text().partition("import roost\n")[2]
+    assert len([line for line in body.splitlines() if line.strip()]) < 15
+    process = subprocess.Popen(
+        (sys.executable, str(example), str(bot.folder)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        link = process.stdout.readline().decode().strip()
+        with alice.agent(), alice.listening() as heard:
+            alice.one("add", link)
+            heard.until(lambda event: event["type"] == "contact" and event["state"] == "accepted")
+            for text in ("one", "two"):
+                sent = alice.one("send", "Echo", text)
+                answer = heard.until(lambda event: event["type"] == "message")
+                assert (answer["text"], answer["reply_to"]) == (text, sent["id"])
+        process.terminate()
+        process.wait(20)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+# --- the demo --------------------------------------------------------------------------------------------------------
+
+DEMO = (sys.executable, "-m", "roost.apps.demo")
+
+
+def test_the_demo_greets_and_ends() -> None:
+    done = subprocess.run((*DEMO, "--once"), capture_output=True, text=True, env=environment(), timeout=90)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for words in ("Alice writes: Hello Bob", "Bob sees: Hello Bob", "Bob writes:", "Alice sees: I can", "What next"):
+        assert words in done.stdout
+
+
+def test_the_demo_has_two_prompts() -> None:
+    process = subprocess.Popen(
+        DEMO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        _until(process.stdout.fileno(), b"alice> ")
+        process.stdin.write(b"good evening\n")
+        process.stdin.flush()
+        _until(process.stdout.fileno(), b"Bob sees: good evening")
+        process.stdin.write(b"b: and to you\n")
+        process.stdin.flush()
+        _until(process.stdout.fileno(), b"Alice sees: and to you")
+        process.stdin.close()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _until(descriptor: int, words: bytes, within_s: float = 60) -> None:
+    seen, deadline = b"", time.monotonic() + within_s
+    while words not in seen:
+        ready, _, _ = select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))
+        data = os.read(descriptor, 65_536) if ready else b""
+        assert data, seen.decode()
+        seen += data
