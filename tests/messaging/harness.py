@@ -10,8 +10,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from roost.messaging import accounts, conversations, devices, inbox, invitations, mailboxes, outbox, requests, sealing
-from roost.messaging import upkeep
+from roost.messaging import (
+    accounts,
+    conversations,
+    devices,
+    inbox,
+    invitations,
+    mailboxes,
+    outbox,
+    requests,
+    sealing,
+    upkeep,
+)
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -59,7 +69,7 @@ class MemoryRecords:
     def get(self, kind, *key):  # type: ignore[no-untyped-def]
         return self.rows.get((kind, key))
 
-    def find(self, kind, *, where: Mapping = {}, at_most=None, below=None, order=None, descending=False, limit=None):  # type: ignore[no-untyped-def, type-arg]  # noqa: B006
+    def find(self, kind, *, where: Mapping = {}, at_most=None, below=None, order=None, descending=False, limit=None):  # type: ignore[no-untyped-def, type-arg]
         columns = {*kind.key, *kind.indexes}
         assert {*where, *([at_most[0]] if at_most else []), *([order] if order else [])} <= columns
         found = [
@@ -184,9 +194,9 @@ class Device:
                 peer = self.work().need(PeerDevice, row.account, row.device)
                 address = row.address or peer.address
                 assert address is not None
-                good = all([self.world.transmit(address.put, envelope) for envelope in row.envelopes])
-                count += len(row.envelopes)
-                if good:
+                taken = [self.world.transmit(address.put, envelope) for envelope in row.envelopes]
+                count += len(taken)
+                if all(taken):
                     self.do(outbox.stored, row.number)
                 else:
                     self.do(outbox.refused, row.number, "denied")

@@ -19,6 +19,6 @@ def unpad(padded: bytes) -> bytes:
     """The data inside. Raises WireError unless `padded` is exactly what `pad` writes."""
     length = int.from_bytes(padded[:_LENGTH_SIZE], "big")
     end = _LENGTH_SIZE + length
-    if len(padded) < _LENGTH_SIZE or end > len(padded) or any(padded[end:]):
+    if len(padded) < _LENGTH_SIZE or end > len(padded) or padded[end:].strip(b"\0"):
         raise WireError("malformed padding")
     return padded[_LENGTH_SIZE:end]
