@@ -10,7 +10,7 @@ import apsw
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from storage_conformance import EngineConformance, blob, entry, made
+from storage_conformance import NEVER, EngineConformance, blob, entry, made
 
 from roost.errors import SurroundingsError
 from roost.relay.core.operations import (
@@ -125,6 +125,18 @@ def test_a_full_disk_refuses_the_batch_and_loses_nothing(tmp_path: Path) -> None
     assert [e.number for e in row.entries] == stored
     engine.apply([TrimEntries(1, stored[-1], (), stored[-1])])
     engine.apply([entry(500)])
+    engine.close()
+
+
+def test_a_full_disk_gives_up_the_reserve_and_a_sweep_makes_it_again(tmp_path: Path) -> None:
+    engine = SqliteEngine(tmp_path / "relay.db", max_pages=60)
+    reserve = tmp_path / "relay.reserve"
+    assert reserve.stat().st_size == 16 * 1024**2
+    with pytest.raises(StorageFull):
+        engine.apply([made(), *(entry(number) for number in range(100))])
+    assert not reserve.exists()
+    engine.apply([NEVER])
+    assert reserve.stat().st_size == 16 * 1024**2
     engine.close()
 
 

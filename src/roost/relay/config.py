@@ -45,7 +45,7 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """A relay's settings. `access` None and not `open`: a secret is made and kept in the data directory."""
 
     data: Path
-    listen: str = "0.0.0.0:4443"
+    listen: str = "0.0.0.0:7777"
     access: str | None = None
     access_file: Path | None = None
     open: bool = False
@@ -146,7 +146,7 @@ def split_listen(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise BadConfig("An address to listen on is HOST:PORT, such as 0.0.0.0:4443 or [::]:4443.")
+        raise BadConfig("An address to listen on is HOST:PORT, such as 0.0.0.0:7777 or [::]:7777.")
     return host or "0.0.0.0", int(port)  # noqa: S104
 
 

@@ -5,6 +5,7 @@ access              the access secret that was made because none was given
 tls.crt, tls.key    the self-made certificate
 packet-keys/N.key   the packet key of week N since 1970, erased when its time is over
 relay.db*           mailboxes, blobs and cards
+relay.reserve       room that is given up on a full disk, so that mail can still be fetched and deleted
 lock                held while a relay runs
 """
 

@@ -8,6 +8,7 @@ is sent is left behind (relay.server.delivery) and in the end cut off.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,8 @@ from roost.relay.server.service import Service
 from roost.wire.calls import MalformedCall, decode_call
 from roost.wire.codec import encode
 from roost.wire.mailbox import Goodbye, Hello, Refusal, RefusalCode, Reply, Response, SignedInfo
+
+_log = logging.getLogger("roost.relay")
 
 ALPN_RAW = "roost/1"
 ALPN_HTTP = "http/1.1"
@@ -204,7 +207,11 @@ class Link(asyncio.Protocol):
         if self._reading and self._overloaded():
             self._reading = False
             self._transport.pause_reading()
-        self._service.handle(self, call.id, call.request, partial(self._reply, call.id, size))
+        try:
+            self._service.handle(self, call.id, call.request, partial(self._reply, call.id, size))
+        except Exception:  # noqa: BLE001 - a fault of ours ends this link, not the relay; what it was about stays unsaid
+            _log.exception("internal error in a request")
+            self._transport.abort()
 
     def _reply(self, call: int, size: int, response: Response) -> None:
         self._outstanding -= 1

@@ -77,7 +77,7 @@ async def run_relay(
         BadConfig: the access secret's file cannot be read.
     """
     stop = stop or asyncio.Event()
-    with DataDirectory(config.data) as directory, _listener(config.listen) as listener:
+    with _life_cycle_log(), DataDirectory(config.data) as directory, _listener(config.listen) as listener:
         async with _Relay(config, directory, listener) as relay, relay.metrics():
             with _signals(stop, relay.reload):
                 await relay.start()
@@ -291,6 +291,24 @@ def _listener(listen: str) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
+
+
+@contextmanager
+def _life_cycle_log() -> Iterator[None]:
+    """Where nobody has set up logging, a line on stderr for each event of the relay's own life."""
+    if _log.hasHandlers():
+        yield
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("roost relay: %(message)s"))
+    level = _log.level
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(level)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from roost.relay.core.operations import (
 )
 from roost.relay.storage.engine import Reader, StorageBroken, StorageFull
 from roost.relay.storage.migrations import migrate, number
+from roost.relay.storage.reserve import Reserve
 from roost.relay.storage.sqlite_reader import SqliteReader
 
 _BUSY_MS = 10_000
@@ -52,7 +53,7 @@ def mapped_errors() -> Iterator[None]:
         yield
     except apsw.FullError as error:
         raise StorageFull("The relay's disk is full.") from error
-    except apsw.Error as error:
+    except (apsw.Error, OSError) as error:
         raise StorageBroken("The relay's storage does not work.") from error
 
 
@@ -78,7 +79,10 @@ class SqliteEngine:
         """Raises StorageBroken: not a relay's storage, from a newer version, or unreadable."""
         self._path = path
         self._wal_pages = 0
+        self._reserve = Reserve(path.with_suffix(".reserve"))
+        self._reserve.keep()
         with mapped_errors():
+            path.touch(mode=0o600)  # SQLite's other files take their rights from it
             self._connection = connect(path)
             migrate(self._connection)
             if max_pages is not None:
@@ -104,9 +108,11 @@ class SqliteEngine:
                 for operation in batch:
                     _APPLY[type(operation)](self, operation)
                 connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                if isinstance(error, apsw.FullError):
+                    self._reserve.release()
                 raise
             if self._wal_pages > _WAL_LIMIT_PAGES:
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
@@ -249,6 +255,7 @@ class SqliteEngine:
     # --- sweeping ---------------------------------------------------------------------------------------------------
 
     def _sweep(self, operation: Sweep) -> None:
+        self._reserve.keep()
         entries, more = self._sweep_entries(operation.entries_before, operation.limit)
         holds = self._all(
             "SELECT mailbox, hold FROM holds WHERE day < ? AND NOT EXISTS"

@@ -8,6 +8,7 @@ writer into a process of its own, or talk to a database server.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from typing import Any, Protocol
 from roost.errors import SurroundingsError
 from roost.relay.core.operations import FREEING, AppendEntry, CardRow, Freed, MailboxRow, Operation, StoreBlob, Totals
 from roost.relay.storage.engine import Engine, Reader, StorageBroken, StorageFull
+
+_log = logging.getLogger("roost.relay")
 
 _BATCH = 4_096  # submissions in one transaction, so that no one waits for more than about 100 ms
 _CHECKPOINT_BYTES = 8 * 1024**2
@@ -165,11 +168,11 @@ class ThreadedStorage:
             self._generation = max(submission.generation for submission in batch) + 1
         for submission in batch:
             self.backlog -= submission.size
-            submission.done(submission.error, freed)
+            _guarded(submission.done, submission.error, freed)
 
     def _answered(self, results: list[tuple[Callable[[Any], None], Any]]) -> None:
         for done, result in results:
-            done(result)
+            _guarded(done, result)
 
     def _post(self, call: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -240,6 +243,14 @@ class ThreadedStorage:
             except SurroundingsError:
                 continue  # a full disk: the log keeps everything, the next one may succeed
         reader.close()
+
+
+def _guarded(done: Callable[..., None], *arguments: Any) -> None:
+    """A fault in one answer must not swallow the others of its batch."""
+    try:
+        done(*arguments)
+    except Exception:  # noqa: BLE001 - a task ends here
+        _log.exception("internal error after storage")
 
 
 def _size(operation: Operation) -> int:
