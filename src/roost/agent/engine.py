@@ -20,6 +20,7 @@ from roost.agent.transfers import Transfers
 from roost.crypto import Entropy
 from roost.errors import RoostError, SurroundingsError
 from roost.messaging import outbox, sealing, upkeep
+from roost.messaging.parsed import ParsedSessions
 from roost.messaging.records import (
     Changes,
     Event,
@@ -57,6 +58,8 @@ class Engine:
         self.entropy = entropy
         self._now = now
         self._listeners: list[Listener] = []
+        self._sessions = ParsedSessions()
+        self._submitted: list[tuple[Callable[[], None], Callable[[RoostError | None], None]]] = []
         self._wake = asyncio.Event()
         self._change = asyncio.Event()
         self.network = Network(entropy, self._relay_state)
@@ -76,7 +79,7 @@ class Engine:
 
     def look(self) -> Work:
         """The profile as it is now, to read from."""
-        return Work(self.profile.store, self.now_ms, self.entropy)
+        return Work(self.profile.store, self.now_ms, self.entropy, self._sessions)
 
     def step(self, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one step of messaging and commit what it changes; then tell listeners. An exception changes nothing.
@@ -89,6 +92,46 @@ class Engine:
             changes = self._written(work)
         self._done(changes)
         return result
+
+    async def submit(self, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `step`, in one commit with all others that are submitted in the same turn of the loop."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[T] = loop.create_future()
+        done: list[tuple[T, Changes]] = []
+
+        def run() -> None:
+            work = self.look()
+            try:
+                with self.profile.store.transaction():  # inside another: a failure undoes this step alone
+                    result = function(work, *args, **kwargs)
+                    done.append((result, self._written(work)))
+            except RoostError as error:
+                _settle(outcome, error)
+
+        def written(error: RoostError | None) -> None:
+            if done and error is None:
+                self._done(done[0][1])
+                _settle(outcome, done[0][0])
+            elif error is not None:
+                _settle(outcome, error)
+
+        if not self._submitted:
+            loop.call_soon(self._commit_submitted)
+        self._submitted.append((run, written))
+        return await outcome
+
+    def _commit_submitted(self) -> None:
+        batch, self._submitted = self._submitted, []
+        try:
+            with self.profile.store.transaction():
+                for run, _ in batch:
+                    run()
+        except RoostError as error:
+            for _, written in batch:
+                written(error)
+        else:
+            for _, written in batch:
+                written(None)
 
     def steps(self, functions: Iterable[Callable[[Work], object]]) -> None:
         """Several steps in one commit, each seeing the ones before it; all or nothing."""
@@ -227,3 +270,13 @@ class Engine:
         except RoostError as error:
             self.trouble(error)
         self.wake()
+
+
+def _settle(outcome: asyncio.Future[T], result: T | RoostError) -> None:
+    """Answer whoever still waits."""
+    if outcome.done():
+        return
+    if isinstance(result, RoostError):
+        outcome.set_exception(result)
+    else:
+        outcome.set_result(result)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.crypto import Accepted, NotForThisSession, Session, accept, envelope_hash
+from roost.crypto import Accepted, NotForThisSession, accept, envelope_hash
 from roost.errors import CryptoError, PeerError
 from roost.messaging import contents, outbox, peers, sealing
 from roost.messaging.origin import Origin
@@ -61,13 +61,13 @@ def _open(work: Work, mailbox: OwnMailbox, envelope: bytes) -> tuple[SessionRow,
     """The session that the envelope belongs to, advanced, and its plaintext; None when nothing of mine opens it."""
     for row in sorted(_sessions(work, mailbox), key=lambda row: row.created_at, reverse=True):
         try:
-            state, body = Session.from_bytes(row.state).open(envelope)
+            state, body = work.sessions.of(row).open(envelope)
         except NotForThisSession:
             continue
         except CryptoError as error:
             work.mention("dropped", account=row.account, detail=error.code)
             return None if error.code != "replayed" else (row, b"")
-        updated = msgspec.structs.replace(row, state=state.to_bytes(), confirmed=True)
+        updated = msgspec.structs.replace(work.sessions.advanced(row, state), confirmed=True)
         return work.put(updated), body
     return _open_handshake(work, mailbox, envelope)
 
@@ -192,7 +192,7 @@ def _finish_entry(work: Work, session_id: bytes, last: Stash) -> None:
 def _deliver(work: Work, session: SessionRow, payload: bytes, mailbox: OwnMailbox | None, number: int) -> None:
     """Hand one entry to messaging.contents, once; a bad one is dropped and changes nothing but its place in the
     order."""
-    attempt = Work(work, work.now, work.entropy)
+    attempt = Work(work, work.now, work.entropy, work.sessions)
     try:
         entry = decode(Entry, payload)
         mark = b"entry" + session.account + entry.id

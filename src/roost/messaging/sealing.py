@@ -132,7 +132,7 @@ def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
         return False
     floor = _floor(work, session)
     envelopes = []
-    state = Session.from_bytes(session.state)
+    state = work.sessions.of(session)
     acknowledgements = collect_acknowledgements(work, session)
     session = work.need(SessionRow, session.id)
     for index, part in enumerate(parts):
@@ -157,7 +157,9 @@ def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
             next_at=work.now,
         )
     )
-    work.put(msgspec.structs.replace(session, state=state.to_bytes(), next_number=session.next_number + len(parts)))
+    work.put(
+        msgspec.structs.replace(work.sessions.advanced(session, state), next_number=session.next_number + len(parts))
+    )
     return True
 
 
@@ -221,8 +223,8 @@ def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"") -> bytes | Non
     frame = Frame(
         0, _floor(work, session), 0, 1 if payload else 0, payload, acknowledgements, not work.me.delivery_receipts
     )
-    state, envelope = Session.from_bytes(session.state).seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
-    work.put(msgspec.structs.replace(session, state=state.to_bytes()))
+    state, envelope = work.sessions.of(session).seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
+    work.put(work.sessions.advanced(session, state))
     return envelope
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from roost.crypto import Entropy
+from roost.messaging.parsed import ParsedSessions
 from roost.messaging.records import Changes, Event, EventRow, Me, R, Records, Row, Setting
 
 _Key = tuple[object, ...]
@@ -31,6 +32,7 @@ class Work:
     records: Records
     now: int
     entropy: Entropy
+    sessions: ParsedSessions = field(default_factory=ParsedSessions)
     _rows: dict[tuple[type[Row], _Key], Row | None] = field(default_factory=dict)
     _events: list[Event] = field(default_factory=list)
 
