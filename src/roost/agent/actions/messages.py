@@ -55,7 +55,7 @@ async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     attachments, local = await _take_files(service, request.files)
     text = c.Text(request.text, (), reply_to, attachments, request.expire_s or 0)
     network = str(showing.network_of(engine.look(), contact.account))
-    message = engine.step(conversations.say, contact.account, text, id=id, local_files=local, network=network)
+    message = await engine.submit(conversations.say, contact.account, text, id=id, local_files=local, network=network)
     engine.wake()
     return message
 
@@ -215,14 +215,14 @@ async def save(service: Service, request: o.Save) -> v.SavedFile:
     if not isinstance(content, c.Text) or request.attachment >= len(content.attachments):
         raise CallerError("This message has no such attachment.", code="no_such_attachment")
     attachment = content.attachments[request.attachment]
-    stored = await _fetched(service, row.id, request.attachment)
+    stored = await fetched_file(service, row.id, request.attachment)
     target = await asyncio.to_thread(_place, Path(request.to), attachment.name)
     ref = FileRef(stored.file, AttachmentKey(stored.file_key), stored.size)
     await asyncio.to_thread(service.engine.profile.files.export, ref, target)
     return v.SavedFile(path=str(target), size=stored.size)
 
 
-async def _fetched(service: Service, message: bytes, index: int) -> r.StoredFile:
+async def fetched_file(service: Service, message: bytes, index: int) -> r.StoredFile:
     """The file's row, once its bytes are here. Raises SurroundingsError."""
     engine = service.engine
 
