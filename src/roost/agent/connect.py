@@ -10,11 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roost.agent.api.client import Client, find_agent
 from roost.agent.api.endpoint import Endpoint
 from roost.agent.operations import Backend
 from roost.errors import CallerError, RoostError
+
+if TYPE_CHECKING:
+    from roost.agent.api.server import Extension
 
 LOCK = "lock"  # in a profile's folder (docs/protocol/profile-format.md)
 _POLL_S = 0.05
@@ -41,7 +45,8 @@ async def _own(stack: AsyncExitStack, folder: Path, passphrase: Passphrase) -> B
     from roost.agent.service import Service
 
     typed = unlock(folder, passphrase)
-    return await _agent_in_the_way(folder) or await stack.enter_async_context(Service.open(folder, typed))
+    agent: Backend | None = await _agent_in_the_way(folder)
+    return agent if agent is not None else await stack.enter_async_context(Service.open(folder, typed))
 
 
 async def _agent_in_the_way(folder: Path) -> Client | None:
@@ -103,12 +108,17 @@ def unlock(folder: Path, passphrase: Passphrase) -> str | None:
 
 
 @asynccontextmanager
-async def run_agent(folder: Path, passphrase: Passphrase = None, *, version: str = "") -> AsyncIterator[Endpoint]:
+async def run_agent(
+    folder: Path, passphrase: Passphrase = None, *, version: str = "", extensions: tuple[Extension, ...] = ()
+) -> AsyncIterator[Endpoint]:
     """The agent: a service that holds the connections, and the local API over it, while the context lasts.
+
+    `extensions` add to what it serves on 127.0.0.1.
 
     Raises as `open_backend`, and CallerError `agent_running` where another agent serves the profile already.
     """
     from roost.agent.api.server import serve
+    from roost.agent.attachments import ProfileFiles
     from roost.agent.service import Service
 
     running = CallerError("An agent runs for this profile already.", code="agent_running", hint="Stop it first.")
@@ -118,7 +128,9 @@ async def run_agent(folder: Path, passphrase: Passphrase = None, *, version: str
         opened = Service.open(folder, unlock(folder, passphrase))
         async with AsyncExitStack() as stack:
             service = await stack.enter_async_context(opened)
-            yield await stack.enter_async_context(serve(service, folder, version=version))
+            files = ProfileFiles(service)
+            serving = serve(service, folder, version=version, files=files, extensions=extensions)
+            yield await stack.enter_async_context(serving)
     except RoostError as error:
         if error.code == "profile_busy" and await find_agent(folder) is not None:
             raise running from error

@@ -12,26 +12,19 @@ are absolute paths. Durations are whole seconds. Every request may raise a Roost
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from roost.agent import views
+from roost.agent import browsing, views
 from roost.agent.events import Event
+from roost.agent.request import WAIT_S as WAIT_S
+from roost.agent.request import Duration, Wait
+from roost.agent.request import Request as Request
 from roost.agent.views import MessageState
 
 R = TypeVar("R")
-
-WAIT_S = 30.0
-"""How long `sync` and `send --wait` wait unless told otherwise (docs/cli.md)."""
-
-Wait = Annotated[float, Meta(ge=0, le=86_400)]
-Duration = Annotated[int, Meta(ge=0, le=10 * 366 * 86_400)]
-
-
-class Request(msgspec.Struct, Generic[R], frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every request; R is its answer."""
 
 
 class Backend(Protocol):
@@ -345,6 +338,7 @@ _REQUESTS: tuple[type[Request[Any]], ...] = (
     *(Send, Edit, DeleteMessage, React, Read, Show, MarkRead, Search, Save, Typing, Timer, Clear, Export),
     *(Status, Sync, RelaysList, RelaysAdd, RelaysRemove),
     *(DeviceLink, DeviceConfirm, DeviceList, DeviceRemove, Passphrase, About),
+    *browsing.REQUESTS,
 )
 BY_REQUEST: dict[type[Request[Any]], Operation] = {request: _operation(request) for request in _REQUESTS}
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in BY_REQUEST.values()}

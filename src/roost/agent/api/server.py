@@ -1,69 +1,147 @@
 """Serves a backend to other processes of the same person: HTTP and a WebSocket on a Unix socket and on 127.0.0.1.
 
 It decides nothing about messages: a request is parsed into its Struct, carried out by the backend, and answered. The
-shell's only rules are who may call (guard.py) and how many bytes one may send. docs/api.md describes it.
+shell's only rules are who may call (guard.py) and how many bytes one may send. On 127.0.0.1 it also serves the web
+app's page, and outlives the backend: a profile that is locked or not made yet has none. docs/api.md describes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import socket
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import msgspec
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from roost.agent.api.endpoint import UNIX_HOST, Endpoint, bind_socket, forget_endpoint, write_endpoint
-from roost.agent.api.guard import Guard, Handler, refusal
-from roost.agent.api.openapi import description
-from roost.agent.operations import OPERATIONS, Backend, Operation
-from roost.errors import CallerError, RoostError
+from roost.agent.api.files import FileRoutes
+from roost.agent.api.guard import SESSION, Guard, Handler, refusal
+from roost.agent.api.keys import Keys
+from roost.agent.api.routes import Api, add_api
+from roost.agent.attachments import FileSource
+from roost.agent.operations import Backend
+from roost.errors import CallerError
 
-_MAX_BODY = 1_048_576  # a text of 64 KiB escaped, with room; files go by path
-_HEARTBEAT_S = 30.0
+_MAX_BODY = 1_048_576  # a text of 64 KiB escaped, with room; files have their own door
 _CODES = {404: "no_such_operation", 405: "no_such_operation", 413: "too_long"}
 _ACCEPT_TURNS = 5  # of the loop, until a connection accepted just now is known to its server, which then closes it
 _GRACE_S = 3.0  # what runs when the agent stops may end within
 
 
+class Extension(Protocol):
+    """Routes that a part above the API adds on 127.0.0.1: the web app's page, making and unlocking a profile."""
+
+    @property
+    def public(self) -> frozenset[str]: ...
+
+    def add_routes(self, application: web.Application) -> None: ...
+
+
+class Loopback:
+    """The server on 127.0.0.1. `open` and `close` say which backend it stands for now."""
+
+    def __init__(self, version: str, extensions: tuple[Extension, ...] = ()) -> None:
+        self.keys = Keys()
+        self.api = Api(version)
+        self.files = FileRoutes()
+        self._extensions = extensions
+        self._socket = _loopback_socket()
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def open(self, backend: Backend, files: FileSource | None, uploads: Path | None) -> None:
+        """From now on requests go to `backend`; files come from `files`, and what is sent lands in `uploads`."""
+        self.api.backend = backend
+        self.files.source, self.files.uploads = files, uploads
+
+    async def close(self) -> None:
+        """There is no backend any more: its listeners are told to go."""
+        self.api.backend = None
+        self.files.source = self.files.uploads = None
+        await self.api.close()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        public = frozenset().union(*(extension.public for extension in self._extensions))
+        guard = Guard(frozenset({f"127.0.0.1:{self.port}", f"localhost:{self.port}"}), self.keys, public)
+        application = _application(self.api, guard)
+        application.router.add_post(SESSION, self._session)
+        self.files.add_routes(application, self.keys)
+        for extension in self._extensions:
+            extension.add_routes(application)
+        async with _served(application, self._socket):
+            yield
+
+    async def _session(self, request: web.Request) -> web.Response:
+        """Exchange a code for a token (docs/api.md)."""
+        try:
+            shown = (await request.json())["code"]
+        except (ValueError, KeyError, TypeError):
+            shown = ""
+        token = self.keys.exchange(shown) if isinstance(shown, str) else None
+        if token is None:
+            return refusal(_SPENT, HTTPStatus.UNAUTHORIZED)
+        return web.json_response({"token": token, "files": self.keys.files})
+
+
+_SPENT = CallerError("This link was used already, or is too old.", code="spent_link", hint="Open Roost again: roost")
+
+
 @asynccontextmanager
-async def serve(backend: Backend, folder: Path, *, version: str = "") -> AsyncIterator[Endpoint]:
+async def serve(
+    backend: Backend,
+    folder: Path,
+    *,
+    version: str = "",
+    loopback: Loopback | None = None,
+    files: FileSource | None = None,
+    extensions: tuple[Extension, ...] = (),
+) -> AsyncIterator[Endpoint]:
     """Serve `backend` while the context lasts; agent.json in `folder` says where.
 
-    The caller holds the profile's lock. On the way out sockets close, and agent.json and the socket are taken away.
+    The caller holds the profile's lock. On the way out sockets close, and agent.json and the socket are taken away. A
+    `loopback` that is given runs already, and goes on without a backend.
     """
+    if loopback is None:
+        loopback = Loopback(version, extensions)
+        async with loopback.running(), serve(backend, folder, version=version, loopback=loopback, files=files) as found:
+            yield found
+        return
     local = bind_socket(folder)
-    loopback = _loopback_socket()
-    token = secrets.token_urlsafe(32)
-    port = loopback.getsockname()[1]
-    endpoint = Endpoint(pid=os.getpid(), socket=local.getsockname(), url=f"http://127.0.0.1:{port}", token=token)
-    guards = (
-        (local, Guard(frozenset({UNIX_HOST, "localhost"}))),
-        (loopback, Guard(frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}), token)),
-    )
-    runners: list[web.AppRunner] = []
+    endpoint = Endpoint(pid=os.getpid(), socket=local.getsockname(), url=loopback.url, token=loopback.keys.program)
+    api = Api(version, backend, new_code=loopback.keys.new_code, url=loopback.url)
+    application = _application(api, Guard(frozenset({UNIX_HOST, "localhost"})))
     try:
-        for listening, guard in guards:
-            runner = web.AppRunner(_application(backend, guard, version), access_log=None, shutdown_timeout=_GRACE_S)
-            runners.append(runner)
-            await runner.setup()
-            await web.SockSite(runner, listening).start()
-        write_endpoint(folder, endpoint)
-        yield endpoint
+        async with _served(application, local):
+            loopback.open(backend, files, folder / "uploads" if files else None)
+            write_endpoint(folder, endpoint)
+            try:
+                yield endpoint
+            finally:
+                forget_endpoint(folder, endpoint)
+                await loopback.close()
     finally:
         forget_endpoint(folder, endpoint)
+        local.close()
+
+
+@asynccontextmanager
+async def _served(application: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE_S)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        yield
+    finally:
         for _ in range(_ACCEPT_TURNS):
             await asyncio.sleep(0)
-        for runner in runners:
-            await runner.cleanup()
-        local.close()
-        loopback.close()
+        await runner.cleanup()
+        listening.close()
 
 
 def _loopback_socket() -> socket.socket:
@@ -74,14 +152,9 @@ def _loopback_socket() -> socket.socket:
     return listening
 
 
-def _application(backend: Backend, guard: Guard, version: str) -> web.Application:
+def _application(api: Api, guard: Guard) -> web.Application:
     application = web.Application(client_max_size=_MAX_BODY, middlewares=[_own_words, guard.middleware])
-    api = _Api(backend, version)
-    for operation in OPERATIONS.values():
-        application.router.add_post(f"/v1/{operation.name}", api.handler(operation))
-    application.router.add_get("/v1/events", api.events)
-    application.router.add_get("/openapi.json", api.openapi)
-    application.on_shutdown.append(api.close)
+    add_api(application, api)
     return application
 
 
@@ -94,78 +167,3 @@ async def _own_words(request: web.Request, handler: Handler) -> web.StreamRespon
         return refusal(
             CallerError(f"{error.reason}.", code=_CODES.get(error.status, "bad_request")), HTTPStatus(error.status)
         )
-
-
-class _Api:
-    """The handlers over one backend."""
-
-    def __init__(self, backend: Backend, version: str) -> None:
-        self._backend = backend
-        self._version = version
-        self._listeners: set[web.WebSocketResponse] = set()
-
-    def handler(self, operation: Operation) -> Any:
-        decoder = msgspec.json.Decoder(operation.request)
-
-        async def handle(request: web.Request) -> web.Response:
-            try:
-                asked = decoder.decode(await request.read() or b"{}")
-            except msgspec.MsgspecError as error:
-                return refusal(CallerError(f"The request does not fit: {error}"))
-            try:
-                answer = await self._backend.call(asked)
-            except RoostError as error:
-                return refusal(error)
-            except Exception as error:  # noqa: BLE001 - one failed call must not end the agent
-                return refusal(_internal(error))
-            return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
-
-        return handle
-
-    async def openapi(self, _: web.Request) -> web.Response:
-        return web.Response(body=description(self._version), content_type="application/json")
-
-    async def events(self, request: web.Request) -> web.WebSocketResponse:
-        """Events as text messages until either side closes. What the client sends is ignored."""
-        from_now = request.query.get("from_now", "true").lower() not in {"false", "0"}
-        events = self._backend.events(from_now=from_now)  # subscribed before the client learns that it is connected
-        listener = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=4_096)
-        await listener.prepare(request)
-        self._listeners.add(listener)
-        pump = asyncio.create_task(_pump(events, listener))
-        try:
-            async for _ in listener:
-                pass
-        finally:
-            self._listeners.discard(listener)
-            pump.cancel()
-            with suppress(asyncio.CancelledError):
-                await pump
-        return listener
-
-    async def close(self, _: web.Application) -> None:
-        for listener in tuple(self._listeners):
-            await listener.close(code=WSCloseCode.GOING_AWAY, message=b"the agent stops")
-
-
-async def _pump(events: Any, listener: web.WebSocketResponse) -> None:
-    """Move events to one listener; a slow one holds up only itself."""
-    async with aclosing(events):
-        async for event in events:
-            try:
-                await listener.send_str(msgspec.json.encode(event).decode())
-            except (ConnectionError, RuntimeError):
-                return
-    await listener.close(code=WSCloseCode.GOING_AWAY, message=b"the agent stops")
-
-
-def _internal(error: Exception) -> RoostError:
-    if os.environ.get("ROOST_DEBUG") == "1":
-        import traceback
-
-        traceback.print_exception(error)
-    return RoostError(
-        f"Something went wrong in the agent that should not ({type(error).__name__}).",
-        code="internal",
-        hint="Run the agent with ROOST_DEBUG=1 to see where, and please report it.",
-    )

@@ -33,12 +33,13 @@ def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 async def _run(here: Session) -> None:
     from roost import __version__
     from roost.agent.connect import run_agent
+    from roost.apps.web.site import Site
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with run_agent(here.profile, here.passphrase, version=__version__) as endpoint:
+    async with run_agent(here.profile, here.passphrase, version=__version__, extensions=(Site(),)) as endpoint:
         if here.json:
             here.out.line({"event": "ready", "socket": endpoint.socket, "url": endpoint.url, "pid": endpoint.pid})
         else:

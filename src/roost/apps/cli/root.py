@@ -85,14 +85,20 @@ class _Root(RoostGroup):
     ),
 )
 @click.option("--version", is_flag=True, help="Print the version.")
+@click.option("--no-browser", is_flag=True, help="Without a command: print the app's address, open nothing.")
 @click.pass_context
-def root(context: click.Context, version: bool) -> None:
-    """Roost, a private messenger. COMMAND --help shows each command's options and examples."""
+def root(context: click.Context, version: bool, no_browser: bool) -> None:
+    """Roost, a private messenger. Without a command: the app, in your browser.
+
+    COMMAND --help shows each command's options and examples.
+    """
     if version:
         _print_version(Output(json=wants_json(context)))
         context.exit(0)
     if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=wants_json(context))
+        from roost.apps.cli.app import start_app
+
+        start_app(context, browser=not no_browser)
 
 
 def _print_version(out: Output) -> None:

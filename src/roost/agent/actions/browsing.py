@@ -1,0 +1,250 @@
+"""The list of conversations, pages of history, how a conversation is arranged, and what a message went through."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from roost.agent import browsing as b
+from roost.agent import naming, showing
+from roost.agent import views as v
+from roost.agent.actions import messages
+from roost.agent.actions.registry import handles
+from roost.crypto import account_id
+from roost.errors import CallerError
+from roost.messaging import conversations, files
+from roost.messaging import records as r
+from roost.messaging.work import Work
+from roost.wire import content as c
+
+if TYPE_CHECKING:
+    from roost.agent.service import Service
+
+_ARRANGED = "arranged/"
+_FOREVER = 2**50 - 1
+
+
+class Arrangement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How one conversation is arranged on this device, in a Setting. `muted_until` in milliseconds since 1970."""
+
+    pinned: bool = False
+    archived: bool = False
+    muted_until: int = 0
+    draft: str = ""
+
+
+def arrangement(work: Work, account: bytes) -> Arrangement:
+    row = work.get(r.Setting, _ARRANGED + account.hex())
+    return msgspec.msgpack.decode(row.value, type=Arrangement) if row else Arrangement()
+
+
+def picture_id(about: c.About | None) -> str:
+    """What an app can tell two pictures of a person by."""
+    return hashlib.blake2b(about.picture, digest_size=8).hexdigest() if about and about.picture else ""
+
+
+# --- the list --------------------------------------------------------------------------------------------------------
+
+
+def conversation(work: Work, row: r.Contact) -> b.ConversationView:
+    last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
+    unread = work.find(
+        r.Message, where={"conversation": row.account, "state": int(r.MessageState.RECEIVED)}, order="position"
+    )
+    waiting = {entry.message for entry in work.find(r.Outbox, where={"account": row.account})}
+    arranged = arrangement(work, row.account)
+    shown = showing.contact(work, row)
+    return b.ConversationView(
+        id=shown.contact,
+        name=shown.name,
+        state=shown.state,
+        verified=shown.verified,
+        network=showing.network_of(work, row.account),
+        key_changed=row.key_changed,
+        own_name=shown.own_name,
+        status=shown.status,
+        picture=picture_id(row.about),
+        unread=len(unread),
+        waiting=sum(1 for id in waiting if id and _unsent(work, id)),
+        timer_s=row.timer_s,
+        pinned=arranged.pinned,
+        archived=arranged.archived,
+        muted_until=v.instant(min(arranged.muted_until, 253_402_300_799_000)) if arranged.muted_until else None,
+        draft=arranged.draft,
+        last=showing.message(work, last[0]) if last else None,
+        first_unread=unread[0].id.hex() if unread else "",
+    )
+
+
+def _unsent(work: Work, id: bytes) -> bool:
+    row = work.get(r.Message, id)
+    return row is not None and row.state == r.MessageState.QUEUED
+
+
+@handles(b.Conversations)
+async def list_conversations(service: Service, _: b.Conversations) -> tuple[b.ConversationView, ...]:
+    work = service.engine.look()
+    rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
+    return tuple(conversation(work, row) for row in rows)
+
+
+@handles(b.Arrange)
+async def arrange(service: Service, request: b.Arrange) -> b.ConversationView:
+    engine = service.engine
+    contact = naming.conversation(engine.look(), request.conversation)
+
+    def change(work: Work) -> None:
+        held = arrangement(work, contact.account)
+        new = Arrangement(
+            held.pinned if request.pinned is None else request.pinned,
+            held.archived if request.archived is None else request.archived,
+            held.muted_until if request.mute_s is None else _until(work.now, request.mute_s),
+            held.draft if request.draft is None else request.draft,
+        )
+        work.put(r.Setting(_ARRANGED + contact.account.hex(), msgspec.msgpack.encode(new)))
+
+    engine.step(change)
+    return conversation(engine.look(), contact)
+
+
+def _until(now: int, seconds: int) -> int:
+    return _FOREVER if seconds < 0 else now + seconds * 1000 if seconds else 0
+
+
+# --- history ---------------------------------------------------------------------------------------------------------
+
+
+@handles(b.History)
+async def history(service: Service, request: b.History) -> b.HistoryPage:
+    work = service.engine.look()
+    account = naming.conversation(work, request.conversation).account
+    if request.after is not None:
+        rows, later = _after(work, account, naming.message(work, request.after).position, request.limit)
+        earlier = True
+    elif request.around is not None or request.at is not None:
+        middle = _middle(work, account, request)
+        half = request.limit // 2
+        above, later = _after(work, account, middle - 1, request.limit - half)
+        below, earlier = _before(work, account, middle, half)
+        rows = below + above
+    else:
+        top = naming.message(work, request.before).position if request.before is not None else None
+        rows, earlier = _before(work, account, top, request.limit)
+        later = top is not None
+    shown = tuple(showing.message(work, row) for row in rows)
+    return b.HistoryPage(messages=shown, earlier=earlier, later=later, replied=_replied(work, shown))
+
+
+def _before(work: Work, account: bytes, position: int | None, limit: int) -> tuple[list[r.Message], bool]:
+    rows = work.find(
+        r.Message,
+        where={"conversation": account},
+        below=("position", position) if position is not None else None,
+        order="position",
+        descending=True,
+        limit=limit + 1,
+    )
+    return list(reversed(rows[:limit])), len(rows) > limit
+
+
+def _after(work: Work, account: bytes, position: int, limit: int) -> tuple[list[r.Message], bool]:
+    """Messages behind `position`, oldest first. Positions are dense over all conversations, so a window of positions
+    that grows holds few rows at any time."""
+    last = _newest(work)
+    width = limit * 2
+    while True:
+        rows = work.find(
+            r.Message,
+            where={"conversation": account},
+            at_most=("position", position + width),
+            order="position",
+            descending=True,
+            limit=width,
+        )
+        found = [row for row in reversed(rows) if row.position > position]
+        if len(found) > limit or position + width >= last:
+            return found[:limit], len(found) > limit
+        width *= 4
+
+
+def _newest(work: Work) -> int:
+    rows = work.find(r.Message, order="position", descending=True, limit=1)
+    return rows[0].position if rows else 0
+
+
+def _middle(work: Work, account: bytes, request: b.History) -> int:
+    if request.around is not None:
+        row = naming.message(work, request.around)
+        if row.conversation != account:
+            raise conversations.UnknownMessage("There is no such message in this conversation.")
+        return row.position
+    assert request.at is not None
+    return _first_since(work, account, int(request.at.timestamp() * 1000))
+
+
+def _first_since(work: Work, account: bytes, millis: int) -> int:
+    """The position of the first message that was sent at or after a time: a search by halves over positions."""
+    low, high = 0, _newest(work) + 1
+    while low < high:
+        middle = (low + high) // 2
+        rows, _ = _before(work, account, middle + 1, 1)
+        if rows and rows[0].sent_at >= millis:
+            high = min(middle, rows[0].position)
+        else:
+            low = middle + 1
+    return low
+
+
+def _replied(work: Work, shown: tuple[v.MessageView, ...]) -> tuple[v.MessageView, ...]:
+    here = {message.id for message in shown}
+    wanted = {message.reply_to for message in shown if message.reply_to} - here
+    rows = [work.get(r.Message, bytes.fromhex(id)) for id in sorted(wanted)]
+    return tuple(showing.message(work, row) for row in rows if row is not None)
+
+
+@handles(b.Details)
+async def details(service: Service, request: b.Details) -> b.MessageDetails:
+    work = service.engine.look()
+    row = naming.message(work, request.id)
+    waiting = tuple(_progress(work, entry) for entry in work.find(r.Outbox, where={"message": row.id}))
+    return b.MessageDetails(
+        message=showing.message(work, row),
+        edits=row.edits,
+        edited_at=v.instant(row.edited_at) if row.edited_at else None,
+        waiting=waiting,
+    )
+
+
+def _progress(work: Work, entry: r.Outbox) -> b.DeviceProgress:
+    contact = work.get(r.Contact, entry.account)
+    mine = entry.account == work.me.account
+    return b.DeviceProgress(
+        name=v.ME if mine else (showing.contact_name(contact) if contact else account_id(entry.account)[:8]),
+        stored=entry.state == r.OutboxState.STORED,
+        attempts=entry.attempts,
+        problem=entry.problem,
+    )
+
+
+@handles(b.Forward)
+async def forward(service: Service, request: b.Forward) -> v.SentMessage:
+    engine = service.engine
+    work = engine.look()
+    row = naming.message(work, request.id)
+    content = c.decode_content(row.content)
+    if row.deleted or not isinstance(content, c.Text):
+        raise CallerError("This message cannot be forwarded.", code="not_forwardable")
+    target = conversations.writable(work, naming.conversation(work, request.to).account)
+    attachments, local = [], []
+    for index, attachment in enumerate(content.attachments):
+        stored = await messages.fetched_file(service, row.id, index)
+        attachments.append(msgspec.structs.replace(attachment, pointer=None))
+        local.append(files.LocalFile(stored.file, stored.file_key, stored.size))
+    text = c.Text(content.text, content.spans, None, tuple(attachments), 0, forwarded=True)
+    id = engine.entropy.bytes(16)
+    network = str(showing.network_of(engine.look(), target.account))
+    sent = engine.step(conversations.say, target.account, text, id=id, local_files=tuple(local), network=network)
+    shown = showing.message(engine.look(), sent)
+    return v.SentMessage(id=shown.id, conversation=shown.conversation, state=shown.state, sent_at=shown.sent_at)

@@ -1,0 +1,143 @@
+"""What an app shows of the profile as a whole: preferences, space used, privacy, and the route of a conversation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from roost.agent import browsing as b
+from roost.agent import naming, showing
+from roost.agent import views as v
+from roost.agent.actions.registry import handles
+from roost.agent.exposure import exposure, who_sees_what
+from roost.crypto import account_id
+from roost.errors import CallerError
+from roost.messaging import records as r
+from roost.messaging.work import Work
+
+if TYPE_CHECKING:
+    from roost.agent.service import Service
+
+_PREFERENCE = "preference/"
+_MAX_PREFERENCES = 200
+
+
+# --- preferences -----------------------------------------------------------------------------------------------------
+
+
+def _preferences(work: Work) -> b.Preferences:
+    rows = [row for row in work.find(r.Setting) if row.name.startswith(_PREFERENCE)]
+    return b.Preferences(values={row.name.removeprefix(_PREFERENCE): row.value.decode() for row in rows})
+
+
+@handles(b.GetPreferences, unlinked=True)
+async def get_preferences(service: Service, _: b.GetPreferences) -> b.Preferences:
+    return _preferences(service.engine.look())
+
+
+@handles(b.SetPreference, unlinked=True)
+async def set_preference(service: Service, request: b.SetPreference) -> b.Preferences:
+    engine = service.engine
+    values = _preferences(engine.look()).values
+    if request.value and request.name not in values and len(values) >= _MAX_PREFERENCES:
+        raise CallerError("There are too many preferences.", code="too_many")
+
+    def change(work: Work) -> None:
+        row = r.Setting(_PREFERENCE + request.name, request.value.encode())
+        if request.value:
+            work.put(row)
+        else:
+            work.delete(row)
+
+    engine.step(change)
+    return _preferences(engine.look())
+
+
+@handles(b.Privacy)
+async def privacy(service: Service, request: b.Privacy) -> b.PrivacyView:
+    engine = service.engine
+    if request.read_receipts is not None:
+        wanted = request.read_receipts
+        engine.step(lambda work: work.put(msgspec.structs.replace(work.me, read_receipts=wanted)))
+    return b.PrivacyView(read_receipts=engine.look().me.read_receipts)
+
+
+# --- space -----------------------------------------------------------------------------------------------------------
+
+
+@handles(b.Storage)
+async def storage(service: Service, _: b.Storage) -> b.StorageView:
+    work = service.engine.look()
+    sizes: dict[bytes, tuple[int, int]] = {}
+    for file in work.find(r.StoredFile, where={"state": int(r.FileState.COMPLETE)}):
+        message = work.get(r.Message, file.message)
+        if message is not None:
+            count, total = sizes.get(message.conversation, (0, 0))
+            sizes[message.conversation] = (count + 1, total + file.size)
+    rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
+    path = service.engine.profile.path
+    return b.StorageView(
+        database=sum(file.stat().st_size for file in path.glob("roost.db*")),
+        files=sum(file.stat().st_size for file in (path / "files").glob("*") if file.is_file()),
+        conversations=tuple(_space(work, row, *sizes.get(row.account, (0, 0))) for row in rows),
+    )
+
+
+def _space(work: Work, row: r.Contact, files: int, size: int) -> b.ConversationStorage:
+    return b.ConversationStorage(
+        id=account_id(row.account),
+        name=showing.contact_name(row),
+        messages=len(work.find(r.Message, where={"conversation": row.account})),
+        files=files,
+        bytes=size,
+    )
+
+
+# --- the route -------------------------------------------------------------------------------------------------------
+
+
+@handles(b.Route)
+async def route(service: Service, request: b.Route) -> b.RouteView:
+    work = service.engine.look()
+    contact = naming.conversation(work, request.conversation)
+    network = showing.network_of(work, contact.account)
+    return b.RouteView(
+        conversation=account_id(contact.account),
+        network=network,
+        hops=tuple(_hop(service, work, contact, party) for party in who_sees_what().networks[network].hops),
+        exposure=exposure(network),
+        facts=who_sees_what().facts,
+        choices=(v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED),
+    )
+
+
+def _hop(service: Service, work: Work, contact: r.Contact, party: str) -> b.Hop:
+    match party:
+        case "me":
+            return b.Hop(party=party, name=work.me.about.name)
+        case "relay" | "my_relay":
+            rows = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
+            hosted = _their_relays(work, contact.account)
+            row = next((row for row in rows if party == "relay" and row.relay in hosted), rows[0])
+            return b.Hop(
+                party=party, name=showing.host(row.link.address), reachable=service.engine.network.reachable(row.relay)
+            )
+        case "their_relay":
+            return b.Hop(party=party, name=", ".join(sorted(set(_their_relays(work, contact.account).values()))))
+        case _:
+            return b.Hop(party=party, name=showing.contact_name(contact) if party == "contact" else "")
+
+
+def _their_relays(work: Work, account: bytes) -> dict[bytes, str]:
+    peers = work.find(r.PeerDevice, where={"account": account})
+    addresses = [peer.address for peer in peers if peer.address is not None]
+    return {address.relay.key: showing.host(address.relay) for address in addresses}
+
+
+@handles(b.Qr, unlinked=True)
+async def qr(_: Service, request: b.Qr) -> b.QrCode:
+    import segno
+
+    code = segno.make_qr(request.text, error="m")
+    return b.QrCode(rows=tuple("".join("1" if cell else "0" for cell in row) for row in code.matrix))

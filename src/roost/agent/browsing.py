@@ -1,0 +1,215 @@
+"""Operations for apps that show conversations: the list, pages of history in both directions, how a conversation is
+arranged, what a message went through, the route and who sees what, space used, an app's own preferences.
+
+They read and write this profile only and never wait for the network. Place: agent, a part of the table in
+operations.py.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from roost.agent import views
+from roost.agent.request import Request
+from roost.agent.views import Instant, View
+
+PAGE = 60
+MAX_DRAFT = 65_536
+MAX_PREFERENCE = 16_384
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+class ConversationView(View, frozen=True, kw_only=True):
+    """A conversation as a list shows it. `waiting`: one's own messages that have not left for every device yet."""
+
+    id: str
+    name: str
+    state: views.ContactState
+    verified: bool
+    network: views.NetworkKind
+    key_changed: bool = False
+    own_name: str = ""
+    status: str = ""
+    picture: str = ""  # changes when the picture does; empty: none (docs/api.md: pictures)
+    unread: int = 0
+    waiting: int = 0
+    timer_s: int = 0
+    pinned: bool = False
+    archived: bool = False
+    muted_until: Instant | None = None
+    draft: str = ""
+    last: views.MessageView | None = None
+    first_unread: str = ""
+
+
+class HistoryPage(View, frozen=True, kw_only=True):
+    """Messages, oldest first; whether there are `earlier` and `later` ones. `replied`: the messages that they
+    answer."""
+
+    messages: tuple[views.MessageView, ...]
+    earlier: bool = False
+    later: bool = False
+    replied: tuple[views.MessageView, ...] = ()
+
+
+class DeviceProgress(View, frozen=True, kw_only=True):
+    """A device that still lacks a message: its person, and what the network said last."""
+
+    name: str
+    stored: bool
+    attempts: int = 0
+    problem: str = ""
+
+
+class MessageDetails(View, frozen=True, kw_only=True):
+    """What a message went through. `edits`: its earlier texts, oldest first."""
+
+    message: views.MessageView
+    edits: tuple[str, ...] = ()
+    edited_at: Instant | None = None
+    waiting: tuple[DeviceProgress, ...] = ()
+
+
+class Preferences(View, frozen=True, kw_only=True):
+    """What apps keep in the profile, by name."""
+
+    values: dict[str, str]
+
+
+class ConversationStorage(View, frozen=True, kw_only=True):
+    id: str
+    name: str
+    messages: int
+    files: int
+    bytes: int
+
+
+class StorageView(View, frozen=True, kw_only=True):
+    """Bytes on this device: the database, files at rest, and per conversation."""
+
+    database: int
+    files: int
+    conversations: tuple[ConversationStorage, ...]
+
+
+class Hop(View, frozen=True, kw_only=True):
+    """One station of a route: `party` (me, my_relay, relay, their_relay, contact), its host or the person's name."""
+
+    party: str
+    name: str = ""
+    reachable: bool | None = None
+
+
+class Exposure(View, frozen=True, kw_only=True):
+    """What one party can see of this conversation, and what it cannot: ids of facts and their English words."""
+
+    party: str
+    sees: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+
+class RouteView(View, frozen=True, kw_only=True):
+    """The way of the messages that one sends now. `choices`: the networks that this conversation could use."""
+
+    conversation: str
+    network: views.NetworkKind
+    hops: tuple[Hop, ...]
+    exposure: tuple[Exposure, ...]
+    facts: dict[str, str] = msgspec.field(default_factory=dict)
+    choices: tuple[views.NetworkKind, ...] = ()
+
+
+class PrivacyView(View, frozen=True, kw_only=True):
+    read_receipts: bool
+
+
+class QrCode(View, frozen=True, kw_only=True):
+    """The modules of a QR code, row by row: "1" is dark. Without the quiet zone."""
+
+    rows: tuple[str, ...]
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+class Conversations(Request[tuple[ConversationView, ...]], frozen=True, kw_only=True):
+    """All conversations. Works offline, never waits."""
+
+
+class History(Request[HistoryPage], frozen=True, kw_only=True):
+    """A page of a conversation: the newest messages, or those `before`, `after` or `around` a message, or from a time
+    `at` on. Works offline, never waits, marks nothing as read."""
+
+    conversation: str
+    before: str | None = None
+    after: str | None = None
+    around: str | None = None
+    at: Instant | None = None
+    limit: Annotated[int, Meta(ge=1, le=500)] = PAGE
+
+
+class Arrange(Request[ConversationView], frozen=True, kw_only=True):
+    """Pin, archive or mute a conversation on this device, or keep its draft; None leaves it as it is."""
+
+    conversation: str
+    pinned: bool | None = None
+    archived: bool | None = None
+    mute_s: Annotated[int, Meta(ge=-1, le=10 * 366 * 86_400)] | None = None  # 0: not muted; -1: until unmuted
+    draft: Annotated[str, Meta(max_length=MAX_DRAFT)] | None = None
+
+
+class Details(Request[MessageDetails], frozen=True, kw_only=True):
+    """What a message went through: earlier texts, devices that still lack it."""
+
+    id: str
+
+
+class Forward(Request[views.SentMessage], frozen=True, kw_only=True):
+    """Send a copy of a message, with its files, to another conversation."""
+
+    id: str
+    to: str
+
+
+class GetPreferences(Request[Preferences], frozen=True, kw_only=True):
+    """What apps keep in the profile."""
+
+
+class SetPreference(Request[Preferences], frozen=True, kw_only=True):
+    """Keep a small text of an app's in the profile; empty forgets it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    value: Annotated[str, Meta(max_length=MAX_PREFERENCE)]
+
+
+class Storage(Request[StorageView], frozen=True, kw_only=True):
+    """How much space this profile takes, by conversation."""
+
+
+class Route(Request[RouteView], frozen=True, kw_only=True):
+    """The way that a conversation's messages take now, hop by hop, and who on it sees what."""
+
+    conversation: str
+
+
+class Privacy(Request[PrivacyView], frozen=True, kw_only=True):
+    """Whether others are told when one has read their messages; None only asks."""
+
+    read_receipts: bool | None = None
+
+
+class Qr(Request[QrCode], frozen=True, kw_only=True):
+    """Draw a text as a QR code."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=2_000)]
+
+
+REQUESTS: tuple[type[Request[object]], ...] = (
+    *(Conversations, History, Arrange, Details, Forward),
+    *(GetPreferences, SetPreference, Storage, Route, Privacy, Qr),
+)  # type: ignore[assignment]

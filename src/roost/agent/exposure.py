@@ -1,0 +1,41 @@
+"""Who on a conversation's way sees what (DESIGN section 10): one data file, read by the app, the docs and the tests."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+from roost.agent.browsing import Exposure
+from roost.agent.views import NetworkKind
+
+
+class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Facts, by id, that a party sees, and those that it might be thought to see and does not."""
+
+    sees: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    hops: tuple[str, ...]
+    parties: dict[str, Party]
+
+
+class WhoSeesWhat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    facts: dict[str, str]
+    networks: dict[NetworkKind, Network]
+
+
+@cache
+def who_sees_what() -> WhoSeesWhat:
+    """The table."""
+    data = resources.files("roost.agent").joinpath("who_sees_what.json").read_bytes()
+    return msgspec.json.decode(data, type=WhoSeesWhat)
+
+
+def exposure(network: NetworkKind) -> tuple[Exposure, ...]:
+    """What each party on a network's route sees."""
+    parties = who_sees_what().networks[network].parties
+    return tuple(Exposure(party=name, sees=row.sees, hidden=row.hidden) for name, row in parties.items())
