@@ -23,11 +23,9 @@ from roost.wire.content import (
     decode_content,
     encode_content,
 )
-from roost.wire.sizes import MAX_FRAGMENTS
+from roost.wire.sizes import ACKNOWLEDGEMENT_SIZE, FRAME_OVERHEAD, MAX_ACKNOWLEDGEMENTS
 
-_FRAME_OVERHEAD = 4 * 32 + 40  # four acknowledgements and the numbers around the payload, at their largest
-PART_SIZE = BODY_SIZE - padding.OVERHEAD - _FRAME_OVERHEAD
-MAX_ENTRY = PART_SIZE * MAX_FRAGMENTS
+PART_SIZE = BODY_SIZE - padding.OVERHEAD - FRAME_OVERHEAD
 WINDOW = 512  # frames of a session that may be unacknowledged: a receiver stashes no more than twice as many
 MAX_SESSIONS = 4  # kept for one device, so that sessions begun at once or in flight still open
 DEVICE_ROWS = 64  # rows sealed in one step
@@ -133,7 +131,7 @@ def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
     floor = _floor(work, session)
     envelopes = []
     state = work.sessions.of(session)
-    acknowledgements = collect_acknowledgements(work, session)
+    acknowledgements = collect_acknowledgements(work, session, room=PART_SIZE - len(parts[-1]))
     session = work.need(SessionRow, session.id)
     for index, part in enumerate(parts):
         frame = Frame(
@@ -142,7 +140,7 @@ def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
             index,
             len(parts),
             part,
-            acknowledgements if index == 0 else (),
+            acknowledgements if index == len(parts) - 1 else (),
             quiet=not work.me.delivery_receipts,
         )
         state, envelope = state.seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
@@ -188,14 +186,14 @@ def _final_content(work: Work, row: Outbox) -> bytes:
 # --- acknowledgements ------------------------------------------------------------------------------------------------
 
 
-def collect_acknowledgements(work: Work, session: SessionRow) -> tuple[Acknowledgement, ...]:
-    """What is due to the device behind `session`, at most four; marked as said."""
+def collect_acknowledgements(work: Work, session: SessionRow, *, room: int = PART_SIZE) -> tuple[Acknowledgement, ...]:
+    """What is due to the device behind `session`, as much as a frame holds and `room` bytes do; marked as said."""
     due = [
         row
         for row in work.find(SessionRow, where={"account": session.account, "device": session.device})
         if row.acknowledge_at != NEVER
     ]
-    due = sorted(due, key=lambda row: row.acknowledge_at)[:4]
+    due = sorted(due, key=lambda row: row.acknowledge_at)[: min(MAX_ACKNOWLEDGEMENTS, room // ACKNOWLEDGEMENT_SIZE)]
     for row in due:
         work.put(msgspec.structs.replace(row, acknowledge_at=NEVER))
     return tuple(Acknowledgement(row.id, row.received, row.highest) for row in due)
@@ -218,7 +216,7 @@ def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"") -> bytes | Non
     session = sending_session(work, peer)
     if session is None:
         return None
-    acknowledgements = collect_acknowledgements(work, session)
+    acknowledgements = collect_acknowledgements(work, session, room=PART_SIZE - len(payload))
     session = work.need(SessionRow, session.id)
     frame = Frame(
         0, _floor(work, session), 0, 1 if payload else 0, payload, acknowledgements, not work.me.delivery_receipts
