@@ -1,7 +1,7 @@
 """What leaves: mailboxes and cards first, then sealed envelopes, then bare acknowledgements.
 
-Nothing that mentions an address leaves before the relay has made that mailbox. Each destination has one worker at a
-time, so a slow relay never holds up another. Results are written many in one commit.
+Nothing that mentions an address leaves before the relay has made that mailbox. What goes to one relay never waits for
+another. Results that come together are written in one commit.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ from roost.wire.mailbox import (
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
+NOTE_AGAIN_S = 1.0
 LOOK_AT = 256  # rows that are looked at for what is due; the rest has its turn when these are done
-BATCH = 32  # rows that one destination's worker has in flight
+IN_FLIGHT = 128  # rows on their way to one relay
 KNOCK_TRIES = 3
 MAX_WORK_BITS = 30  # about a quarter of an hour here; more is a refusal
 ACK_RETRY_MS = 30_000
@@ -60,6 +61,7 @@ class Outgoing:
         self._engine = engine
         self._running: dict[object, asyncio.Task[None]] = {}
         self._addresses_wait = True
+        self._flying: dict[int, bytes] = {}  # outbox rows that are being put, and the relay they go to
 
     # --- starting what is due -----------------------------------------------------------------------------------------
 
@@ -200,20 +202,23 @@ class Outgoing:
     # --- envelopes ----------------------------------------------------------------------------------------------------
 
     def _start_puts(self) -> None:
-        """A worker for each relay that something is due for."""
+        """Put everything that is due and not under way, what goes to one relay together."""
         work = self._engine.look()
         due: dict[bytes, list[tuple[Outbox, Address]]] = {}
         for state in (OutboxState.SEALED, OutboxState.STORED):
-            due_now = work.find(
+            rows = work.find(
                 Outbox, where={"state": int(state)}, at_most=("next_at", work.now), order="number", limit=LOOK_AT
             )
-            for row in due_now:
+            for row in rows:
                 address = row.address or self._address(work, row)
-                if address is not None:
+                if address is not None and row.number not in self._flying:
                     due.setdefault(address.relay.key, []).append((row, address))
-        for relay, rows in due.items():
-            rows.sort(key=lambda item: item[0].number)
-            self._start(("put", relay), partial(self._put_rows, rows[:BATCH]))
+        for relay, group in due.items():
+            room = IN_FLIGHT - sum(1 for to in self._flying.values() if to == relay)
+            batch = sorted(group, key=lambda item: item[0].number)[: max(room, 0)]
+            if batch:
+                self._flying.update((row.number, relay) for row, _ in batch)
+                self._start(("put", batch[0][0].number), partial(self._put_rows, batch))
 
     @staticmethod
     def _address(work: Work, row: Outbox) -> Address | None:
@@ -221,17 +226,21 @@ class Outgoing:
         return peer.address if peer else None
 
     async def _put_rows(self, rows: list[tuple[Outbox, Address]]) -> None:
-        """Put the rows at one relay, all in flight at once, and write down what came of it in one commit."""
+        """Put the rows at one relay, all in flight at once, and write down what came of each as soon as it is known."""
         work = self._engine.look()
-        results = await asyncio.gather(*(self._put_row(row, address, self._needs(work, row)) for row, address in rows))
-        self._engine.steps(results)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for row, address in rows:
+                    group.create_task(self._put_row(row, address, self._needs(work, row)))
+        finally:
+            for row, _ in rows:
+                self._flying.pop(row.number, None)
 
     @staticmethod
     def _needs(work: Work, row: Outbox) -> tuple[Needs, ...]:
         return tuple(Needs(upload.pointer.hold, upload.pointer.blobs) for upload in outbox.uploads_of(work, row))
 
-    async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> partial[None]:
-        """What messaging must be told about the row."""
+    async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> None:
         try:
             puts = [Put(address.put, envelope, needs=needs) for envelope in row.envelopes]
             if row.address is not None:
@@ -239,11 +248,21 @@ class Outgoing:
                     await self._knock(address, put)
             else:
                 await asyncio.gather(*(self._engine.network.call(address.relay, put) for put in puts))
-        except Refused as error:
-            return partial(outbox.refused, number=row.number, code=error.code, retry_after_ms=error.retry_after_ms)
-        except Unreachable as error:
-            return partial(outbox.refused, number=row.number, code=error.code)
-        return partial(outbox.stored, number=row.number)
+        except RoostError as error:
+            retry_after_ms = error.retry_after_ms if isinstance(error, Refused) else 0
+            await self._note(outbox.refused, row.number, error.code, retry_after_ms)
+        else:
+            await self._note(outbox.stored, row.number)
+        finally:
+            self._flying.pop(row.number, None)
+
+    async def _note(self, step: Callable[..., None], *what: object) -> None:
+        """Write down what a host said. If the disk refuses, the row is put again later, and the host knows it."""
+        try:
+            await self._engine.submit(step, *what)
+        except RoostError as error:
+            self._engine.trouble(error)
+            await asyncio.sleep(NOTE_AGAIN_S)
 
     async def _knock(self, address: Address, put: Put) -> None:
         """Put into a request mailbox, doing the work that its host asks of strangers."""
