@@ -68,8 +68,9 @@ class Stage:
 async def relay_process(folder: Path) -> AsyncIterator[Ready]:
     """A relay of its own, on a free port of this machine, as long as the context lasts."""
     command = (sys.executable, "-m", "roost", "relay", "--data", str(folder), "--listen", "127.0.0.1:0", "--json")
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        *command, stdin=nothing, stdout=pipe, stderr=nothing, start_new_session=True
     )
     assert process.stdout is not None
     try:
@@ -77,7 +78,9 @@ async def relay_process(folder: Path) -> AsyncIterator[Ready]:
             line = await process.stdout.readline()
         yield msgspec.json.decode(line, type=Ready)
     except (TimeoutError, msgspec.MsgspecError) as error:
-        raise SurroundingsError("The relay did not start.", hint="Try it alone: roost relay --help") from error
+        raise SurroundingsError(
+            "The relay did not start.", hint="Try it alone: roost relay --data ./relay --listen 127.0.0.1:0"
+        ) from error
     finally:
         await _stop(process)
 
@@ -110,7 +113,7 @@ class Person:
         async for event in self.me.events():
             match event:
                 case roost.ContactRequest():
-                    stage.sees(self.name, f"“{event.name}” asks to become a contact: {event.greeting}")
+                    stage.sees(self.name, f"{event.name} asks to become a contact: {event.greeting}")
                     await event.accept()
                 case roost.Message(mine=False):
                     stage.sees(self.name, event.text)
@@ -119,7 +122,7 @@ class Person:
                 case ContactEvent(change="accepted"):
                     self.accepted.set()
                 case ReceiptEvent(state=MessageState.READ):
-                    stage.sees(self.name, "read ", MARKS[MessageState.READ].plain)
+                    stage.sees(self.name, f"{self.other} has read it ", MARKS[MessageState.READ].plain)
 
     async def say(self, stage: Stage, text: str) -> None:
         stage.says(self.name, text)
@@ -139,10 +142,11 @@ async def person(name: str, folder: Path, relay: str) -> AsyncIterator[Person]:
 async def greet(stage: Stage, alice: Person, bob: Person) -> None:
     """Invitation, request, acceptance, and a message each way."""
     link = (await alice.me.invite()).link
-    stage.step(f"Alice makes an invitation: {link[:28]}…  She would show it as a QR code, or send it.")
+    stage.step(f"Alice makes an invitation: {link[:28]}…")
     await bob.me.add(link, "It is me, Bob.")
-    stage.step("Bob opens it and asks to become a contact. Alice accepts.")
+    stage.step("Bob opens it and asks to become a contact.")
     await asyncio.gather(alice.accepted.wait(), bob.accepted.wait())
+    stage.step("Alice accepted: both are contacts now, with keys that nobody else has.")
     people = {"Alice": alice, "Bob": bob}
     for speaker, text in _GREETINGS:
         await people[speaker].say(stage, text)
@@ -196,7 +200,7 @@ async def play(folder: Path, *, once: bool) -> None:
     stage.heading("Roost: two people, one relay, on this machine")
     async with AsyncExitStack() as stack:
         relay = await stack.enter_async_context(relay_process(folder / "relay"))
-        stage.step(f"A relay listens at {relay.listen}. It stores sealed envelopes and sees no content.")
+        stage.step(f"A relay listens at {relay.listen}. It keeps sealed envelopes.")
         alice = await stack.enter_async_context(person("Alice", folder / "alice", relay.link))
         bob = await stack.enter_async_context(person("Bob", folder / "bob", relay.link))
         listening = [asyncio.create_task(one.listen(stage)) for one in (alice, bob)]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from roost.apps.cli.common import SECONDS, RoostGroup, command, yes_option
 from roost.apps.cli.formats import one_line
 from roost.apps.cli.session import Session, session, text_argument
 
+if TYPE_CHECKING:
+    from roost.agent.operations import Backend
+    from roost.agent.views import StatusView
+
 
 @command("status", "roost status")
 def status() -> None:
     """Show whether your relays are reachable, and how many messages wait to be delivered."""
-    from roost.agent.operations import Status
-
     here = session()
-    now = here.call(Status())
+    now = here.run(_status)
     if here.json:
         here.out.line(now)
         return
@@ -28,6 +32,16 @@ def status() -> None:
     here.out.say(f"{_count(now.waiting, 'message')} waiting, {now.unread} unread, {_count(now.requests, 'request')}")
     if now.agent:
         here.out.say("the agent is running")
+
+
+async def _status(backend: Backend) -> StatusView:
+    """Only who asked knows whom it asked."""
+    import msgspec
+
+    from roost.agent.connect import is_agent
+    from roost.agent.operations import Status
+
+    return msgspec.structs.replace(await backend.call(Status()), agent=is_agent(backend))
 
 
 def _count(number: int, noun: str) -> str:
