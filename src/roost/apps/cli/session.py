@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -76,13 +78,25 @@ class Session:
     def ask_passphrase(self, prompt: str, *, twice: bool = False, message: str = "This profile is locked.") -> str:
         if not sys.stdin.isatty():
             raise PassphraseNeeded(message)
-        answer: str = click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=twice)
+        with _ctrl_c_at_once():
+            answer: str = click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=twice)
         return answer
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Before something is lost: ask a person. Scripts (`--json`, no keyboard) have decided already."""
         if not yes and self.interactive:
-            click.confirm(question, abort=True, err=True)
+            with _ctrl_c_at_once():
+                click.confirm(question, abort=True, err=True)
+
+
+@contextmanager
+def _ctrl_c_at_once() -> Iterator[None]:
+    """While a person is asked: an event loop would take Ctrl-C and act on it only after the answer."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def session() -> Session:
