@@ -7,6 +7,8 @@ import pty
 import re
 import select
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,16 +16,28 @@ import pytest
 
 from tests.apps.processes import COMMAND, Person, Relay, environment
 
+# The terminal becomes the command's own, so that Ctrl-C works. Forking here, in a process with threads, would be unsafe.
+TAKE = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 class Terminal:
     """A command in a terminal of 100 columns."""
 
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
-        variables = environment(TERM="xterm-256color", COLUMNS="100", LINES="40", **variables)
-        command = (*COMMAND, "--profile", str(folder), *arguments)
-        self.process, self.terminal = pty.fork()
-        if self.process == 0:  # pragma: no cover - becomes the command
-            os.execve(command[0], command, variables)
+        self.terminal, inner = pty.openpty()
+        self.process = subprocess.Popen(
+            (sys.executable, "-c", TAKE, *COMMAND, "--profile", str(folder), *arguments),
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            env=environment(TERM="xterm-256color", COLUMNS="100", LINES="40", **variables),
+        )
+        os.close(inner)
         self.seen = ""
 
     def until(self, words: str, within_s: float = 60) -> None:
@@ -52,11 +66,10 @@ class Terminal:
         while select.select([self.terminal], [], [], max(deadline - time.monotonic(), 0))[0] and self._read():
             pass
         if time.monotonic() >= deadline:
-            os.kill(self.process, signal.SIGKILL)
-        _, status = os.waitpid(self.process, 0)
+            self.process.kill()
         os.close(self.terminal)
         assert "Traceback" not in self.seen
-        return os.waitstatus_to_exitcode(status)
+        return self.process.wait(20)
 
     @property
     def words(self) -> str:
@@ -162,5 +175,5 @@ def test_listening_in_a_terminal_ends_with_ctrl_c(friends: tuple[Person, Person]
     listening = Terminal(bob.folder, "listen")
     alice.one("send", "Bob", "heard?")
     listening.until("heard?")
-    os.kill(listening.process, signal.SIGINT)
+    listening.process.send_signal(signal.SIGINT)
     assert listening.end() == 0
