@@ -16,7 +16,7 @@ import pytest
 
 from tests.apps.processes import COMMAND, Person, Relay, environment
 
-# The terminal becomes the command's own, so that Ctrl-C works. Forking here, in a process with threads, would be unsafe.
+# The terminal becomes the command's own, so that Ctrl-C works. Forking here, beside threads, would be unsafe.
 TAKE = """
 import fcntl, os, sys, termios
 os.setsid()
