@@ -202,6 +202,8 @@ class EngineConformance:
     def test_runs_rise(self, engine: Engine) -> None:
         first, second = engine.begin_run(), engine.begin_run()
         assert second >= first + RUNS_PER_START
+        assert engine.begin_run(at_least=10**9) == 10**9
+        assert engine.begin_run(at_least=5) == 10**9 + RUNS_PER_START
 
     def test_nothing_expires_early(self, engine: Engine, numbers: Callable[[], list[int]]) -> None:
         engine.apply([made(), entry(1), blob("x"), StoreCard(CardRow(b32("p"), b32("w"), 1, 100, b"c"))])

@@ -189,10 +189,16 @@ class Keeper:
                 self._jobs = None
 
     async def _resume(self, link: Link, subscription: Subscription) -> None:
-        """Subscribe on this link; ask again for as long as the relay only says "later"."""
+        """Subscribe on this link; ask again for as long as the relay only says "later".
+
+        A relay whose newest entry is below our cursor may have been put back from a backup: then everything it has is
+        asked for, since what it took in meanwhile lies below the cursor too.
+        """
+        anew = False
         while not subscription.closed:
             try:
-                begun = await link.subscribe(subscription.get, subscription.starting(), subscription.delivered)
+                cursor = subscription.starting(anew=anew)
+                begun = await link.subscribe(subscription.get, cursor, subscription.delivered)
             except Unreachable:
                 if link.usable:  # no answer to this one call: the link is of no use
                     await link.close()
@@ -204,6 +210,10 @@ class Keeper:
                 if await _over_within(link, max(error.retry_after_ms / 1000, GAP_S)):
                     return
             else:
+                if 0 < begun.end < cursor and not subscription.closed:
+                    anew = True
+                    await _unsubscribe(link, begun.call)
+                    continue
                 subscription.began(begun.call, begun.end)
                 if subscription.closed:
                     await _unsubscribe(link, begun.call)

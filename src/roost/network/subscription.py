@@ -43,9 +43,9 @@ class Subscription:
 
     # --- for the keeper -----------------------------------------------------------------------------------------------
 
-    def starting(self) -> int:
-        """A link is about to subscribe; returns the cursor to subscribe from."""
-        self._seen, self._end = self.after(), None
+    def starting(self, *, anew: bool = False) -> int:
+        """A link is about to subscribe; returns the cursor to subscribe from: 0 to have everything `anew`."""
+        self._seen, self._end = (0 if anew else self.after()), None
         return self._seen
 
     def began(self, call: int, end: int) -> None:

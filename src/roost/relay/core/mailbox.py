@@ -28,7 +28,8 @@ from roost.wire.sizes import BLOB_SIZE
 RUN_BITS = 20
 """Entry numbers are `run << 20 | counter`: an envelope may have been delivered but not committed when a relay dies, and
 its number must not be given to another one, or a reader's cursor would skip that. Each start is a new run, and so is
-what follows a failed commit."""
+what follows a failed commit. A start's run is at least the time in seconds, so that numbers rise across a restored
+backup too."""
 
 _RECENT = 64  # hashes of entries that left a mailbox, so that a repeated put of one is still recognised
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-RUNS_PER_START = 65_536
+RUNS_PER_START = 4_096
 """How many runs (relay.core.mailbox.RUN_BITS) one start of a relay has for itself: failed commits begin new ones."""
 
 

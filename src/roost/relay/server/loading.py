@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from roost.relay.core.desk import Desk
 from roost.relay.core.operations import CardRow, MailboxRow
@@ -13,67 +14,87 @@ Key = bytes | int | tuple[bytes]  # a capability hash, a mailbox's number, a car
 
 
 class _Waiter:
-    __slots__ = ("missing", "then")
+    """`missing` are keys under way; it runs when there are none and it is first in the line of each of its `keys`."""
 
-    def __init__(self, missing: set[Key], then: Callable[[], None]) -> None:
+    __slots__ = ("keys", "missing", "then")
+
+    def __init__(self, keys: Sequence[Key], missing: set[Key], then: Callable[[], None]) -> None:
+        self.keys = keys
         self.missing = missing
         self.then = then
 
 
 class Loader:
-    """Calls back at once when everything is in memory, else when it came, in the order of asking."""
+    """Calls back at once when everything is in memory, else when it came. What asks for the same thing waits in line,
+    so a client may send a request that builds on the one before without waiting for its answer."""
 
     def __init__(self, desk: Desk, storage: Storage) -> None:
         self._desk = desk
         self._storage = storage
-        self._waiting: dict[Key, list[_Waiter]] = {}
-
-    @property
-    def busy(self) -> bool:
-        return bool(self._waiting)
+        self._lines: dict[Key, deque[_Waiter]] = {}
 
     def for_request(self, request: Request, then: Callable[[], None]) -> None:
-        hashes, locator = self._desk.missing(request)
-        if not hashes and locator is None:
-            then()
+        hashes, locator = self._desk.named(request)
+        if locator is not None:
+            missing = set() if self._desk.shelf.card(locator) is not None else {(locator,)}
+            if self._wait([(locator,)], missing, then):
+                self._storage.load_card(locator, lambda row: self._card_came(locator, row))
             return
-        keys: list[Key] = [*hashes] if locator is None else [(locator,)]
-        fresh = self._wait(keys, then)
-        if locator is not None and fresh:
-            self._storage.load_card(locator, lambda row: self._card_came(locator, row))
-        elif fresh:
-            wanted = [key for key in fresh if isinstance(key, bytes)]
-            self._storage.load(wanted, lambda rows: self._mailboxes_came(fresh, rows))
+        absent = [hash_ for hash_ in hashes if self._desk.shelf.mailbox(hash_) is None]
+        fresh = self._wait(hashes, set(absent), then)
+        if fresh:
+            wanted = [key for key in absent if key in fresh]
+            self._storage.load(wanted, lambda rows: self._mailboxes_came(wanted, rows))
 
     def for_mailbox(self, number: int, then: Callable[[], None]) -> None:
-        if self._desk.shelf.mailbox_by_id(number) is not None:
-            then()
-            return
-        fresh = self._wait([number], then)
-        if fresh:
-            self._storage.load_mailbox(number, lambda row: self._mailboxes_came(fresh, [] if row is None else [row]))
+        missing = set() if self._desk.shelf.mailbox_by_id(number) is not None else {number}
+        if self._wait([number], missing, then):
+            self._storage.load_mailbox(
+                number, lambda row: self._mailboxes_came([number], [] if row is None else [row])
+            )
 
-    def _wait(self, keys: list[Key], then: Callable[[], None]) -> list[Key]:
-        """The keys that nobody asked for yet."""
-        waiter = _Waiter(set(keys), then)
-        fresh = [key for key in keys if key not in self._waiting]
+    def _wait(self, keys: Sequence[Key], missing: set[Key], then: Callable[[], None]) -> set[Key]:
+        """Run, or get in line; the keys that nobody asked for yet."""
+        if not missing and not any(key in self._lines for key in keys):
+            then()
+            return set()
+        fresh = {key for key in missing if key not in self._lines}
+        # A key in somebody's line is under way, unless it is here and the line waits for another one of its keys.
+        waiter = _Waiter(keys, missing, then)
         for key in keys:
-            self._waiting.setdefault(key, []).append(waiter)
+            self._lines.setdefault(key, deque()).append(waiter)
         return fresh
 
-    def _mailboxes_came(self, keys: list[Key], rows: list[MailboxRow]) -> None:
+    def _mailboxes_came(self, keys: Sequence[Key], rows: list[MailboxRow]) -> None:
         self._desk.install(rows)
-        self._release(keys)
+        self._came(keys)
 
     def _card_came(self, locator: bytes, row: CardRow | None) -> None:
         self._desk.shelf.install_card(locator, row)
-        self._release([(locator,)])
+        self._came([(locator,)])
 
-    def _release(self, keys: list[Key]) -> None:
+    def _came(self, keys: Sequence[Key]) -> None:
+        waiting = [waiter for key in keys for waiter in self._lines.get(key, ())]
+        for waiter in waiting:
+            waiter.missing.difference_update(keys)
         for key in keys:
-            for waiter in self._waiting.pop(key, ()):
-                waiter.missing.discard(key)
-                if not waiter.missing:
-                    waiter.then()
-        if not self._waiting:
+            self._advance(key)
+        if not self._lines:
             self._desk.shelf.shrink()
+
+    def _advance(self, key: Key) -> None:
+        """Run who is first in line, as long as they lack nothing and are first in their other lines too."""
+        keys = deque([key])
+        while keys:
+            line = self._lines.get(keys[0])
+            if not line or line[0].missing or any(self._lines[other][0] is not line[0] for other in line[0].keys):
+                keys.popleft()
+                continue
+            waiter = line[0]
+            for other in waiter.keys:
+                self._lines[other].popleft()
+                if not self._lines[other]:
+                    del self._lines[other]
+                elif other not in keys:
+                    keys.append(other)
+            waiter.then()

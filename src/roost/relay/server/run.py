@@ -43,6 +43,7 @@ from roost.wire.addresses import RelayAddress, canonical_host
 from roost.wire.links import RelayLink
 
 _log = logging.getLogger("roost.relay")
+_LAST_RUN = 2**32  # seconds since 1970: whatever the clock says, entry numbers stay below 2**53
 _CHECK_S = 5.0
 _UPKEEP_S = 60.0
 _SWEEP_S = 3_600.0
@@ -113,7 +114,7 @@ class _Relay:
     async def __aenter__(self) -> _Relay:
         now = time.time()
         totals = self._engine.reader().totals()
-        run = self._engine.begin_run()
+        run = self._engine.begin_run(min(int(now), _LAST_RUN))
         self._packets: PacketKeys = load_packet_keys(self._directory, self._engine.tags(), now)
         admission = Admission(None if self._access is None else self._access.encode())
         nonces = KnockNonces(self._entropy.bytes(32))

@@ -56,8 +56,11 @@ class Reader(Protocol):
 class Engine(Protocol):
     """The one writer."""
 
-    def begin_run(self) -> int:
-        """The first of RUNS_PER_START numbers that this storage never gave out before, durable on return."""
+    def begin_run(self, at_least: int = 0) -> int:
+        """The first of RUNS_PER_START numbers that this storage never gave out before, durable on return.
+
+        Not below `at_least`: a storage that was put back from a backup does not know what it gave out since.
+        """
         ...
 
     def tags(self) -> list[tuple[int, int]]:

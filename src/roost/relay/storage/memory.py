@@ -60,8 +60,8 @@ class MemoryEngine:
         self._state = _State()
         self._freed = Freed()
 
-    def begin_run(self) -> int:
-        self._state.run += RUNS_PER_START
+    def begin_run(self, at_least: int = 0) -> int:
+        self._state.run = max(self._state.run + RUNS_PER_START, at_least)
         return self._state.run
 
     def totals(self) -> Totals:

@@ -90,9 +90,9 @@ class SqliteEngine:
             self._connection.set_wal_hook(self._on_commit)
         self._freed = Freed()
 
-    def begin_run(self) -> int:
+    def begin_run(self, at_least: int = 0) -> int:
         with mapped_errors():
-            self._connection.execute("UPDATE relay SET run = run + ?", (RUNS_PER_START,))
+            self._connection.execute("UPDATE relay SET run = max(run + ?, ?)", (RUNS_PER_START, at_least))
             return number(self._connection, "SELECT run FROM relay")
 
     def tags(self) -> list[tuple[int, int]]:
