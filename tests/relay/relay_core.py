@@ -97,11 +97,11 @@ class CoreRelay:
         return decode(Response, encode(self.perform(decision)))  # type: ignore[arg-type]
 
     def load(self, request: Request) -> None:
-        hashes, locator = self.desk.missing(request)
-        if locator is not None:
+        hashes, locator = self.desk.named(request)
+        if locator is not None and self.desk.shelf.card(locator) is None:
             self.desk.shelf.install_card(locator, self.reader.card(locator))
-        elif hashes:
-            self.desk.install(self.reader.mailboxes(hashes))
+        missing = [hash_ for hash_ in hashes if self.desk.shelf.mailbox(hash_) is None]
+        self.desk.install(self.reader.mailboxes(missing))
 
     def perform(self, decision: Decision) -> Response:
         if decision.deliver is not None:

@@ -1,6 +1,6 @@
 """The relay's rules as one object: what must be in memory for a request, and what the answer is (DESIGN section 6).
 
-Pure: the server's shell loads what `missing` names, calls `decide`, commits the operations of the `Decision`, tells
+Pure: the server's shell loads what `named` names, calls `decide`, commits the operations of the `Decision`, tells
 `settled` when they are durable, and answers. What is known of a mailbox is in `relay.core.mailbox`, whether an envelope
 may enter in `relay.core.puts`, cards in `relay.core.cards`. Subscriptions and links are the shell's.
 """
@@ -77,11 +77,11 @@ class Desk:
 
     # --- loading ----------------------------------------------------------------------------------------------------
 
-    def missing(self, request: Request) -> tuple[tuple[bytes, ...], bytes | None]:
-        """Capability hashes and the locator that must be loaded before `decide` can answer."""
+    def named(self, request: Request) -> tuple[tuple[bytes, ...], bytes | None]:
+        """Capability hashes, or the locator, whose mailboxes or card must be loaded before `decide` can answer."""
         if isinstance(request, PutCard | GetCard | DeleteCard):
-            return (), None if self.shelf.card(request.locator) is not None else request.locator
-        return tuple(hash_ for hash_ in _named(request) if self.shelf.mailbox(hash_) is None), None
+            return (), request.locator
+        return _named(request), None
 
     def install(self, rows: list[MailboxRow]) -> None:
         """Take mailboxes that storage holds. What the last sweep deletes counts as gone, committed or not."""

@@ -32,34 +32,34 @@ class Loader:
         self._desk = desk
         self._storage = storage
         self._lines: dict[Key, deque[_Waiter]] = {}
+        self._under_way: set[Key] = set()
 
     def for_request(self, request: Request, then: Callable[[], None]) -> None:
         hashes, locator = self._desk.named(request)
         if locator is not None:
-            missing = set() if self._desk.shelf.card(locator) is not None else {(locator,)}
+            key: Key = (locator,)
+            missing: set[Key] = set() if self._desk.shelf.card(locator) is not None else {key}
             if self._wait([(locator,)], missing, then):
                 self._storage.load_card(locator, lambda row: self._card_came(locator, row))
             return
         absent = [hash_ for hash_ in hashes if self._desk.shelf.mailbox(hash_) is None]
-        fresh = self._wait(hashes, set(absent), then)
+        fresh = self._wait(tuple(dict.fromkeys(hashes)), set(absent), then)
         if fresh:
-            wanted = [key for key in absent if key in fresh]
+            wanted = [hash_ for hash_ in dict.fromkeys(absent) if hash_ in fresh]
             self._storage.load(wanted, lambda rows: self._mailboxes_came(wanted, rows))
 
     def for_mailbox(self, number: int, then: Callable[[], None]) -> None:
-        missing = set() if self._desk.shelf.mailbox_by_id(number) is not None else {number}
+        missing: set[Key] = set() if self._desk.shelf.mailbox_by_id(number) is not None else {number}
         if self._wait([number], missing, then):
-            self._storage.load_mailbox(
-                number, lambda row: self._mailboxes_came([number], [] if row is None else [row])
-            )
+            self._storage.load_mailbox(number, lambda row: self._mailboxes_came([number], [] if row is None else [row]))
 
     def _wait(self, keys: Sequence[Key], missing: set[Key], then: Callable[[], None]) -> set[Key]:
-        """Run, or get in line; the keys that nobody asked for yet."""
+        """Run, or get in line; the keys that are to be loaded now."""
         if not missing and not any(key in self._lines for key in keys):
             then()
             return set()
-        fresh = {key for key in missing if key not in self._lines}
-        # A key in somebody's line is under way, unless it is here and the line waits for another one of its keys.
+        fresh = missing - self._under_way
+        self._under_way |= fresh
         waiter = _Waiter(keys, missing, then)
         for key in keys:
             self._lines.setdefault(key, deque()).append(waiter)
@@ -74,6 +74,7 @@ class Loader:
         self._came([(locator,)])
 
     def _came(self, keys: Sequence[Key]) -> None:
+        self._under_way.difference_update(keys)
         waiting = [waiter for key in keys for waiter in self._lines.get(key, ())]
         for waiter in waiting:
             waiter.missing.difference_update(keys)
