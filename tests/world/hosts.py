@@ -1,0 +1,205 @@
+"""A simulated relay: the production rules and packets over the memory engine, and the lies that a relay may tell.
+
+Two relays federate with real packets. A crash forgets everything but the engine; a restored backup is an older engine.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from roost.crypto import AnswerKey, Entropy, PacketPublic, PacketSecret, max_request, seal_packet
+from roost.relay.core.admission import Admission, Client
+from roost.relay.core.decision import Decision, FetchEntries
+from roost.relay.core.desk import Desk
+from roost.relay.core.knocks import KnockNonces
+from roost.relay.core.limits import Limits
+from roost.relay.core.operations import FREEING, Freed, Operation
+from roost.relay.core.packets import PacketKeys, TagSet, WeeklyKey, allowed
+from roost.relay.core.refusal import RefusedRequest
+from roost.relay.storage import memory
+from roost.relay.storage.engine import StorageFull
+from roost.wire.addresses import RelayAddress
+from roost.wire.codec import decode, encode
+from roost.wire.mailbox import Entries, Entry, Get, Refusal, RefusalCode, Request, Response
+from roost.wire.sizes import ENVELOPE_SIZE, PACKET_LARGE, PACKET_SMALL
+
+LIMITS = Limits(
+    work_bits=2,
+    creates_per_minute=1e9,
+    create_burst=1e9,
+    requests_per_second=1e9,
+    request_burst=1e9,
+    forwards_per_second=1e9,
+    forward_burst=1e9,
+)
+FULL_MAILBOX = 3  # envelopes that a mailbox takes while it counts as full
+
+
+class Engine(memory.MemoryEngine):
+    """The memory engine without the copy before each batch; nothing in a batch fails but for a full disk."""
+
+    full = False
+
+    def apply(self, batch: Sequence[Operation]) -> Freed:
+        if self.full and any(not isinstance(operation, FREEING) for operation in batch):
+            raise StorageFull("the disk is full")
+        self._freed = Freed()
+        for operation in batch:
+            memory._APPLY[type(operation)](self, operation)
+        return self._freed
+
+    def backup(self) -> object:
+        return deepcopy(self._state)
+
+    def restore(self, backup: object) -> None:
+        self._state = deepcopy(backup)  # type: ignore[assignment]
+
+
+@dataclass
+class Lies:
+    """What a dishonest relay does with the envelopes that it is asked for, each with this probability."""
+
+    replay: float = 0.0
+    shuffle: float = 0.0
+    withhold: float = 0.0
+    forge: float = 0.0
+    damage: float = 0.0
+    forget: float = 0.0
+
+
+class Relay:
+    """One relay. `clock` gives milliseconds; `woken` is called with the mailbox whose readers should look."""
+
+    def __init__(self, name: str, entropy: Entropy, clock: Callable[[], int], rng: random.Random) -> None:
+        self.name, self._entropy, self._clock, self._rng = name, entropy, clock, rng
+        self.address = RelayAddress(f"{name}.example", 443, entropy.bytes(32))
+        self.engine = Engine()
+        self.lies: Lies | None = None
+        self.delivered_only = False  # the next envelope is delivered, and the relay dies before it is durable
+        self.life = 0
+        self.served: dict[bytes, int] = {}  # up to where the reader of a mailbox was given everything
+        self._replays: list[Entry] = []
+        self._limits = LIMITS
+        self.crash()
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """All that is not in the engine is gone, every connection too."""
+        self.life += 1
+        self.delivered_only = False
+        self.desk = Desk(
+            self.engine.begin_run(),
+            self.engine.totals(),
+            self._limits,
+            Admission(None),
+            KnockNonces(self._entropy.bytes(32)),
+        )
+
+    def set_full(self, *, mailboxes: bool = False, disk: bool = False) -> None:
+        self._limits = replace(LIMITS, mailbox_envelopes=FULL_MAILBOX) if mailboxes else LIMITS
+        self.desk.limits = self._limits
+        self.engine.full = disk
+
+    def restore(self, backup: object) -> None:
+        self.engine.restore(backup)
+        self.crash()
+
+    @property
+    def now_s(self) -> float:
+        return self._clock() / 1000
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def ask(self, request: Request, client: Client) -> Response:
+        """The answer; everything crosses the wire's encoding."""
+        request = decode(Request, encode(request))  # type: ignore[arg-type]
+        try:
+            hashes, locator = self.desk.missing(request)
+            if locator is not None:
+                self.desk.shelf.install_card(locator, self.engine.card(locator))
+            elif hashes:
+                self.desk.install(self.engine.mailboxes(hashes))
+            decision = self.desk.decide(request, client, self.now_s)
+        except RefusedRequest as error:
+            return error.refusal
+        answer: Response = decode(Response, encode(self._perform(decision)))  # type: ignore[arg-type]
+        if isinstance(answer, Entries) and isinstance(request, Get):
+            self.served[request.get] = answer.entries[-1].number if answer.entries else request.after
+            return self._told(answer)
+        return answer
+
+    def _perform(self, decision: Decision) -> Response:
+        try:
+            self.engine.apply(decision.operations)
+        except StorageFull:
+            self.desk.start_over()
+            self.desk.recount(self.engine.totals())
+            return Refusal(RefusalCode.FULL)
+        self.desk.settled(decision)
+        if isinstance(decision.fetch, FetchEntries):
+            found = dict(self.engine.envelopes(decision.fetch.mailbox, decision.fetch.numbers))
+            return Entries(tuple(Entry(n, found[n]) for n in sorted(found)), decision.fetch.more)
+        return decision.response
+
+    # --- lies ---------------------------------------------------------------------------------------------------------
+
+    def _told(self, answer: Entries) -> Entries:
+        if self.lies is None:
+            self._replays = [*self._replays[-15:], *answer.entries[-4:]]
+            return answer
+        lies, rng = self.lies, self._rng
+        entries = [entry for entry in answer.entries if rng.random() >= lies.withhold]
+        entries = [self._damaged(entry) if rng.random() < lies.damage else entry for entry in entries]
+        if self._replays and rng.random() < lies.replay:
+            old = rng.choice(self._replays)
+            number = rng.choice((old.number, entries[-1].number if entries else old.number))
+            entries.append(Entry(number, old.envelope))
+        if rng.random() < lies.forge:
+            number = rng.choice((1, (entries[-1].number if entries else 1) + rng.randrange(3), 2**52))
+            entries.insert(rng.randrange(len(entries) + 1), Entry(number, rng.randbytes(ENVELOPE_SIZE)))
+        if rng.random() < lies.shuffle:
+            rng.shuffle(entries)
+        return Entries(tuple(entries[:24]), answer.more)
+
+    def _damaged(self, entry: Entry) -> Entry:
+        at = self._rng.randrange(ENVELOPE_SIZE)
+        envelope = bytearray(entry.envelope)
+        envelope[at] ^= 1 << self._rng.randrange(8)
+        return Entry(entry.number, bytes(envelope))
+
+    def forget_some(self, share: float) -> None:
+        """Lose stored envelopes, and whatever was known about them."""
+        for box in self.engine._state.boxes.values():
+            for number in [number for number in box.entries if self._rng.random() < share]:
+                del box.entries[number]
+        self.crash()
+
+    # --- federation ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def packet_secret(self) -> PacketSecret:
+        return PacketSecret.generate(self._entropy)
+
+    def packet(self, packet: bytes, client: Client) -> bytes:
+        """The sealed answer to a packet, from the key that never changes here: that is relay.server's business."""
+        keys = PacketKeys([WeeklyKey(int(self.now_s) // (7 * 86_400), self.packet_secret, TagSet())])
+        opened = keys.opened(packet, self.now_s)
+        if allowed(opened.request):
+            answer = self.ask(opened.request, client.stranger())
+        else:
+            answer = Refusal(RefusalCode.UNSUPPORTED)
+        return opened.seal(answer)
+
+
+def seal_request(to: PacketPublic, request: Request, entropy: Entropy) -> tuple[bytes, AnswerKey]:
+    body = encode(request)
+    return seal_packet(to, body, PACKET_SMALL if len(body) <= max_request(PACKET_SMALL) else PACKET_LARGE, entropy)
+
+
+def open_answer(key: AnswerKey, sealed: bytes) -> Response:
+    return decode(Response, key.open(sealed))  # type: ignore[arg-type]

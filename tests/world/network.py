@@ -1,0 +1,129 @@
+"""The simulated network between devices and relays: delays, losses, duplicates, cuts, and the federated hop."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from roost.crypto import PacketPublic, capability_hash
+from roost.relay.core.admission import Client
+from roost.wire.addresses import RelayAddress
+from roost.wire.mailbox import Create, Put, Refusal, Request, Response, Right, Stored
+
+from .driver import Answer, Device
+from .hosts import LIMITS, Relay, open_answer, seal_request
+
+if TYPE_CHECKING:
+    from .world import World
+
+TIMEOUT_MS = 20_000
+
+
+@dataclass
+class Weather:
+    """`delay_ms` is a mean; `loss` and `twice` are probabilities of each message."""
+
+    delay_ms: float = 40.0
+    loss: float = 0.0
+    twice: float = 0.0
+
+
+class Network:
+    def __init__(self, world: World, rng: random.Random) -> None:
+        self._world, self._rng = world, rng
+        self.weather = Weather()
+        self.cuts: set[tuple[str, str]] = set()  # device or relay name, relay name
+        self.healed: dict[tuple[str, str], int] = {}
+        self.owners: dict[bytes, Device] = {}  # who reads the mailbox behind a put capability's hash
+        self.puts: dict[bytes, int] = {}
+        self._clients: dict[str, Client] = {}
+
+    # --- state --------------------------------------------------------------------------------------------------------
+
+    def joined(self, one: str, other: str) -> bool:
+        return (one, other) not in self.cuts
+
+    def cut(self, one: str, other: str) -> None:
+        self.cuts.add((one, other))
+
+    def heal(self, one: str, other: str) -> None:
+        if (one, other) in self.cuts:
+            self.cuts.discard((one, other))
+            self.healed[one, other] = self.healed.get((one, other), 0) + 1
+            self._world.reconnected(one)
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def call(self, device: Device, to: RelayAddress, request: Request, done: Answer) -> None:
+        """Ask a relay on the device's behalf. `done` gets None when no answer came."""
+        time, rng = self._world.time, self._rng
+        if rng.random() < self.weather.loss or not self.joined(device.name, self._own(device).name):
+            time.after(rng.randrange(500, TIMEOUT_MS), partial(done, None))
+            return
+        time.after(self._delay(), partial(self._arrives, device, to, request, done))
+        if rng.random() < self.weather.twice:
+            time.after(self._delay() * 3, partial(self._arrives, device, to, request, lambda _: None))
+
+    def _own(self, device: Device) -> Relay:
+        return self._world.relay_of(device)
+
+    def _arrives(self, device: Device, to: RelayAddress, request: Request, done: Answer) -> None:
+        own, relay = self._own(device), self._world.relays[to.key]
+        answer: Response | None
+        if relay is own:
+            answer = self._ask(relay, device, request)
+        elif not self.joined(own.name, relay.name):
+            answer = None
+        else:
+            answer = self._forward(relay, device, request)
+        if answer is not None and self._rng.random() < self.weather.loss:
+            answer = None
+        delay = self._delay() if answer is not None else self._rng.randrange(500, TIMEOUT_MS)
+        self._world.time.after(delay, partial(done, answer))
+
+    def _ask(self, relay: Relay, device: Device, request: Request) -> Response | None:
+        client = self._clients.setdefault(f"{relay.name}/{relay.life}/{device.name}", Client(LIMITS, relay.now_s))
+        if relay.delivered_only and isinstance(request, Put):
+            self._delivered_only(relay, request)
+            return None
+        answer = relay.ask(request, client)
+        self._note(relay, device, request, answer)
+        return answer
+
+    def _forward(self, relay: Relay, device: Device, request: Request) -> Response | None:
+        """The federated hop, with real packets."""
+        key: PacketPublic = relay.packet_secret.public
+        packet, answer_key = seal_request(key, request, device.entropy)
+        client = self._clients.setdefault(f"{relay.name}/{relay.life}/relays", Client(LIMITS, relay.now_s))
+        answer = open_answer(answer_key, relay.packet(packet, client))
+        self._note(relay, device, request, answer)
+        return answer
+
+    def _note(self, relay: Relay, device: Device, request: Request, answer: Response) -> None:
+        if isinstance(answer, Refusal):
+            return
+        if isinstance(request, Create):
+            for grant in request.grants:
+                if grant.right == Right.PUT:
+                    self.owners[grant.capability_hash] = device
+        elif isinstance(request, Put) and isinstance(answer, Stored):
+            hash_ = capability_hash(request.put)
+            self.puts[hash_] = self.puts.get(hash_, 0) + 1
+            owner = self.owners.get(hash_)
+            if owner is not None:
+                owner.wake(self._delay())
+
+    def _delivered_only(self, relay: Relay, put: Put) -> None:
+        """The relay hands an envelope to its live reader and dies before it is durable."""
+        owner = self.owners.get(capability_hash(put.put))
+        mailbox = relay.desk.shelf.mailbox(capability_hash(put.put))
+        if owner is not None and mailbox is not None and owner.running:
+            self._world.pushed(owner, put.put, mailbox.top + 1, put.envelope)
+        self._world.log(f"{relay.name} dies between delivering and storing")
+        relay.crash()
+        self._world.everybody_wakes()
+
+    def _delay(self) -> int:
+        return 1 + int(self._rng.expovariate(1 / self.weather.delay_ms))

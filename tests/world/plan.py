@@ -1,0 +1,87 @@
+"""What will happen in one simulated world, as plain data drawn from a seed: people, what they do, what goes wrong.
+
+An action names its people by numbers that the world takes modulo what it has, so that any action can be left out and
+the rest still makes sense: that is what makes a failing plan shrinkable.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`kind` at `at` milliseconds after the world is set up; `a`, `b`, `c` mean what `kind` makes of them."""
+
+    at: int
+    kind: str
+    a: int = 0
+    b: int = 0
+    c: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.at / 1000:9.2f}s {self.kind} {self.a} {self.b} {self.c}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    seed: int
+    federated: bool
+    people: tuple[int, ...]  # devices of each person at the start
+    friends: tuple[tuple[int, int], ...]
+    actions: tuple[Action, ...]
+
+    def without(self, actions: set[Action]) -> Plan:
+        return replace(self, actions=tuple(action for action in self.actions if action not in actions))
+
+
+SAYING = {
+    "say": 40,
+    "say_long": 3,
+    "burst": 4,
+    "edit": 8,
+    "delete": 4,
+    "react": 8,
+    "read": 6,
+    "timer": 2,
+    "pause": 10,
+}
+PEOPLE = {"add": 3, "link": 2, "remove_device": 2, "block": 3, "unblock": 4, "remove": 1, "week": 2, "rename": 2}
+FAULTS = {
+    "crash": 12,
+    "disk": 4,
+    "clock": 5,
+    "cut": 8,
+    "cut_relays": 2,
+    "storm": 6,
+    "relay_crash": 4,
+    "relay_full": 3,
+    "disk_full": 2,
+    "lies": 5,
+    "forget": 2,
+    "relay_backup": 2,
+    "relay_restore": 2,
+    "backup": 2,
+    "restore": 2,
+}
+MAX_DEVICES = 8
+
+
+def draw(seed: int, *, faults: bool = True, size: int = 40) -> Plan:
+    """The plan of a seed: always the same."""
+    rng = random.Random(f"plan/{seed}")
+    people = [1 + (rng.random() < 0.45) + (rng.random() < 0.15) for _ in range(rng.randrange(2, 5))]
+    while sum(people) > MAX_DEVICES - 1:
+        people[people.index(max(people))] -= 1
+    pairs = [(one, other) for one in range(len(people)) for other in range(one)]
+    friends = [pair for pair in pairs if rng.random() < 0.75] or pairs[:1]
+    weights = {**SAYING, **PEOPLE, **(FAULTS if faults else {})}
+    kinds = rng.choices(list(weights), list(weights.values()), k=rng.randrange(size // 2, size * 3 // 2))
+    actions, at = [], 0
+    for kind in kinds:
+        at += int(rng.expovariate(1 / rng.choice((200, 2_000, 10_000, 60_000))))
+        actions.append(Action(at, kind, rng.randrange(1 << 16), rng.randrange(1 << 16), rng.randrange(1 << 16)))
+    return Plan(seed, rng.random() < 0.4, tuple(people), tuple(friends), tuple(actions))
