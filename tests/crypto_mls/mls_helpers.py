@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from roost.crypto.mls.kem import KemPrivateKey
+from roost.crypto.mls.signatures import SignatureKey
 from roost.crypto.mls.suites import CipherSuite, suite_by_id
 
 
@@ -15,3 +17,13 @@ class SystemEntropy:
 
 def suite_of(case: dict[str, Any]) -> CipherSuite:
     return suite_by_id(case["cipher_suite"])
+
+
+def signature_key_of(suite: CipherSuite, text: str) -> SignatureKey:
+    """A signature key of the vectors. They drop a P-521 scalar's leading zeros, which RFC 9420 keeps."""
+    return suite.signature_key(bytes.fromhex(text).rjust(suite.scheme.secret_size, b"\0"))
+
+
+def private_key_of(suite: CipherSuite, text: str) -> KemPrivateKey:
+    """An HPKE private key of the vectors, likewise."""
+    return suite.kem.private(bytes.fromhex(text).rjust(suite.kem.secret_size, b"\0"))

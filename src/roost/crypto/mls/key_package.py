@@ -64,6 +64,8 @@ class KeyPackage(Structure):
             InvalidChange: it is for another suite, or breaks a rule of section 7.3 or 10.1.
             NotAuthentic: a signature does not verify.
         """
+        if suite.id not in self.leaf.capabilities.suites:
+            raise InvalidChange("a key package's leaf does not support its suite")
         if self.suite_id != suite.id or len(self.init_key) != suite.kem.public_size:
             raise InvalidChange("a key package is for another suite")
         if self.leaf.source is not LeafSource.KEY_PACKAGE:
