@@ -13,7 +13,7 @@ from roost.wire.sizes import ENVELOPE_SIZE
 
 PUT = Call(7, Put(bytes(32), bytes(ENVELOPE_SIZE)))
 SAID = encode(Entry(bytes(16), 1, 1, encode_content(Text("Good morning, how are you? " * 4))))
-BODY = Frame(5, 3, 0, 1, SAID, (Acknowledgement(bytes(16), 4, 4),))
+BODY = Frame(5, 3, 0, 1, SAID, (Acknowledgement(bytes(16), 4, 4, bytes(8)),))
 STREAM = frame(encode(Delivery(1, 2, bytes(ENVELOPE_SIZE)))) * 64
 
 

@@ -39,7 +39,7 @@ ALSO = {
     "DeviceList": "no two keys equal; kinds of extensions ascend",
     "Card": "kinds of extensions ascend",
     "RelayInfo": "`tls_key_hash` of 0 or 32 bytes; kinds of extensions ascend",
-    "Acknowledgement": "`highest` ≥ `upto`",
+    "Acknowledgement": "`highest` ≥ `upto`; `check` has 0 or 8 bytes",
     "Frame": "`part` < `parts`, or both 0 and no payload; a payload where `parts` > 0",
 }
 

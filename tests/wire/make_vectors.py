@@ -102,9 +102,9 @@ CONTENTS: tuple[Record, ...] = (
     c.ContactRemoved(counting(0x80)),
     c.DeviceWelcome(counting(0x81), SIGNED_LIST, ABOUT, SIGNED_CARD),
     ENTRY,
-    c.Acknowledgement(ID, 4, 6),
-    c.Frame(5, 3, 0, 1, encode(ENTRY), (c.Acknowledgement(ID, 4, 6),), True),
-    c.Frame(0, 3, 0, 0, b"", (c.Acknowledgement(ID, 6, 6),)),
+    c.Acknowledgement(ID, 4, 6, counting(0x70, 8)),
+    c.Frame(5, 3, 0, 1, encode(ENTRY), (c.Acknowledgement(ID, 4, 6, counting(0x70, 8)),), True),
+    c.Frame(0, 3, 0, 0, b"", (c.Acknowledgement(ID, 6, 6, b""),)),
 )
 REQUESTS: tuple[Record, ...] = (
     m.Create(m.MailboxKind.ORDINARY, (m.Grant(counting(0x71), m.Right.ADMIN), GRANT), b"access secret"),

@@ -108,7 +108,12 @@ extensions = (
 @st.composite
 def acknowledgements(draw: st.DrawFn) -> Acknowledgement:
     upto = draw(st.integers(0, 2**32 - 1))
-    return Acknowledgement(draw(st.binary(min_size=16, max_size=16)), upto, draw(st.integers(upto, 2**32 - 1)))
+    return Acknowledgement(
+        draw(st.binary(min_size=16, max_size=16)),
+        upto,
+        draw(st.integers(upto, 2**32 - 1)),
+        draw(st.sampled_from([b"", b"12345678"])),
+    )
 
 
 @st.composite

@@ -193,6 +193,13 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             )
         case "transfer":
             return _transfer(happened)
+        case "session_reset" if happened.detail == "older_copy":
+            return e.WarningEvent(
+                code="older_copy",
+                message="The other side knows messages that this profile does not: it is an older copy, or somebody "
+                "tampers with the connection. The keys of this conversation were renewed.",
+                conversation=account_id(happened.account),
+            )
         case "session_reset":
             return e.WarningEvent(
                 code="session_reset",

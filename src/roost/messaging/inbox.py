@@ -27,12 +27,13 @@ from roost.messaging.records import (
 from roost.messaging.work import Work
 from roost.wire import padding
 from roost.wire.codec import decode
-from roost.wire.content import Entry, Frame
+from roost.wire.content import Entry, Frame, frame_check
 from roost.wire.mailbox import MailboxKind
 
 REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 ACKNOWLEDGE_WITHIN_MS = 2_000
 STASH_LIMIT = 2 * sealing.WINDOW
+CONTRADICTED = 2**32 - 1  # a frame number that no session reaches
 RESET_PAUSE_MS = 60 * 60_000  # a device's session is replaced at most so often
 
 
@@ -131,8 +132,8 @@ def _accept_session(
 
 
 def _receive_body(work: Work, session: SessionRow, body: bytes, mailbox: OwnMailbox, number: int) -> None:
-    if not body:  # a replay that the ratchet told us about: the sender has not heard our acknowledgement
-        _acknowledge_soon(work, session)
+    if not body:  # another envelope under a key that was used: see _contradicted
+        _contradicted(work, session)
         return
     try:
         frame = decode(Frame, padding.unpad(body))
@@ -141,8 +142,10 @@ def _receive_body(work: Work, session: SessionRow, body: bytes, mailbox: OwnMail
         return
     for said in frame.acknowledge:
         of = work.get(SessionRow, said.session)
-        if of is not None and (of.account, of.device) == (session.account, session.device):
-            outbox.acknowledged(work, of, said, quiet=frame.quiet)
+        if of is None or (of.account, of.device) != (session.account, session.device):
+            continue
+        if not outbox.acknowledged(work, of, said, quiet=frame.quiet):
+            _was_put_back(work, of)
     _note_writer(work, session, mailbox)
     if frame.number == 0:
         if frame.payload:
@@ -155,6 +158,13 @@ def _receive_body(work: Work, session: SessionRow, body: bytes, mailbox: OwnMail
 def _take_frame(work: Work, session_id: bytes, frame: Frame, mailbox: OwnMailbox, number: int) -> None:
     """Stash the frame, then process all that are next in order."""
     session = work.need(SessionRow, session_id)
+    if session.highest == CONTRADICTED:  # all of it comes again, in order, under another session
+        return
+    if frame.number < session.received or (
+        frame.number == session.received and session.check not in (b"", frame_check(frame.payload))
+    ):
+        _contradicted(work, session)
+        return
     received = max(session.received, min(frame.floor, frame.number) - 1)
     if frame.number <= received or frame.number > received + STASH_LIMIT:
         return
@@ -164,10 +174,12 @@ def _take_frame(work: Work, session_id: bytes, frame: Frame, mailbox: OwnMailbox
                 work.delete(stash)
     work.put(Stash(session_id, frame.number, frame.part, frame.parts, frame.payload, mailbox.admin, number))
     highest = max(session.highest, frame.number)
-    work.put(msgspec.structs.replace(session, received=received, highest=highest))
+    check = session.check if received == session.received else b""
+    work.put(msgspec.structs.replace(session, received=received, highest=highest, check=check))
     while (ready := work.get(Stash, session_id, received + 1)) is not None:
         received += 1
-        work.put(msgspec.structs.replace(work.need(SessionRow, session_id), received=received))
+        check = frame_check(ready.payload)
+        work.put(msgspec.structs.replace(work.need(SessionRow, session_id), received=received, check=check))
         if ready.part == ready.parts - 1:
             _finish_entry(work, session_id, ready)
             if work.get(SessionRow, session_id) is None:  # the entry ended the contact, and the session with it
@@ -234,6 +246,24 @@ def _acknowledge_again(work: Work, mailbox: OwnMailbox) -> None:
     for session in work.find(SessionRow, where={"account": mailbox.account}) if mailbox.account else ():
         if session.received:
             _acknowledge_soon(work, session)
+
+
+def _contradicted(work: Work, session: SessionRow) -> None:
+    """Something new came under a key or number that was used before (the same envelope again is told by its hash): the
+    device was put back from an older copy, or somebody forged it. From now on what we acknowledge of this session says
+    so, whatever number it names; the device then begins a new one and sends again what it may have lost."""
+    _acknowledge_soon(work, work.put(msgspec.structs.replace(session, highest=CONTRADICTED)))
+
+
+def _was_put_back(work: Work, session: SessionRow) -> None:
+    """The device acknowledges frames that this profile never sent: it was put back from an older copy. What waits for
+    that device is sealed anew under a new session, or it would be taken for what was sent before."""
+    peer = work.get(PeerDevice, session.account, session.device)
+    if peer is None or peer.session != session.id or peer.card is None or peer.address is None:
+        return
+    sealing.begin_session(work, work.put(msgspec.structs.replace(peer, announced=0)))
+    work.tell("session_reset", account=session.account, detail="older_copy")
+    peers.announce(work, session.account)
 
 
 def _undecryptable(work: Work, mailbox: OwnMailbox) -> None:

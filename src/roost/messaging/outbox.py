@@ -190,19 +190,43 @@ def hurry_all(work: Work, problems: tuple[str, ...] = ()) -> None:
 # --- what the device said --------------------------------------------------------------------------------------------
 
 
-def acknowledged(work: Work, session: SessionRow, said: Acknowledgement, *, quiet: bool) -> None:
-    """End the rows that the device has stored; put again what it misses although later frames arrived."""
-    upto = min(said.upto, session.next_number - 1)
-    if upto > session.acked:
-        work.put(msgspec.structs.replace(session, acked=upto))
-    while rows := work.find(Outbox, where={"session": session.id}, order="number", limit=ROWS_AT_ONCE):
-        for row in rows:
+def acknowledged(work: Work, session: SessionRow, said: Acknowledgement, *, quiet: bool) -> bool:
+    """End the rows that the device has stored; put again what it misses although later frames arrived.
+
+    False, and nothing is done, when it speaks of other frames than those that this profile sent under these numbers.
+    """
+    if said.highest >= session.next_number:
+        return False
+    stored, next_row = _rows_up_to(work, session, said.upto)
+    if stored and said.check and _check_of(stored[-1], said.upto) not in (b"", said.check):
+        return False
+    if said.upto > session.acked:
+        work.put(msgspec.structs.replace(session, acked=said.upto))
+    if next_row is not None and said.highest > said.upto and next_row.state == OutboxState.STORED:
+        _put_again_soon(work, next_row)
+    for row in stored:
+        discard(work, row)
+        _message_delivered(work, row, quiet=quiet)
+    return True
+
+
+def _rows_up_to(work: Work, session: SessionRow, upto: int) -> tuple[list[Outbox], Outbox | None]:
+    """The session's rows whose frames all have numbers up to `upto`, and the next one."""
+    limit = ROWS_AT_ONCE
+    while True:
+        rows = work.find(Outbox, where={"session": session.id}, order="number", limit=limit)
+        for place, row in enumerate(rows):
             if row.first + len(row.envelopes) - 1 > upto:
-                if said.highest > upto and row.state == OutboxState.STORED:
-                    _put_again_soon(work, row)
-                return
-            discard(work, row)
-            _message_delivered(work, row, quiet=quiet)
+                return rows[:place], row
+        if len(rows) < limit:
+            return rows, None
+        limit *= 4
+
+
+def _check_of(row: Outbox, number: int) -> bytes:
+    """The check of one of the row's frames; empty when the number is not one of its."""
+    index = number - row.first
+    return row.checks[index] if 0 <= index < len(row.checks) else b""
 
 
 def _put_again_soon(work: Work, row: Outbox) -> None:
@@ -239,7 +263,7 @@ def requeue(work: Work, account: bytes, device: bytes, *, but_session: bytes = b
         if row.state != OutboxState.QUEUED and row.session != but_session:
             work.put(
                 msgspec.structs.replace(
-                    row, state=OutboxState.QUEUED, session=b"", first=0, envelopes=(), attempts=0, next_at=0
+                    row, state=OutboxState.QUEUED, session=b"", first=0, envelopes=(), checks=(), attempts=0, next_at=0
                 )
             )
 

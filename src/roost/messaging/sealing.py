@@ -22,6 +22,7 @@ from roost.wire.content import (
     Text,
     decode_content,
     encode_content,
+    frame_check,
 )
 from roost.wire.sizes import ACKNOWLEDGEMENT_SIZE, FRAME_OVERHEAD, MAX_ACKNOWLEDGEMENTS
 
@@ -152,6 +153,7 @@ def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
             session=session.id,
             first=session.next_number,
             envelopes=tuple(envelopes),
+            checks=tuple(frame_check(part) for part in parts),
             next_at=work.now,
         )
     )
@@ -196,7 +198,7 @@ def collect_acknowledgements(work: Work, session: SessionRow, *, room: int = PAR
     due = sorted(due, key=lambda row: row.acknowledge_at)[: min(MAX_ACKNOWLEDGEMENTS, room // ACKNOWLEDGEMENT_SIZE)]
     for row in due:
         work.put(msgspec.structs.replace(row, acknowledge_at=NEVER))
-    return tuple(Acknowledgement(row.id, row.received, row.highest) for row in due)
+    return tuple(Acknowledgement(row.id, row.received, row.highest, row.check) for row in due)
 
 
 def due_acknowledgements(work: Work) -> list[PeerDevice]:

@@ -9,6 +9,7 @@ acknowledges them.
 from __future__ import annotations
 
 import enum
+import hashlib
 from typing import Annotated
 
 import msgspec
@@ -19,6 +20,7 @@ from roost.wire.addresses import Address
 from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, decode_parts, encode
 from roost.wire.identity import Key32, Name, SignedCard, SignedDeviceList
 from roost.wire.sizes import (
+    CHECK_SIZE,
     ENVELOPE_SIZE,
     MAX_ACKNOWLEDGEMENTS,
     MAX_CONTENT,
@@ -308,16 +310,28 @@ def _tag(data: bytes) -> int:
 # --- frames between two devices --------------------------------------------------------------------------------------
 
 
+def frame_check(payload: bytes) -> bytes:
+    """What an acknowledgement repeats of the frame that it names."""
+    return hashlib.sha256(payload).digest()[:CHECK_SIZE]
+
+
 class Acknowledgement(Record, frozen=True):
-    """All frames of the session up to `upto` are stored; `highest` is the highest number seen (a gap if larger)."""
+    """All frames of the session up to `upto` are stored; `highest` is the highest number seen (a gap if larger).
+
+    `check` are the first 8 bytes of the SHA-256 of frame `upto`'s payload, or empty if that frame was given up: a
+    sender put back from an older copy must not take what is said of other frames for its own.
+    """
 
     session: EntryId
     upto: Count32
     highest: Count32
+    check: Annotated[bytes, Meta(max_length=CHECK_SIZE)]
 
     def __post_init__(self) -> None:
         if self.highest < self.upto:
             raise OutOfBounds("an acknowledgement's highest number is below its first gap")
+        if len(self.check) not in (0, CHECK_SIZE):
+            raise OutOfBounds("an acknowledgement's check has 8 bytes")
 
 
 class Frame(Record, frozen=True):

@@ -113,6 +113,7 @@ class SessionRow(Row, frozen=True):
     highest: int = 0
     acknowledge_at: int = NEVER  # when to acknowledge at the latest; NEVER: there is nothing to acknowledge
     invitation: bytes = b""
+    check: bytes = b""  # of frame `received`, for its acknowledgement; empty when that frame was given up
 
 
 class Stash(Row, frozen=True):

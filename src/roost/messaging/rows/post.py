@@ -136,6 +136,7 @@ class Outbox(Row, frozen=True):
     next_at: int = 0
     uploads: int = 0
     problem: str = ""  # the last refusal's code, for people
+    checks: tuple[bytes, ...] = ()  # of each envelope's frame, to compare with its acknowledgement
 
 
 class Upload(Row, frozen=True):

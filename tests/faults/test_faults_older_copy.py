@@ -1,0 +1,123 @@
+"""A profile that is put back from an older copy: it finds out, says so, and nothing is lost on either side.
+
+The danger is silence: numbers are used a second time, the other side takes new messages for old ones, acknowledges the
+old ones, and the new ones end as "delivered" without anybody having seen them.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from roost.crypto import BODY_SIZE, Session
+from roost.errors import CryptoError
+from roost.messaging.records import MessageState, Outbox, PeerDevice, SessionRow
+from tests.messaging.harness import Device, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def friends(world: World) -> tuple[Device, Device]:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    alice.say(bob.account, "before")
+    bob.say(alice.account, "before")
+    world.settle()
+    return alice, bob
+
+
+def put_back(device: Device, copied: dict) -> None:  # type: ignore[type-arg]
+    """The profile is as it was; randomness is not, and time went on."""
+    device.records.rows = copied
+    device.entropy._seed += 1
+
+
+@pytest.mark.parametrize("turns", [0, 1, 6])
+@pytest.mark.parametrize("lost", [1, 5])
+@pytest.mark.parametrize("new", [1, 3, 9])
+def test_what_is_said_afterwards_arrives(friends: tuple[Device, Device], turns: int, lost: int, new: int) -> None:
+    alice, bob = friends
+    world = alice.world
+    copied = copy.copy(alice.records.rows)
+    for _ in range(turns):  # the ratchet turns meanwhile
+        bob.say(alice.account, "turn")
+        world.settle()
+        alice.say(bob.account, "turn")
+        world.settle()
+    for number in range(lost):
+        alice.say(bob.account, f"lost {number}")
+    world.settle()
+    put_back(alice, copied)
+    ids = [alice.say(bob.account, f"new {number}") for number in range(new)]
+    for _ in range(4):
+        world.settle()
+        world.wait(3_600_001)
+    assert [text for text in bob.texts(alice.account) if text.startswith("new")] == [f"new {n}" for n in range(new)]
+    assert {alice.state(id) for id in ids} == {MessageState.DELIVERED}
+    reply = bob.say(alice.account, "I heard you")
+    world.settle()
+    assert alice.texts(bob.account)[-1] == "I heard you"
+    assert bob.state(reply) == MessageState.DELIVERED
+    assert not alice.work().find(Outbox)
+    told = alice.told + bob.told
+    assert ("session_reset", "older_copy") in told or ("session_reset", "") in told
+
+
+def test_an_old_acknowledgement_ends_nothing_new(friends: tuple[Device, Device]) -> None:
+    """The acknowledgement of what the copy has forgotten comes only after more was said than it covers."""
+    alice, bob = friends
+    world = alice.world
+    copied = copy.copy(alice.records.rows)
+    alice.say(bob.account, "lost")
+    alice.send()
+    bob.fetch()
+    world.wait(2_100)
+    bob.send()  # the acknowledgement waits at the host
+    put_back(alice, copied)
+    ids = [alice.say(bob.account, f"new {number}") for number in range(3)]
+    alice.fetch()
+    world.settle()
+    assert bob.texts(alice.account)[-3:] == ["new 0", "new 1", "new 2"]
+    assert {alice.state(id) for id in ids} == {MessageState.DELIVERED}
+    assert ("session_reset", "older_copy") in alice.told
+
+
+def test_a_receiver_that_was_put_back_hears_and_is_heard(friends: tuple[Device, Device]) -> None:
+    alice, bob = friends
+    world = alice.world
+    copied = copy.copy(bob.records.rows)
+    for number in range(5):
+        alice.say(bob.account, f"lost {number}")
+        bob.say(alice.account, f"said {number}")
+        world.settle()
+    put_back(bob, copied)
+    alice.say(bob.account, "are you there?")
+    bob.say(alice.account, "yes")
+    for _ in range(4):
+        world.settle()
+        world.wait(3_600_001)
+    assert "are you there?" in bob.texts(alice.account)
+    assert alice.texts(bob.account).count("yes") == 1
+    assert not alice.work().find(Outbox)
+    assert not bob.work().find(Outbox)
+
+
+def test_no_key_seals_twice(friends: tuple[Device, Device]) -> None:
+    """The same state seals two bodies: header and body of the two share no byte beyond chance, salts differ."""
+    alice, bob = friends
+    peer = alice.work().find(PeerDevice, where={"account": bob.account})[0]
+    state = Session.from_bytes(alice.work().need(SessionRow, peer.session).state)
+    body = bytes(BODY_SIZE)
+    first, second = state.seal(body, alice.entropy)[1], state.seal(body, alice.entropy)[1]
+    assert first[:16] != second[:16]
+    same = sum(a == b for a, b in zip(first, second, strict=True))
+    assert same < 60  # 16 are expected of 4,096
+    other = Session.from_bytes(bob.work().find(SessionRow, where={"account": alice.account})[0].state)
+    after, _ = other.open(first)
+    with pytest.raises(CryptoError):
+        after.open(second)
