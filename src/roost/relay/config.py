@@ -35,7 +35,7 @@ class QuotaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     total_gib: Annotated[float, Meta(gt=0)] = 20.0
     mailbox_envelopes: Positive = 10_000
-    mailbox_blob_gib: Annotated[float, Meta(ge=0)] = 4.0
+    mailbox_blob_gib: Annotated[float, Meta(ge=0)] = 5.0
     request_slots: Annotated[int, Meta(ge=1, le=256)] = 16
     mailbox_idle_days: Annotated[int, Meta(ge=30)] = 180
     connections: Positive = 15_000

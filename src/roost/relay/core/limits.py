@@ -18,7 +18,7 @@ class Limits:
 
     envelope_days: int = 30  # how long an unread envelope waits
     mailbox_envelopes: int = 10_000  # 40 MiB; months of one contact's messages
-    mailbox_blob_bytes: int = 4 * 1024**3  # two files of the largest size
+    mailbox_blob_bytes: int = 5 * 1024**3  # two files of the largest size, padded, and the reserve
     total_bytes: int = 20 * 1024**3  # of the whole relay
     reserve_sixteenths: int = 1  # of each quota, for administrators' puts only
     request_slots: int = 16  # knocks waiting at one invitation
