@@ -155,6 +155,7 @@ class Send(Request[views.SentMessage], frozen=True, kw_only=True):
     key: Annotated[str, Meta(max_length=200)] | None = None
     wait: MessageState | None = None
     wait_timeout_s: Wait = WAIT_S
+    patient: bool = True  # False: do not wait for a relay that cannot be reached, or for a contact who has not accepted
 
 
 class Edit(Request[views.MessageRef], frozen=True, kw_only=True):

@@ -121,6 +121,11 @@ def _to_create(work: Work) -> bool:
     )
 
 
+def on_its_way(work: Work, message: bytes) -> bool:
+    """Whether something of the message can still leave now."""
+    return any(_can_leave(work, row) for row in work.find(r.Outbox, where={"message": message}))
+
+
 def _can_leave(work: Work, row: r.Outbox) -> bool:
     """Whether the row has an address and a key, and has not been refused for a reason that lasts."""
     peer = work.get(r.PeerDevice, row.account, row.device)

@@ -41,7 +41,7 @@ async def send(service: Service, request: o.Send) -> v.SentMessage:
     if message is None:
         message = await _say(service, request, id)
     if request.wait is not None:
-        await _wait(service, message, request.wait, request.wait_timeout_s)
+        await _wait(service, message, request)
         message = engine.look().get(r.Message, id) or message
     shown = showing.message(engine.look(), message)
     return v.SentMessage(id=shown.id, conversation=shown.conversation, state=shown.state, sent_at=shown.sent_at)
@@ -84,17 +84,25 @@ async def _take_files(
     return tuple(attachments), tuple(local)
 
 
-async def _wait(service: Service, message: r.Message, wanted: v.MessageState, timeout_s: float) -> None:
+async def _wait(service: Service, message: r.Message, request: o.Send) -> None:
     """Until the message has come so far, without waiting out a back-off."""
-    engine = service.engine
+    engine, wanted = service.engine, request.wait
+    assert wanted is not None
     engine.network.retry_now()
+    if not request.patient:
+        try:
+            await syncing.connect(engine, request.wait_timeout_s)
+        except SurroundingsError:
+            return
     engine.hurry(everything=True)
 
     def reached() -> bool:
         row = engine.look().get(r.Message, message.id)
-        return row is None or showing.message(engine.look(), row).state.reached(wanted)
+        if row is None or showing.message(engine.look(), row).state.reached(wanted):
+            return True
+        return not request.patient and not syncing.on_its_way(engine.look(), message.id)
 
-    await syncing.until(engine, reached, timeout_s)
+    await syncing.until(engine, reached, request.wait_timeout_s)
 
 
 @handles(o.Edit)

@@ -92,7 +92,9 @@ async def _send(backend: Backend, request: Send) -> SentMessage:
 
     if request.wait is None and not is_agent(backend):
         patience = _SEND_PATIENCE_S + sum(map(_size, request.files)) / _SLOWEST_UPLOAD
-        request = msgspec.structs.replace(request, wait=MessageState.SENT, wait_timeout_s=min(patience, 86_400.0))
+        request = msgspec.structs.replace(
+            request, wait=MessageState.SENT, wait_timeout_s=min(patience, 86_400.0), patient=False
+        )
     return await backend.call(request)
 
 
