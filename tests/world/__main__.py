@@ -50,8 +50,13 @@ def main() -> int:
         for seed, what in pool.imap_unordered(run, seeds, chunksize=4):
             if what:
                 failed.append(seed)
-                print(f"seed {seed}: {what.strip().splitlines()[-1] if what.startswith('Tr') else what.splitlines()[0]}", flush=True)
-    print(f"{arguments.seeds} worlds in {time.monotonic() - started:.1f} s, {len(failed)} failed: {sorted(failed)[:40]}")
+                print(
+                    f"seed {seed}: {what.strip().splitlines()[-1] if what.startswith('Tr') else what.splitlines()[0]}",
+                    flush=True,
+                )
+    print(
+        f"{arguments.seeds} worlds in {time.monotonic() - started:.1f} s, {len(failed)} failed: {sorted(failed)[:40]}"
+    )
     if failed and not arguments.no_shrink:
         print(explain(min(failed), lines=arguments.lines))
     return 1 if failed else 0

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from roost.errors import RoostError
-from roost.messaging import accounts, conversations, devices, identity, requests
+from roost.messaging import accounts, contact_sync, conversations, devices, identity, requests
 from roost.messaging import records as r
 from roost.wire.content import Text
 
@@ -214,7 +214,11 @@ def _restore(world: World, action: Action) -> None:
 
 def _structure(world: World) -> object:
     return tuple(
-        (device.removed, device.look().me.devices.list, *sorted((c.account, c.state) for c in device.look().find(r.Contact)))
+        (
+            device.removed,
+            device.look().me.devices.list,
+            *sorted((c.account, c.state) for c in device.look().find(r.Contact)),
+        )
         for device in world.devices
     )
 
@@ -312,7 +316,7 @@ _ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "block": _with_contact(requests.block),
     "unblock": _with_contact(requests.unblock),
     "remove": _with_contact(requests.remove),
-    "rename": _with_contact(lambda work, account: requests.sync_contact(work, account)),
+    "rename": _with_contact(lambda work, account: contact_sync.sync_contact(work, account)),
     "week": _week,
     "crash": _crash,
     "disk": _disk,

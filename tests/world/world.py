@@ -133,7 +133,9 @@ class World:
         return relays[person % len(relays)]
 
     def _device(self, person: int) -> Device:
-        device = Device(self, f"{chr(97 + person % 26)}{person // 26 or ''}{len(self.people[person]) + 1}", len(self.devices))
+        device = Device(
+            self, f"{chr(97 + person % 26)}{person // 26 or ''}{len(self.people[person]) + 1}", len(self.devices)
+        )
         self._homes[device.name] = self._home(person)
         self.devices.append(device)
         return device

@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import SigningKey
 from roost.errors import CallerError, CryptoError, PeerError
-from roost.messaging import accounts, binding, identity, invitations, mailboxes, outbox, peers, requests
+from roost.messaging import accounts, binding, contact_sync, identity, invitations, mailboxes, outbox, peers, requests
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
@@ -54,9 +54,7 @@ def confirm(work: Work, signed: SignedCard, account: SigningKey) -> PeerDevice:
         if other.card is not None and other.device != peer.device:
             outbox.queue(work, me.account, peer.device, c.encode_content(c.DeviceAnnouncement(other.card)))
     work.put(msgspec.structs.replace(peer, announced=mine.version))
-    for state in (ContactState.ACCEPTED, ContactState.BLOCKED):
-        for contact in work.find(Contact, where={"state": int(state)}):
-            requests.sync_contact(work, contact.account)
+    contact_sync.sync_all(work, peer.device)
     peers.announce_all(work)
     return peer
 
@@ -158,7 +156,7 @@ def announced(work: Work, origin: Origin, contact: Contact, content: c.DeviceAnn
     outbox.hurry(work, origin.account, card.device)
     peers.announce(work, origin.account)
     if fresh and not mine:
-        requests.sync_contact(work, origin.account)
+        contact_sync.sync_contact(work, origin.account)
 
 
 def contact_synced(work: Work, sync: c.ContactSync) -> None:
@@ -166,9 +164,11 @@ def contact_synced(work: Work, sync: c.ContactSync) -> None:
     if sync.account == work.me.account:
         raise PeerError("a contact is never oneself", code="not_allowed")
     state = ContactState(sync.state)
-    if state not in (ContactState.ACCEPTED, ContactState.BLOCKED):
-        raise PeerError("only settled contacts are shared", code="not_allowed")
+    if state == ContactState.SELF:
+        raise PeerError("a contact is never oneself", code="not_allowed")
     known = work.get(Contact, sync.account)
+    if known is not None and state == ContactState.REQUESTED:
+        return  # what this device knows is as new or newer
     base = known or Contact(sync.account, int(state), sync.name, work.now)
     work.put(
         msgspec.structs.replace(

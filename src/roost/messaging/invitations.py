@@ -12,7 +12,7 @@ import msgspec
 
 from roost.crypto import card_keys, open_card, seal_card
 from roost.errors import CallerError, PeerError
-from roost.messaging import identity, mailboxes, outbox, peers
+from roost.messaging import contact_sync, identity, mailboxes, outbox, peers
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -178,5 +178,6 @@ def request_contact(work: Work, signed: SignedCard, greeting: str) -> Contact:
     me = work.me
     knock = ContactRequest(me.about.name, greeting, me.devices, me.device, mailboxes.address_of(work, mailbox))
     outbox.queue(work, card.account, card.device, encode_content(knock), address=card.address)
+    contact_sync.sync_contact(work, card.account)
     work.tell("contact", card.account, card.account, "requested")
     return contact

@@ -137,6 +137,6 @@ def retire(work: Work) -> None:
         peers = work.find(PeerDevice, where={"account": mailbox.account})
         if work.find(StoredFile, where={"mailbox": mailbox.admin, "state": int(FileState.REMOTE)}, limit=1):
             continue
-        moved = all(peer.wrote_to in successors for peer in peers)
+        moved = all(peer.wrote_to in successors for peer in peers if peer.announced)
         if successors and (moved or work.now - mailbox.created_at > ROTATE_AFTER_MS + RETIRE_AFTER_MS):
             drop(work, mailbox)

@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import AgreementSecret, KemSecret, PrekeySecrets
 from roost.errors import CryptoError
-from roost.messaging import identity, mailboxes, outbox
+from roost.messaging import contact_sync, identity, mailboxes, outbox
 from roost.messaging.identity import ForkedDeviceList, StaleDeviceList
 from roost.messaging.records import (
     Contact,
@@ -131,27 +131,25 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
     card, entry = identity.read_card(signed)
     if card.account != account:
         raise CryptoError("the card belongs to another account")
-    if not learn_list(work, account, card.devices):
-        return False
+    learn_list(work, account, card.devices)
     known = work.get(PeerDevice, account, card.device)
-    if account == work.me.account and card.device == work.me.device:
+    if known is None or known.identity != entry.identity:  # not in the newest list, or this very device
         return False
-    if known is not None and known.card_version >= card.version:
+    if known.card is not None and known.card_version >= card.version:
         return False
-    fresh = known is None or known.card is None
-    base = known or PeerDevice(account, card.device, entry.identity)
     work.put(
         msgspec.structs.replace(
-            base, card=signed, card_version=card.version, address=card.address, name=card.name or base.name
+            known, card=signed, card_version=card.version, address=card.address, name=card.name or known.name
         )
     )
-    return fresh
+    return known.card is None
 
 
 def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
     """Take over a device list; devices that it no longer has are forgotten with their sessions.
 
     False when it is older than the known one (nothing changes). A forked one is shown to the person and refused.
+    What is said from now on waits for every device of the list, also while its card has not come.
     """
     contact = work.need(Contact, account)
     try:
@@ -167,7 +165,18 @@ def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
     if account == work.me.account and held != work.me.devices:
         work.put(msgspec.structs.replace(work.me, devices=held))
     forget_missing(work, account, held)
+    _expect_devices(work, account, held)
     return True
+
+
+def _expect_devices(work: Work, account: bytes, held: SignedDeviceList) -> None:
+    me = work.me
+    for entry in identity.entries(held):
+        if entry.signing == me.device or work.get(PeerDevice, account, entry.signing) is not None:
+            continue
+        work.put(PeerDevice(account, entry.signing, entry.identity))
+        if account == me.account:
+            contact_sync.sync_all(work, entry.signing)
 
 
 def forget_missing(work: Work, account: bytes, held: SignedDeviceList) -> None:

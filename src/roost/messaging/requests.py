@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.errors import CallerError, CryptoError
-from roost.messaging import binding, conversations, identity, invitations, mailboxes, outbox, peers
+from roost.messaging import binding, contact_sync, conversations, identity, invitations, mailboxes, outbox, peers
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
@@ -23,7 +23,6 @@ from roost.wire.content import (
     ContactAcceptance,
     ContactRemoved,
     ContactRequest,
-    ContactSync,
     encode_content,
 )
 from roost.wire.links import InvitationKind
@@ -102,7 +101,7 @@ def accept(work: Work, request: Request, alias: str = "") -> Contact:
     invitation = work.get(InvitationRow, request.invitation)
     if invitation is not None and invitation.kind == InvitationKind.ONE_TIME:
         invitations.end(work, invitation, InvitationState.USED)
-    sync_contact(work, request.account)
+    contact_sync.sync_contact(work, request.account)
     work.tell("contact", request.account, request.account, "accepted")
     return contact
 
@@ -132,7 +131,7 @@ def was_accepted(work: Work, origin: Origin, contact: Contact, answer: ContactAc
     binding.learn_and_bind(work, origin, answer.card)
     outbox.hurry(work, origin.account, card.device)
     peers.announce(work, origin.account)
-    sync_contact(work, origin.account)
+    contact_sync.sync_contact(work, origin.account)
     work.tell("contact", origin.account, origin.account, "accepted")
 
 
@@ -146,33 +145,12 @@ def _drop_knocks(work: Work, account: bytes) -> None:
 # --- keeping my other devices in step, and parting -------------------------------------------------------------------
 
 
-def sync_contact(work: Work, account: bytes) -> None:
-    """Tell my other devices what this one knows of a contact."""
-    contact = work.need(Contact, account)
-    if contact.devices is None or contact.state in (ContactState.SELF, ContactState.REQUESTED):
-        return
-    cards = tuple(peer.card for peer in work.find(PeerDevice, where={"account": account}) if peer.card and peer.address)
-    content = encode_content(
-        ContactSync(
-            account,
-            contact.name,
-            contact.alias,
-            contact.state,
-            contact.verified,
-            contact.devices,
-            cards[:8],
-            contact.timer_s,
-        )
-    )
-    outbox.to_mine(work, content)
-
-
 def block(work: Work, account: bytes) -> None:
     """Blocking is deleting the mailbox that they write to."""
     contact = _other(work, account)
     work.put(msgspec.structs.replace(contact, state=ContactState.BLOCKED))
     mailboxes.drop_all(work, account=account)
-    sync_contact(work, account)
+    contact_sync.sync_contact(work, account)
     work.tell("contact", account, account, "blocked")
 
 
@@ -183,7 +161,7 @@ def unblock(work: Work, account: bytes) -> None:
         return
     work.put(msgspec.structs.replace(contact, state=ContactState.ACCEPTED))
     peers.announce(work, account)
-    sync_contact(work, account)
+    contact_sync.sync_contact(work, account)
     work.tell("contact", account, account, "accepted")
 
 

@@ -12,7 +12,7 @@ from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.crypto import account_id, card_keys, safety_number
 from roost.errors import CallerError, Refused, RoostError
-from roost.messaging import accounts, introductions, invitations, requests
+from roost.messaging import accounts, contact_sync, introductions, invitations, requests
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.wire.identity import SignedCard
@@ -175,7 +175,7 @@ def _mark_verified(work: Work, account: bytes, verified: bool) -> r.Contact:
     contact = work.put(
         msgspec.structs.replace(contact, verified=verified, key_changed=contact.key_changed and not verified)
     )
-    requests.sync_contact(work, account)
+    contact_sync.sync_contact(work, account)
     work.tell("contact", account, account, "verified" if verified else "unverified")
     return contact
 
@@ -206,7 +206,7 @@ async def rename(service: Service, request: o.Rename) -> v.ContactChange:
 
     def change(work: Work) -> r.Contact:
         renamed = work.put(msgspec.structs.replace(work.need(r.Contact, contact.account), alias=request.name))
-        requests.sync_contact(work, contact.account)
+        contact_sync.sync_contact(work, contact.account)
         work.tell("contact", contact.account, contact.account, "renamed")
         return renamed
 

@@ -1,0 +1,44 @@
+"""What my other devices are told of contacts: whom this device knows, how, and where their devices are written to."""
+
+from __future__ import annotations
+
+from roost.messaging import outbox
+from roost.messaging.records import Contact, ContactState, PeerDevice
+from roost.messaging.work import Work
+from roost.wire.content import ContactSync, encode_content
+
+
+def sync_contact(work: Work, account: bytes) -> None:
+    """Tell my other devices what this one knows of a contact."""
+    content = _content(work, work.need(Contact, account))
+    if content:
+        outbox.to_mine(work, content)
+
+
+def sync_all(work: Work, device: bytes) -> None:
+    """Tell one other device of mine of all contacts. Before any copy of what I say goes to it: a copy for a
+    conversation that it does not know is dropped."""
+    for contact in work.find(Contact):
+        content = _content(work, contact)
+        if content:
+            outbox.queue(work, work.me.account, device, content)
+
+
+def _content(work: Work, contact: Contact) -> bytes:
+    """Empty when there is nothing to tell."""
+    if contact.devices is None or contact.state == ContactState.SELF:
+        return b""
+    peers = work.find(PeerDevice, where={"account": contact.account})
+    cards = tuple(peer.card for peer in peers if peer.card and peer.address)
+    return encode_content(
+        ContactSync(
+            contact.account,
+            contact.name,
+            contact.alias,
+            contact.state,
+            contact.verified,
+            contact.devices,
+            cards[:8],
+            contact.timer_s,
+        )
+    )
