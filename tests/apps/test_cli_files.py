@@ -31,7 +31,10 @@ def test_files_arrive_as_they_were(friends: tuple[Person, Person], tmp_path: Pat
     target = tmp_path / "other name"
     assert bob.one("save", sent["id"], "--to", str(target))["path"] == str(target)
     assert target.read_bytes() == contents["notes.txt"]
-    assert alice.one("save", sent["id"], "--to", str(target))["size"] == 11  # one's own, too
+    assert alice.refused("save", sent["id"], "--to", str(target))["code"] == "file_exists"
+    target.write_bytes(b"older")
+    assert alice.one("save", sent["id"], "--to", str(target), "--yes")["size"] == 11  # one's own, too
+    assert target.read_bytes() == contents["notes.txt"]
 
 
 def test_a_large_file_without_text(friends: tuple[Person, Person], tmp_path: Path) -> None:

@@ -212,11 +212,15 @@ class Search(Request[views.MessagePage], frozen=True, kw_only=True):
 
 
 class Save(Request[views.SavedFile], frozen=True, kw_only=True):
-    """Fetch an attachment and write it to the path `to`, or into the folder `to` under its own name."""
+    """Fetch an attachment and write it to the path `to`, or into the folder `to` under its own name.
+
+    Raises code `file_exists` unless `replace`.
+    """
 
     id: str
     attachment: Annotated[int, Meta(ge=0, le=31)] = 0
     to: str
+    replace: bool = False
 
 
 class Typing(Request[views.Done], frozen=True, kw_only=True):

@@ -226,7 +226,7 @@ async def save(service: Service, request: o.Save) -> v.SavedFile:
     stored = await fetched_file(service, row.id, request.attachment)
     target = await asyncio.to_thread(_place, Path(request.to), attachment.name)
     ref = FileRef(stored.file, AttachmentKey(stored.file_key), stored.size)
-    await asyncio.to_thread(service.engine.profile.files.export, ref, target)
+    await asyncio.to_thread(service.engine.profile.files.export, ref, target, overwrite=request.replace)
     return v.SavedFile(path=str(target), size=stored.size)
 
 

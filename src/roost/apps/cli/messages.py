@@ -190,14 +190,15 @@ async def _find(backend: Backend, id: str) -> MessageView | None:
 @click.option("--to", required=True, metavar="PATH", help="A file, or a folder that exists.")
 @yes_option
 def save(id: str, attachment: int, to: str, yes: bool) -> None:
-    """Save an attachment of a message."""
+    """Save an attachment of a message. A file that exists is replaced only with --yes, or when you say so."""
     from roost.agent.operations import Save
 
     here = session()
     target = absolute(to)
-    if os.path.isfile(target):
-        here.confirm(f"{target} exists. Replace it?", yes=yes)
-    saved = here.call(Save(id=id, attachment=attachment, to=target))
+    if not yes and here.interactive and os.path.isfile(target):
+        here.confirm(f"{target} exists. Replace it?", yes=False)
+        yes = True
+    saved = here.call(Save(id=id, attachment=attachment, to=target, replace=yes))
     if here.json:
         here.out.line(saved)
     else:
