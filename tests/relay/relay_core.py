@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from roost.crypto import capability_hash
 from roost.relay.core.admission import Admission, Client
 from roost.relay.core.decision import Decision, Deliver, FetchBlob, FetchEntries
-from roost.relay.core.desk import Desk
+from roost.relay.core.desk import Desk, Named
 from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.limits import Limits
 from roost.relay.core.operations import Freed
@@ -90,18 +90,20 @@ class CoreRelay:
         """The answer, refusals too; every request and answer also crosses the wire's encoding."""
         request = decode(Request, encode(request))  # type: ignore[arg-type]
         try:
-            self.load(request)
-            decision = self.desk.decide(request, client or self.client, self.now)
+            decision = self.desk.decide(request, self.load(request), client or self.client, self.now)
         except RefusedRequest as error:
             return error.refusal
         return decode(Response, encode(self.perform(decision)))  # type: ignore[arg-type]
 
-    def load(self, request: Request) -> None:
-        hashes, locator = self.desk.named(request)
-        if locator is not None and self.desk.shelf.card(locator) is None:
-            self.desk.shelf.install_card(locator, self.reader.card(locator))
-        missing = [hash_ for hash_ in hashes if self.desk.shelf.mailbox(hash_) is None]
-        self.desk.install(self.reader.mailboxes(missing))
+    def load(self, request: Request) -> Named:
+        named = self.desk.named(request)
+        if isinstance(named, bytes):
+            if self.desk.shelf.card(named) is None:
+                self.desk.shelf.install_card(named, self.reader.card(named))
+        else:
+            missing = [hash_ for hash_ in named if self.desk.shelf.mailbox(hash_) is None]
+            self.desk.install(self.reader.mailboxes(missing))
+        return named
 
     def perform(self, decision: Decision) -> Response:
         if decision.deliver is not None:

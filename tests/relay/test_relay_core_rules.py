@@ -167,7 +167,9 @@ def test_numbers_are_never_used_twice(relay: CoreRelay) -> None:
     """Also not those of envelopes that were delivered, but lost because the relay died before it committed them."""
     given = relay.ask(Put(A_PUT, envelope("kept")))
     assert isinstance(given, Stored)
-    lost = relay.desk.decide(Put(A_PUT, envelope("lost")), relay.client, relay.now)  # delivered, never committed
+    lost = relay.desk.decide(
+        Put(A_PUT, envelope("lost")), (capability_hash(A_PUT),), relay.client, relay.now
+    )  # delivered, never committed
     assert isinstance(lost.response, Stored)
     relay.crash()
     after = relay.ask(Put(A_PUT, envelope("other")))

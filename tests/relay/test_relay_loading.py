@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 from relay_core import CoreRelay, capability, create, envelope, grant
 
+from roost.relay.core.desk import Named
 from roost.relay.core.operations import CardRow, MailboxRow
 from roost.relay.server.loading import Loader
 from roost.relay.storage import MemoryEngine
@@ -42,9 +43,9 @@ class Bench:
         self.ran: list[Any] = []
 
     def ask(self, request: Request, name: Any = None) -> None:
-        def run() -> None:
+        def run(named: Named) -> None:
             self.ran.append(name)
-            self.relay.perform(self.relay.desk.decide(request, self.relay.client, self.relay.now))
+            self.relay.perform(self.relay.desk.decide(request, named, self.relay.client, self.relay.now))
 
         self.loader.for_request(request, run)
 
@@ -105,12 +106,12 @@ def test_any_order_of_loading_answers_everything_in_line(asked: list[Request], c
     bench = Bench()
     ran: list[int] = []
     for number, request in enumerate(asked):
-        bench.loader.for_request(request, lambda number=number: ran.append(number))  # type: ignore[misc]
+        bench.loader.for_request(request, lambda _, number=number: ran.append(number))  # type: ignore[misc]
         if chance.random() < 0.3 and bench.storage.due:
             bench.storage.due.pop(chance.randrange(len(bench.storage.due)))()
     bench.finish(chance.randrange)
     assert sorted(ran) == list(range(len(asked)))
-    named = [set(bench.relay.desk.named(request)[0]) for request in asked]
+    named = [set(bench.relay.desk.named(request)) for request in asked]
     for position, number in enumerate(ran):
         for later in ran[position + 1 :]:
             assert later > number or not named[later] & named[number]

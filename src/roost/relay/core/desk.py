@@ -14,7 +14,7 @@ from roost.relay.core.admission import Admission, Client
 from roost.relay.core.cards import delete_card, get_card, put_card
 from roost.relay.core.decision import Decision, EndSubscriptions, FetchBlob, FetchEntries
 from roost.relay.core.knocks import KnockNonces
-from roost.relay.core.limits import BLOB_COST, DAY_S, ENTRY_COST, ROW_COST, Limits
+from roost.relay.core.limits import BLOB_COST, DAY_S, ENTRY_COST, HOUR_S, ROW_COST, Limits
 from roost.relay.core.mailbox import Ledger, Mailbox
 from roost.relay.core.operations import (
     ChangeGrantRows,
@@ -57,6 +57,9 @@ from roost.wire.mailbox import (
 )
 from roost.wire.sizes import CARD_SIZE
 
+Named = tuple[bytes, ...] | bytes
+"""What a request is about: the hashes of its capabilities, the one that it shows first, or a card's locator."""
+
 _SWEEP_ROWS = 2_000  # a sweep's step: about 8 MB of envelopes, tens of milliseconds
 
 
@@ -72,16 +75,29 @@ class Desk:
         self._run = run
         self._deleting: set[int] = set()
         self._nonces = nonces
+        self._hour = -1
         self._last_mailbox = totals.last_mailbox
         self._swept: Sweep | None = None
 
     # --- loading ----------------------------------------------------------------------------------------------------
 
-    def named(self, request: Request) -> tuple[tuple[bytes, ...], bytes | None]:
-        """Capability hashes, or the locator, whose mailboxes or card must be loaded before `decide` can answer."""
-        if isinstance(request, PutCard | GetCard | DeleteCard):
-            return (), request.locator
-        return _named(request), None
+    def named(self, request: Request) -> Named:
+        """The mailboxes or the card that must be loaded before `decide` can answer."""
+        match request:
+            case Put() | PutBlob():
+                return (capability_hash(request.put),)
+            case Get() | Subscribe() | GetBlob():
+                return (capability_hash(request.get),)
+            case Trim() | Seal() | Delete():
+                return (capability_hash(request.admin),)
+            case ChangeGrants():
+                return (capability_hash(request.admin), *(grant.capability_hash for grant in request.add))
+            case Create():
+                return tuple(grant.capability_hash for grant in request.grants)
+            case PutCard() | GetCard() | DeleteCard():
+                return request.locator
+            case _:
+                return ()
 
     def install(self, rows: list[MailboxRow]) -> None:
         """Take mailboxes that storage holds. What the last sweep deletes counts as gone, committed or not."""
@@ -97,36 +113,37 @@ class Desk:
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
-    def decide(self, request: Request, client: Client, now: float) -> Decision:
-        """Raises RefusedRequest. `now` in seconds since 1970; the client was paced already."""
+    def decide(self, request: Request, named: Named, client: Client, now: float) -> Decision:
+        """Raises RefusedRequest. `named` is what `named` gave, now loaded; `now` in seconds since 1970; the client was
+        paced already."""
+        if isinstance(named, bytes):
+            return self._card(request, named, client, now)
         today = int(now) // DAY_S
         match request:
             case Put():
-                return self._puts(now).put(self._of(request.put), request)
+                return self._puts(now).put(self._of(named), named[0], request)
             case Trim():
-                return self._trim(self._of(request.admin, Right.ADMIN), request, today)
+                return self._trim(self._of(named, Right.ADMIN), request, today)
             case Get():
-                return self._get(self._of(request.get, Right.GET), request, today)
+                return self._get(self._of(named, Right.GET), request, today)
             case Subscribe():
-                mailbox = self._of(request.get, Right.GET)
+                mailbox = self._of(named, Right.GET)
                 return Decision(Subscribed(mailbox.end), self._touch(mailbox, today), mailbox=mailbox)
             case Create():
                 self.admission.admit_creation(client, request.admission, now)
                 return self._create(request, today)
             case PutBlob():
-                return self._puts(now).put_blob(self._of(request.put), request)
+                return self._puts(now).put_blob(self._of(named), named[0], request)
             case GetBlob():
-                return self._get_blob(self._of(request.get, Right.GET), request, today)
+                return self._get_blob(self._of(named, Right.GET), request, today)
             case Seal():
-                mailbox = self._of(request.admin, Right.ADMIN)
+                mailbox = self._of(named, Right.ADMIN)
                 mailbox.sealed = True
                 return Decision(Done(), (SealMailbox(mailbox.id),), durable=True, mailbox=mailbox)
             case Delete():
-                return self._delete(self._of(request.admin, Right.ADMIN))
+                return self._delete(self._of(named, Right.ADMIN))
             case ChangeGrants():
-                return self._change_grants(self._of(request.admin, Right.ADMIN), request)
-            case PutCard() | GetCard() | DeleteCard():
-                return self._card(request, client, now)
+                return self._change_grants(self._of(named, Right.ADMIN), request)
             case _:
                 raise RefusedRequest(RefusalCode.UNSUPPORTED)
 
@@ -185,13 +202,17 @@ class Desk:
     # --- rules ------------------------------------------------------------------------------------------------------
 
     def _puts(self, now: float) -> PutRules:
-        return PutRules(self.limits, self.ledger, self._nonces.valid(now), int(now) // DAY_S)
+        """The rules of this hour."""
+        hour = int(now) // HOUR_S
+        if hour != self._hour:
+            self._hour = hour
+            self._rules = PutRules(self.limits, self.ledger, self._nonces.valid(now), hour * HOUR_S // DAY_S)
+        return self._rules
 
-    def _of(self, capability: bytes, right: Right | None = None) -> Mailbox:
+    def _of(self, named: tuple[bytes, ...], right: Right | None = None) -> Mailbox:
         """The mailbox of a capability. One answer for all that is wrong with it, so that nothing can be probed."""
-        hash_ = capability_hash(capability)
-        mailbox = self.shelf.mailbox(hash_)
-        if mailbox is None or (right is not None and mailbox.grants[hash_].right != right):
+        mailbox = self.shelf.mailbox(named[0])
+        if mailbox is None or (right is not None and mailbox.grants[named[0]].right != right):
             _denied()
         return mailbox
 
@@ -266,10 +287,10 @@ class Desk:
         end = EndSubscriptions(mailbox.id, frozenset(revoke)) if revoke else None
         return Decision(Done(), (ChangeGrantRows(mailbox.id, add, revoke),), durable=True, mailbox=mailbox, end=end)
 
-    def _card(self, request: PutCard | GetCard | DeleteCard, client: Client, now: float) -> Decision:
-        card = self.shelf.card(request.locator)
+    def _card(self, request: Request, locator: bytes, client: Client, now: float) -> Decision:
+        card = self.shelf.card(locator)
         if card is None:
-            card = self.shelf.install_card(request.locator, None)
+            card = self.shelf.install_card(locator, None)
         match request:
             case GetCard():
                 return get_card(card, int(now))
@@ -279,6 +300,8 @@ class Desk:
                 if card.row is None:  # its writer may always renew a card
                     self.admission.admit_creation(client, request.admission, now)
                 return put_card(card, request, int(now), self.limits, self.ledger)
+            case _:
+                raise RefusedRequest(RefusalCode.UNSUPPORTED)
 
     def _touch(self, mailbox: Mailbox, today: int) -> tuple[TouchMailboxes, ...]:
         """At most one a day: this mailbox is in use."""
@@ -286,23 +309,6 @@ class Desk:
             return ()
         mailbox.used_day = today
         return (TouchMailboxes((mailbox.id,), today),)
-
-
-def _named(request: Request) -> tuple[bytes, ...]:
-    """The hashes of all capabilities that a request names."""
-    match request:
-        case Put() | PutBlob():
-            return (capability_hash(request.put),)
-        case Get() | Subscribe() | GetBlob():
-            return (capability_hash(request.get),)
-        case Trim() | Seal() | Delete():
-            return (capability_hash(request.admin),)
-        case ChangeGrants():
-            return (capability_hash(request.admin), *(grant.capability_hash for grant in request.add))
-        case Create():
-            return tuple(grant.capability_hash for grant in request.grants)
-        case _:
-            return ()
 
 
 def _row(grant: Grant) -> GrantRow:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-_HOUR_S = 3_600
+from roost.relay.core.limits import HOUR_S
+
 _NONCE_SIZE = 16
 
 
@@ -24,7 +25,7 @@ class KnockNonces:
 
     def valid(self, now: float) -> tuple[bytes, ...]:
         """The nonces in force, the newest first."""
-        hour = int(now) // _HOUR_S
+        hour = int(now) // HOUR_S
         if hour != self._hour:
             self._hour = hour
             self._cached = (self._nonce(hour), self._nonce(hour - 1))

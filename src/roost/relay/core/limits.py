@@ -10,6 +10,7 @@ ROW_COST = 512  # what an entry, a card or a mailbox costs on disk beside its by
 ENTRY_COST = ENVELOPE_SIZE + ROW_COST
 BLOB_COST = BLOB_SIZE + ROW_COST
 DAY_S = 86_400
+HOUR_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roost.crypto import capability_hash, envelope_hash, work_strength
+from roost.crypto import envelope_hash, work_strength
 from roost.errors import CryptoError
 from roost.relay.core.decision import Decision, Deliver
 from roost.relay.core.limits import BLOB_COST, ENTRY_COST, Limits
@@ -31,9 +31,10 @@ class PutRules:
     nonces: tuple[bytes, ...]
     today: int
 
-    def put(self, mailbox: Mailbox, request: Put) -> Decision:
-        """Raises RefusedRequest: sealed, unsupported, blobs_missing, work_needed, full, denied."""
-        grant = self._writer(mailbox, request.put)
+    def put(self, mailbox: Mailbox, shown: bytes, request: Put) -> Decision:
+        """`shown` is the capability's hash. Raises RefusedRequest: sealed, unsupported, blobs_missing, work_needed,
+        full, denied."""
+        grant = self._writer(mailbox, shown)
         digest = envelope_hash(request.envelope)
         known = mailbox.number_of(digest)
         if known is not None:
@@ -58,9 +59,9 @@ class PutRules:
             deliver=Deliver(mailbox.id, entry.number, request.envelope),
         )
 
-    def put_blob(self, mailbox: Mailbox, request: PutBlob) -> Decision:
+    def put_blob(self, mailbox: Mailbox, shown: bytes, request: PutBlob) -> Decision:
         """Raises RefusedRequest: sealed, unsupported, full, denied."""
-        grant = self._writer(mailbox, request.put)
+        grant = self._writer(mailbox, shown)
         if mailbox.kind == MailboxKind.REQUEST:
             raise RefusedRequest(RefusalCode.UNSUPPORTED)
         hold = mailbox.holds.get(request.hold)
@@ -85,8 +86,8 @@ class PutRules:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _writer(self, mailbox: Mailbox, capability: bytes) -> GrantRow:
-        grant = mailbox.grants.get(capability_hash(capability))
+    def _writer(self, mailbox: Mailbox, shown: bytes) -> GrantRow:
+        grant = mailbox.grants.get(shown)
         if grant is None or grant.right not in (Right.PUT, Right.ADMIN):
             raise RefusedRequest(RefusalCode.DENIED)
         return grant

@@ -145,6 +145,10 @@ class Link(asyncio.Protocol):
     # --- Peer -------------------------------------------------------------------------------------------------------
 
     @property
+    def closed(self) -> bool:
+        return self._transport.is_closing()
+
+    @property
     def writable(self) -> bool:
         return self._paused_at is None and self._queued < _WRITE_HIGH and not self._transport.is_closing()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from roost.relay.core.desk import Desk
+from roost.relay.core.desk import Desk, Named
 from roost.relay.core.operations import CardRow, MailboxRow
 from roost.relay.storage import Storage
 from roost.wire.mailbox import Request
@@ -34,19 +34,27 @@ class Loader:
         self._lines: dict[Key, deque[_Waiter]] = {}
         self._under_way: set[Key] = set()
 
-    def for_request(self, request: Request, then: Callable[[], None]) -> None:
-        hashes, locator = self._desk.named(request)
-        if locator is not None:
-            key: Key = (locator,)
-            missing: set[Key] = set() if self._desk.shelf.card(locator) is not None else {key}
-            if self._wait([(locator,)], missing, then):
-                self._storage.load_card(locator, lambda row: self._card_came(locator, row))
+    def for_request(self, request: Request, then: Callable[[Named], None]) -> None:
+        """`then` is given what the request names."""
+        named = self._desk.named(request)
+        if isinstance(named, bytes):
+            self._for_card(named, lambda: then(named))
             return
-        absent = [hash_ for hash_ in hashes if self._desk.shelf.mailbox(hash_) is None]
-        fresh = self._wait(tuple(dict.fromkeys(hashes)), set(absent), then)
+        shelf = self._desk.shelf
+        if not self._lines and all(shelf.mailbox(hash_) is not None for hash_ in named):
+            then(named)
+            return
+        absent = [hash_ for hash_ in dict.fromkeys(named) if shelf.mailbox(hash_) is None]
+        fresh = self._wait(tuple(dict.fromkeys(named)), set(absent), lambda: then(named))
         if fresh:
-            wanted = [hash_ for hash_ in dict.fromkeys(absent) if hash_ in fresh]
+            wanted = [hash_ for hash_ in absent if hash_ in fresh]
             self._storage.load(wanted, lambda rows: self._mailboxes_came(wanted, rows))
+
+    def _for_card(self, locator: bytes, then: Callable[[], None]) -> None:
+        key: Key = (locator,)
+        missing: set[Key] = set() if self._desk.shelf.card(locator) is not None else {key}
+        if self._wait([key], missing, then):
+            self._storage.load_card(locator, lambda row: self._card_came(locator, row))
 
     def for_mailbox(self, number: int, then: Callable[[], None]) -> None:
         missing: set[Key] = set() if self._desk.shelf.mailbox_by_id(number) is not None else {number}

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from roost.crypto import capability_hash
 from roost.errors import SurroundingsError
 from roost.relay.core.admission import REQUEST_COST, Client
 from roost.relay.core.decision import Decision, FetchBlob, FetchEntries
-from roost.relay.core.desk import Desk
+from roost.relay.core.desk import Desk, Named
 from roost.relay.core.operations import Freed, Operation, RememberTags
 from roost.relay.core.packets import OpenedPacket, PacketKeys, allowed
 from roost.relay.core.refusal import RefusedRequest
@@ -30,6 +29,7 @@ from roost.wire.mailbox import (
     Entries,
     Entry,
     Forward,
+    Get,
     GetBlob,
     GetInfo,
     Packet,
@@ -45,6 +45,7 @@ from roost.wire.mailbox import (
     SignedInfo,
     Subscribe,
     Subscribed,
+    Trim,
     Unsubscribe,
 )
 
@@ -54,14 +55,17 @@ _MAX_BACKLOG = 64 * 1024**2  # bytes that wait for the disk; beyond that senders
 _BACKLOG_RETRY_MS = 500
 _FULL_RETRY_MS = 60_000
 _FULL_PAUSE_S = 5.0  # after the disk was full: how long nothing is tried that needs more of it
-_BLOB_COST = 4.0  # request units
-_PACKET_COST = 2.0
 
 
 class Peer(Subscriber, Protocol):
     """What the service needs of a link."""
 
     client: Client
+
+    @property
+    def closed(self) -> bool:
+        """The connection is over; nothing may be opened for it any more."""
+        ...
 
 
 class Outgoing(Protocol):
@@ -102,11 +106,12 @@ class Service:
 
     def handle(self, link: Peer, call: int, request: Request, respond: Respond) -> None:
         """A request that came over a link."""
-        now = self._clock()
         client = link.client
         try:
-            client.pace(now, _cost(request))
+            client.pace(self._clock(), _COSTS.get(type(request), REQUEST_COST))
             match request:
+                case Put() | Trim() | Get():  # nearly all that is asked
+                    self._handle_plain(client, request, respond)
                 case Subscribe():
                     if len(link.subscriptions) >= self.desk.limits.subscriptions:
                         raise RefusedRequest(RefusalCode.FULL)
@@ -159,23 +164,24 @@ class Service:
 
     # --- decisions --------------------------------------------------------------------------------------------------
 
-    def _decide(self, client: Client, request: Request, respond: Respond) -> None:
+    def _decide(self, client: Client, request: Request, respond: Respond, named: Named) -> None:
         try:
-            decision = self.desk.decide(request, client, self._clock())
+            decision = self.desk.decide(request, named, client, self._clock())
         except RefusedRequest as error:
             self._refuse(error, client, respond)
             return
         self._perform(decision, respond)
 
-    def _subscribe(self, link: Peer, call: int, request: Subscribe, respond: Respond) -> None:
+    def _subscribe(self, link: Peer, call: int, request: Subscribe, respond: Respond, named: Named) -> None:
         def subscribed(response: Response) -> None:
             respond(response)
-            if isinstance(response, Subscribed) and decision.mailbox is not None:
-                hash_ = capability_hash(request.get)
-                self.deliveries.subscribe(link, call, decision.mailbox.id, hash_, request.after)
+            if isinstance(response, Subscribed) and decision.mailbox is not None and not link.closed:
+                self.deliveries.subscribe(link, call, decision.mailbox.id, shown, request.after)
 
+        assert isinstance(named, tuple)
+        shown = named[0]
         try:
-            decision = self.desk.decide(request, link.client, self._clock())
+            decision = self.desk.decide(request, named, link.client, self._clock())
         except RefusedRequest as error:
             self._refuse(error, link.client, respond)
             return
@@ -287,10 +293,7 @@ class Service:
 _GROWING = Create | Put | PutBlob | PutCard | ChangeGrants
 
 
-def _cost(request: Request) -> float:
-    if isinstance(request, PutBlob | GetBlob):
-        return _BLOB_COST
-    return _PACKET_COST if isinstance(request, Packet | Forward) else REQUEST_COST
+_COSTS: dict[type, float] = {PutBlob: 4.0, GetBlob: 4.0, Packet: 2.0, Forward: 2.0}
 
 
 def _failed(error: SurroundingsError) -> Refusal:

@@ -6,9 +6,9 @@ connection of their own, since in the writer's they would make every thousandth 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,12 @@ class SqliteEngine:
         with mapped_errors():
             connection.execute("BEGIN IMMEDIATE")
             try:
-                for operation in batch:
-                    _APPLY[type(operation)](self, operation)
+                for kind, operations in groupby(batch, type):
+                    if kind is AppendEntry:
+                        self._append(operations)
+                    else:
+                        for operation in operations:
+                            _APPLY[kind](self, operation)
                 connection.execute("COMMIT")
             except BaseException as error:
                 if connection.in_transaction:
@@ -148,19 +152,21 @@ class SqliteEngine:
             [(grant.hash, mailbox, grant.right, grant.limit) for grant in grants],
         )
 
-    def _append(self, operation: AppendEntry) -> None:
-        if operation.dropped:
-            return
-        mailbox, entry = operation.mailbox, operation.entry
-        self._connection.execute(
+    def _append(self, operations: Iterable[Any]) -> None:
+        entries, needs = [], []
+        for operation in operations:
+            if operation.dropped:
+                continue
+            mailbox, entry = operation.mailbox, operation.entry
+            head = (mailbox, entry.number, entry.day, entry.writer, entry.work, entry.hash)
+            entries.append((*head, operation.envelope))
+            needs += [(mailbox, entry.number, hold) for hold in entry.holds]
+        self._connection.executemany(
             "INSERT INTO entries (mailbox, number, day, writer, work, hash, envelope) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (mailbox, entry.number, entry.day, entry.writer, entry.work, entry.hash, operation.envelope),
+            entries,
         )
-        if entry.holds:
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO needs (mailbox, number, hold) VALUES (?, ?, ?)",
-                [(mailbox, entry.number, hold) for hold in entry.holds],
-            )
+        if needs:
+            self._connection.executemany("INSERT OR IGNORE INTO needs (mailbox, number, hold) VALUES (?, ?, ?)", needs)
 
     def _trim(self, operation: TrimEntries) -> None:
         mailbox, upto = operation.mailbox, operation.upto
@@ -304,7 +310,6 @@ class SqliteEngine:
 
 _APPLY: dict[type, Callable[[SqliteEngine, Any], None]] = {
     CreateMailbox: SqliteEngine._create,
-    AppendEntry: SqliteEngine._append,
     TrimEntries: SqliteEngine._trim,
     RemoveEntry: SqliteEngine._remove,
     SealMailbox: SqliteEngine._seal,

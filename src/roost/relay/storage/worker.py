@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from roost.errors import SurroundingsError
@@ -73,33 +74,32 @@ class _Submission:
         return bool(self.operations) and all(isinstance(operation, FREEING) for operation in self.operations)
 
 
+_END = object()
+
+
 class _Jobs:
     """A queue from the event loop to one thread, which takes all that waits at once."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Any] = deque()
-        self._wake = threading.Semaphore(0)
-        self._closed = False
-
-    def put(self, job: Any) -> None:
-        self._waiting.append(job)
-        self._wake.release()
+        self._waiting: SimpleQueue[Any] = SimpleQueue()
+        self.put = self._waiting.put
+        self._ended = False
 
     def close(self) -> None:
-        self._closed = True
-        self._wake.release()
+        self._waiting.put(_END)
 
     def take(self, limit: int) -> list[Any] | None:
         """Waits for at least one job; None when the queue was closed and is empty."""
-        while True:
-            taken: list[Any] = []
-            while self._waiting and len(taken) < limit:
-                taken.append(self._waiting.popleft())
-            if taken:
-                return taken
-            if self._closed:
-                return None
-            self._wake.acquire()
+        if self._ended:
+            return None
+        taken = [self._waiting.get()]
+        with suppress(Empty):
+            while len(taken) < limit:
+                taken.append(self._waiting.get_nowait())
+        if taken[-1] is _END:  # nothing comes after it
+            self._ended = True
+            taken.pop()
+        return taken or None
 
 
 class ThreadedStorage:
@@ -127,7 +127,7 @@ class ThreadedStorage:
     # --- on the event loop ------------------------------------------------------------------------------------------
 
     def submit(self, operations: Sequence[Operation], done: Done) -> None:
-        size = sum(_size(operation) for operation in operations)
+        size = sum(map(_size, operations))
         self.backlog += size
         self._writes.put(_Submission(tuple(operations), done, size, self._generation))
 
