@@ -13,7 +13,7 @@ import pytest
 from relay_process import launch, running
 
 from roost.network import connect_relay
-from roost.relay import BadConfig, load_config
+from roost.relay import BadConfig, Ready, load_config
 from roost.relay.config import public_endpoint, split_listen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,3 +146,9 @@ def test_standard_output_is_the_callers_and_errors_are_few(tmp_path: Path) -> No
     assert process.returncode == 0
     assert out == ""
     assert [line.rpartition(":")[2] for line in errors.splitlines()] == ["ready", "stopping", "stopped"]
+
+
+def test_settings_and_readiness_print_no_secret(tmp_path: Path) -> None:
+    config = load_config(None, data=tmp_path, access="open sesame")
+    assert "sesame" not in repr(config)
+    assert "roost-relay" not in repr(Ready("roost-relay://…", "127.0.0.1:1"))

@@ -75,6 +75,10 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             public_endpoint(self.public_url)
         self.networks()
 
+    def __repr__(self) -> str:
+        """Without the access secret."""
+        return f"RelayConfig(data={str(self.data)!r}, listen={self.listen!r})"
+
     def networks(self) -> tuple[IpNetwork, ...]:
         """The private networks that packets may be forwarded into."""
         try:

@@ -16,7 +16,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from secrets import randbelow
@@ -57,7 +57,7 @@ class Ready:
     """The relay accepts links. `link` is what clients are given, with the access secret if there is one; `listen` is
     the real HOST:PORT."""
 
-    link: str
+    link: str = field(repr=False)
     listen: str
 
 
@@ -226,12 +226,18 @@ class _Relay:
             if abs(now - upkept_at) >= _UPKEEP_S:
                 upkept_at = now
                 self._forwarder.close_idle()
-                if rotate_packet_keys(self._directory, self._packets, self._entropy, now, self._forget):
-                    self._statement.renew(self._tls.key_hash, now)
+                self._rotate(now)
             if abs(now - self._swept_at) >= _SWEEP_S:
                 self._swept_at = now
                 self._service.sweep()
             await asyncio.sleep(_CHECK_S)
+
+    def _rotate(self, now: float) -> None:
+        try:
+            if rotate_packet_keys(self._directory, self._packets, self._entropy, now, self._forget):
+                self._statement.renew(self._tls.key_hash, now)
+        except SurroundingsError as error:  # a full disk, most likely; the next minute may find room
+            _log.warning("packet key not renewed: %s", error.message)
 
     def _forget(self, period: int) -> None:
         self._service.submit((ForgetTags(period),))
