@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 # A Welcome with the tree of 5,000 members of the hybrid suite takes about 14 MB; nothing honest is larger.
 MAX_MESSAGE_SIZE: Final = 32 * 1024 * 1024
+# As many nodes as the largest tree has (tree.py); an item takes at least one byte, so an attacker pays little for one.
+MAX_ITEMS: Final = 1 << 17
 _ONE_BYTE: Final = 1 << 6
 _TWO_BYTES: Final = 1 << 14
 _FOUR_BYTES: Final = 1 << 30
@@ -137,6 +139,8 @@ class Reader:
         outer, self._end = self._end, self.position + length
         items: list[T] = []
         while self.position < self._end:
+            if len(items) == MAX_ITEMS:
+                raise TooLarge("a vector has too many items")
             items.append(read(self))
         self._end = outer
         return tuple(items)
