@@ -65,6 +65,7 @@ def test_listen_without_an_agent_and_what_was_missed(friends: tuple[Person, Pers
     bob.one("sync")
     with bob.listening() as heard:
         assert heard.until(lambda event: event["type"] == "message")["text"] == "missed"
+        assert bob.texts("Alice") == ["missed"]  # who listens lets other commands in
         alice.one("send", "Bob", "live")
         assert heard.until(lambda event: event["type"] == "message")["text"] == "live"
         assert heard.end(signal.SIGTERM) == 0

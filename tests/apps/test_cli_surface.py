@@ -160,7 +160,7 @@ def _breaking(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (ZeroDivisionError("secret"), "internal"),
         (OSError(28, "No space left"), "disk_full"),
-        (PermissionError(13, "denied", "/some/where"), "not_permitted"),
+        (PermissionError(13, "denied", "/some/where"), "no_permission"),
         (KeyboardInterrupt(), "interrupted"),
         (ExceptionGroup("several", [SurroundingsError("One.", code="one"), ValueError()]), "one"),
     ],

@@ -27,26 +27,35 @@ Passphrase = str | Callable[[], str] | None
 
 
 @asynccontextmanager
-async def open_backend(folder: Path, passphrase: Passphrase = None) -> AsyncIterator[Backend]:
+async def open_backend(folder: Path, passphrase: Passphrase = None, *, share: bool = False) -> AsyncIterator[Backend]:
     """A backend for the profile in `folder`, closed at the end of the context.
 
-    `passphrase` is asked for only where this process opens the profile and it needs one.
+    `passphrase` is asked for only where this process opens the profile and it needs one. `share`: this process then
+    lets others in, as an agent does; for whoever holds the profile for long, such as `roost listen` or a bot.
 
     Raises:
         CallerError: `no_profile`, `passphrase_needed`, `wrong_passphrase`.
         SurroundingsError: `profile_busy` and whatever else keeps a profile from opening.
     """
     async with AsyncExitStack() as stack:
-        yield await find_agent(folder) or await _own(stack, folder, passphrase)
+        yield await find_agent(folder) or await _own(stack, folder, passphrase, share=share)
 
 
-async def _own(stack: AsyncExitStack, folder: Path, passphrase: Passphrase) -> Backend:
+async def _own(stack: AsyncExitStack, folder: Path, passphrase: Passphrase, *, share: bool) -> Backend:
     """A service in this process; or, where another process holds the profile and turns out to be an agent, that one."""
     from roost.agent.service import Service
 
     typed = unlock(folder, passphrase)
-    agent: Backend | None = await _agent_in_the_way(folder)
-    return agent if agent is not None else await stack.enter_async_context(Service.open(folder, typed))
+    agent = await _agent_in_the_way(folder)
+    if agent is not None:
+        return agent
+    service = await stack.enter_async_context(Service.open(folder, typed))
+    if share:
+        from roost.agent.api.server import serve
+        from roost.agent.attachments import ProfileFiles
+
+        await stack.enter_async_context(serve(service, folder, files=ProfileFiles(service)))
+    return service
 
 
 async def _agent_in_the_way(folder: Path) -> Client | None:

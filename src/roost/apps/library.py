@@ -25,6 +25,7 @@ from roost.agent import operations as ask
 from roost.agent import views
 from roost.agent.events import Event, MessageEvent, RequestEvent
 from roost.agent.operations import Backend, Request
+from roost.errors import RoostError
 
 R = TypeVar("R")
 Duration = timedelta | int | None
@@ -99,7 +100,15 @@ class ContactRequest:
         return self.data.greeting
 
     async def accept(self, name: str | None = None) -> views.NamedContact:
-        return await self._me.accept(self.id, name)
+        """Accepting what was accepted already changes nothing: an event may come again after a crash."""
+        try:
+            return await self._me.accept(self.id, name)
+        except RoostError as error:
+            known = {person.contact: person for person in await self._me.contacts()}
+            asker = known.get(self.data.contact)
+            if error.code != "unknown_request" or asker is None or asker.state is not views.ContactState.ACCEPTED:
+                raise
+            return views.NamedContact(contact=asker.contact, name=asker.name)
 
     async def decline(self) -> None:
         await self._me.call(ask.Decline(id=self.id))
@@ -218,11 +227,15 @@ class Me:
 
 @asynccontextmanager
 async def open(
-    profile: str | Path | None = None, passphrase: str | Callable[[], str] | None = None
+    profile: str | Path | None = None,
+    passphrase: str | Callable[[], str] | None = None,
+    *,
+    share: bool = True,
 ) -> AsyncIterator[Me]:
     """`Me` for the profile in a folder; None takes ROOST_PROFILE or the platform's data folder.
 
-    `passphrase` None takes ROOST_PASSPHRASE. Raises roost.RoostError: `no_profile`, `passphrase_needed`,
+    `passphrase` None takes ROOST_PASSPHRASE. Where no agent runs, this process holds the profile; `share` lets commands
+    and other programs in meanwhile, as an agent would. Raises roost.RoostError: `no_profile`, `passphrase_needed`,
     `wrong_passphrase`, `profile_busy`…
     """
     from roost.agent.connect import open_backend
@@ -230,7 +243,7 @@ async def open(
 
     folder = Path(_absolute(default_profile() if profile is None else profile))
     typed = passphrase if passphrase is not None else os.environ.get("ROOST_PASSPHRASE") or None
-    async with open_backend(folder, typed) as backend:
+    async with open_backend(folder, typed, share=share) as backend:
         yield Me(backend, await backend.call(ask.WhoAmI()))
 
 

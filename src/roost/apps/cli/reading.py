@@ -87,7 +87,7 @@ def listen(from_now: bool) -> None:
     """
     here = session()
     with suppress(KeyboardInterrupt):
-        here.run(lambda backend: _listen(here, backend, from_now=from_now))
+        here.run(lambda backend: _listen(here, backend, from_now=from_now), share=True)
 
 
 async def _listen(here: Session, backend: Backend, *, from_now: bool) -> None:

@@ -151,7 +151,7 @@ def explain(error: BaseException) -> RoostError:
         return SurroundingsError("The disk is full.", code="disk_full", hint="Make room and repeat the command.")
     if isinstance(error, PermissionError):
         return SurroundingsError(
-            f"Not allowed: {error.filename}", code="not_permitted", hint="Check its owner and rights."
+            f"Not allowed: {error.filename}", code="no_permission", hint="Check its owner and rights."
         )
     return RoostError(
         f"Something went wrong that should not ({type(error).__name__}).",

@@ -52,15 +52,18 @@ class Session:
         """Carry out one operation, with a spinner for a person when it takes over a second."""
         return self.run(lambda backend: backend.call(request))
 
-    def run(self, work: Callable[[Backend], Awaitable[T]]) -> T:
-        """Open the profile (or ask its agent), do `work`, close it. Ctrl-C ends `work` cleanly."""
-        return asyncio.run(self._work(work))
+    def run(self, work: Callable[[Backend], Awaitable[T]], *, share: bool = False) -> T:
+        """Open the profile (or ask its agent), do `work`, close it. Ctrl-C ends `work` cleanly.
 
-    async def _work(self, work: Callable[[Backend], Awaitable[T]]) -> T:
+        `share` lets other commands in while this one holds the profile.
+        """
+        return asyncio.run(self._work(work, share))
+
+    async def _work(self, work: Callable[[Backend], Awaitable[T]], share: bool) -> T:
         from roost.agent.connect import open_backend
         from roost.apps.cli.progress import watched
 
-        async with open_backend(self.profile, self.passphrase) as backend:
+        async with open_backend(self.profile, self.passphrase, share=share) as backend:
             if self.json or not sys.stderr.isatty():
                 return await work(backend)
             return await watched(backend, work(backend))
