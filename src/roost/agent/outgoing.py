@@ -53,7 +53,7 @@ LOOK_AT = 256  # rows that are looked at for what is due; the rest has its turn 
 IN_FLIGHT = 128  # rows on their way to one relay
 KNOCK_TRIES = 3
 MAX_WORK_BITS = 30  # about a quarter of an hour here; more is a refusal
-ACK_RETRY_MS = 30_000
+ACK_RETRY_MS = 10_000
 
 
 class Outgoing:
@@ -280,12 +280,15 @@ class Outgoing:
     # --- acknowledgements and what is not kept ------------------------------------------------------------------------
 
     async def _acknowledge(self, peer: PeerDevice) -> None:
-        if not await self.put_bare(peer, b"", ephemeral=False):
-            self._engine.step(sealing.acknowledge_later, peer, ACK_RETRY_MS)
+        again_at = self._engine.now_ms + ACK_RETRY_MS
+        if await self.put_bare(peer, again_at=again_at):
+            self._engine.step(sealing.acknowledgement_put, peer, again_at)
 
-    async def put_bare(self, peer: PeerDevice, payload: bytes, *, ephemeral: bool) -> bool:
+    async def put_bare(
+        self, peer: PeerDevice, payload: bytes = b"", *, ephemeral: bool = False, again_at: int = NEVER
+    ) -> bool:
         """Seal one envelope outside the order and put it; False when it did not arrive."""
-        envelope = self._engine.step(sealing.seal_bare, peer, payload)
+        envelope = self._engine.step(sealing.seal_bare, peer, payload, again_at=again_at)
         address = peer.address
         if envelope is None or address is None:
             return False

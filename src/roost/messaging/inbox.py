@@ -14,7 +14,6 @@ from roost.errors import CryptoError, PeerError
 from roost.messaging import contents, outbox, peers, sealing
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
-    NEVER,
     Contact,
     ContactState,
     OwnMailbox,
@@ -236,9 +235,9 @@ def _note_writer(work: Work, session: SessionRow, mailbox: OwnMailbox) -> None:
 def _acknowledge_soon(work: Work, session: SessionRow) -> None:
     """Within two seconds, at random: an instant answer would single out who writes to whom (DESIGN section 6)."""
     current = work.need(SessionRow, session.id)
-    if current.acknowledge_at == NEVER:
+    if current.acknowledge_at > work.now + ACKNOWLEDGE_WITHIN_MS:
         pause = int.from_bytes(work.entropy.bytes(4), "big") % ACKNOWLEDGE_WITHIN_MS
-        work.put(msgspec.structs.replace(current, acknowledge_at=work.now + pause + 1))
+        work.put(msgspec.structs.replace(current, acknowledge_at=work.now + pause + 1, acknowledge_tries=0))
 
 
 def _acknowledge_again(work: Work, mailbox: OwnMailbox) -> None:

@@ -30,6 +30,7 @@ PART_SIZE = BODY_SIZE - padding.OVERHEAD - FRAME_OVERHEAD
 WINDOW = 512  # frames of a session that may be unacknowledged: a receiver stashes no more than twice as many
 MAX_SESSIONS = 4  # kept for one device, so that sessions begun at once or in flight still open
 DEVICE_ROWS = 64  # rows sealed in one step
+ACKNOWLEDGE_TRIES = 8  # of one bare acknowledgement
 
 
 def local_identity(me: Me, account: bytes | None = None) -> LocalIdentity:
@@ -188,8 +189,10 @@ def _final_content(work: Work, row: Outbox) -> bytes:
 # --- acknowledgements ------------------------------------------------------------------------------------------------
 
 
-def collect_acknowledgements(work: Work, session: SessionRow, *, room: int = PART_SIZE) -> tuple[Acknowledgement, ...]:
-    """What is due to the device behind `session`, as much as a frame holds and `room` bytes do; marked as said."""
+def collect_acknowledgements(
+    work: Work, session: SessionRow, *, room: int = PART_SIZE, again_at: int = NEVER
+) -> tuple[Acknowledgement, ...]:
+    """What is due to the device behind `session`, as much as a frame holds and `room` bytes do; next due `again_at`."""
     due = [
         row
         for row in work.find(SessionRow, where={"account": session.account, "device": session.device})
@@ -197,8 +200,17 @@ def collect_acknowledgements(work: Work, session: SessionRow, *, room: int = PAR
     ]
     due = sorted(due, key=lambda row: row.acknowledge_at)[: min(MAX_ACKNOWLEDGEMENTS, room // ACKNOWLEDGEMENT_SIZE)]
     for row in due:
-        work.put(msgspec.structs.replace(row, acknowledge_at=NEVER))
+        work.put(_said(work, row, again_at))
     return tuple(Acknowledgement(row.id, row.received, row.highest, row.check) for row in due)
+
+
+def _said(work: Work, row: SessionRow, again_at: int) -> SessionRow:
+    """Again with growing pauses, and not for ever: each time takes a key of the session's, and a device that misses it
+    puts what it sent once more; then it is said anew."""
+    if again_at == NEVER or row.acknowledge_tries == ACKNOWLEDGE_TRIES:
+        return msgspec.structs.replace(row, acknowledge_at=NEVER, acknowledge_tries=0)
+    later = work.now + (again_at - work.now) * 2**row.acknowledge_tries
+    return msgspec.structs.replace(row, acknowledge_at=later, acknowledge_tries=row.acknowledge_tries + 1)
 
 
 def due_acknowledgements(work: Work) -> list[PeerDevice]:
@@ -213,12 +225,16 @@ def due_acknowledgements(work: Work) -> list[PeerDevice]:
     return list(found.values())
 
 
-def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"") -> bytes | None:
-    """One envelope outside the order: the acknowledgements that are due, and what nobody needs to keep (typing)."""
+def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"", *, again_at: int = NEVER) -> bytes | None:
+    """One envelope outside the order: the acknowledgements that are due, or what nobody needs to keep (typing).
+
+    The acknowledgements are due again `again_at` unless `acknowledgement_put` says before that they are at their host:
+    whoever dies in between says them again.
+    """
     session = sending_session(work, peer)
     if session is None:
         return None
-    acknowledgements = collect_acknowledgements(work, session, room=PART_SIZE - len(payload))
+    acknowledgements = () if payload else collect_acknowledgements(work, session, again_at=again_at)
     session = work.need(SessionRow, session.id)
     frame = Frame(
         0, _floor(work, session), 0, 1 if payload else 0, payload, acknowledgements, not work.me.delivery_receipts
@@ -228,8 +244,8 @@ def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"") -> bytes | Non
     return envelope
 
 
-def acknowledge_later(work: Work, peer: PeerDevice, pause_ms: int) -> None:
-    """A bare acknowledgement could not be put: say it again."""
+def acknowledgement_put(work: Work, peer: PeerDevice, again_at: int) -> None:
+    """What `seal_bare` sealed with `again_at` is at its host."""
     for session in work.find(SessionRow, where={"account": peer.account, "device": peer.device}):
-        if session.received and session.acknowledge_at == NEVER:
-            work.put(msgspec.structs.replace(session, acknowledge_at=work.now + pause_ms))
+        if again_at <= session.acknowledge_at < NEVER:
+            work.put(msgspec.structs.replace(session, acknowledge_at=NEVER))
