@@ -257,7 +257,7 @@ class BrokenEngine(MemoryEngine):
         raise StorageBroken("broken")
 
 
-async def test_a_broken_engine_is_told_once_and_every_submission_fails() -> None:
+async def test_a_broken_engine_is_told_and_every_submission_fails() -> None:
     told: list[SurroundingsError] = []
     storage = ThreadedStorage(BrokenEngine(), told.append)
     outcomes = Outcomes()

@@ -103,7 +103,7 @@ class _Jobs:
 
 
 class ThreadedStorage:
-    """`Storage` over an embedded engine, with threads. `broken` is called once when the engine cannot go on."""
+    """`Storage` over an embedded engine, with threads. `broken` is called when the engine cannot go on."""
 
     def __init__(self, engine: Engine, broken: Callable[[SurroundingsError], None]) -> None:
         self._engine = engine
@@ -192,9 +192,9 @@ class ThreadedStorage:
             freed, ended = self._commit([submission for submission in batch if submission.error is None])
             if any(submission.error is not None for submission in batch):
                 failed = max(submission.generation for submission in batch)
-            self._post(self._committed, batch, freed)
             if ended is not None:
                 self._post(self._broken, ended)
+            self._post(self._committed, batch, freed)
             written += sum(submission.size for submission in batch)
             if written > _CHECKPOINT_BYTES:
                 written = 0
