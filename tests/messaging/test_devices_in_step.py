@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from roost.errors import CallerError
+from roost.messaging import conversations, requests, sealing
 from roost.messaging.records import Contact, ContactState, Outbox, PeerDevice
 from roost.wire.links import InvitationKind
 from tests.messaging.harness import World
@@ -56,3 +58,57 @@ def test_what_is_said_before_acceptance_stands_on_my_other_devices(world: World)
     assert sorted(bob.texts(alice.account)) == ["early", "from my phone"]
     assert second.work().need(Contact, bob.account).state == ContactState.ACCEPTED
     assert not any(device.work().find(Outbox) for device in (alice, second, bob))
+
+
+def test_who_was_forgotten_is_found_again_by_all_devices(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    alice2, bob2 = world.second_device(alice, "Alice's phone"), world.second_device(bob, "Bob's phone")
+    for device in (alice, alice2, bob, bob2):
+        device.say((bob if device in (alice, alice2) else alice).account, "before")
+    world.settle()
+    alice2.do(requests.remove, bob.account)
+    world.settle()
+    bob2.say(alice.account, "are you there?")
+    alice2.add(bob.invite())
+    world.settle()
+    bob.accept_all()
+    world.settle()
+    alice.say(bob.account, "back again")
+    world.wait(2 * 3_600_000)
+    world.settle()
+    for device in (alice, alice2):
+        assert sorted(device.texts(bob.account)) == ["are you there?", "back again"]
+    for device in (bob, bob2):
+        assert device.texts(alice.account)[-1] == "back again"
+        assert not device.work().find(Outbox)
+
+
+def test_nothing_is_changed_for_somebody_who_is_blocked(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    id = alice.say(bob.account, "hello")
+    world.settle()
+    alice.do(requests.block, bob.account)
+    with pytest.raises(CallerError):
+        alice.do(conversations.edit, id, "changed")
+    with pytest.raises(CallerError):
+        alice.do(conversations.delete_for_all, id)
+    world.settle()
+    assert not alice.work().find(Outbox)
+
+
+def test_an_acknowledgement_that_nobody_takes_is_not_said_for_ever(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    bob.say(alice.account, "one")
+    bob.send()
+    alice.fetch()
+    (peer,) = alice.work().find(PeerDevice)
+    said = 0
+    for _ in range(100):
+        world.wait(3_600_000)
+        if alice.do(sealing.due_acknowledgements):
+            alice.do(sealing.seal_bare, peer, again_at=world.now + 10_000)
+            said += 1
+    assert 3 < said < 12

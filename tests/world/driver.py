@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .world import World
 
 HOUR_MS = 3_600_000
-ACK_RETRY_MS = 30_000
+ACK_RETRY_MS = 10_000
 Answer = Callable[[Response | None], None]  # None: unreachable
 
 
@@ -301,14 +301,15 @@ class Device:
         self.call(("knock", put.envelope), address.relay, worked, done)
 
     def _acknowledge(self, name: object, peer: r.PeerDevice) -> None:
-        envelope = self.step(sealing.seal_bare, peer)
+        again_at = self.now + ACK_RETRY_MS
+        envelope = self.step(sealing.seal_bare, peer, again_at=again_at)
         if envelope is None or peer.address is None:
             return
         self.world.leaves(self, envelope)
 
         def done(answer: Response | None) -> None:
-            if answer is None or isinstance(answer, Refusal):
-                self.step(sealing.acknowledge_later, peer, ACK_RETRY_MS)
+            if answer is not None and not isinstance(answer, Refusal):
+                self.step(sealing.acknowledgement_put, peer, again_at)
 
         self.call(name, peer.address.relay, Put(peer.address.put, envelope), done)
 

@@ -11,21 +11,18 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from roost.crypto import AnswerKey, Entropy, PacketPublic, PacketSecret, max_request, seal_packet
-from roost.relay.core.admission import Admission, Client
-from roost.relay.core.decision import Decision, FetchEntries
-from roost.relay.core.desk import Desk
-from roost.relay.core.knocks import KnockNonces
+from roost.crypto import AnswerKey, Entropy, PacketPublic, PacketSecret, capability_hash, max_request, seal_packet
+from roost.relay.core.admission import Client
 from roost.relay.core.limits import Limits
 from roost.relay.core.operations import FREEING, Freed, Operation
 from roost.relay.core.packets import PacketKeys, TagSet, WeeklyKey, allowed
-from roost.relay.core.refusal import RefusedRequest
 from roost.relay.storage import memory
 from roost.relay.storage.engine import StorageFull
 from roost.wire.addresses import RelayAddress
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import Entries, Entry, Get, Refusal, RefusalCode, Request, Response
 from roost.wire.sizes import ENVELOPE_SIZE, PACKET_LARGE, PACKET_SMALL
+from tests.relay.relay_core import CoreRelay
 
 LIMITS = Limits(
     work_bits=2,
@@ -43,6 +40,10 @@ class Engine(memory.MemoryEngine):
     """The memory engine without the copy before each batch; nothing in a batch fails but for a full disk."""
 
     full = False
+    clock: Callable[[], int]
+
+    def begin_run(self, at_least: int = 0) -> int:
+        return super().begin_run(max(at_least, self.clock() // 1000))
 
     def apply(self, batch: Sequence[Operation]) -> Freed:
         if self.full and any(not isinstance(operation, FREEING) for operation in batch):
@@ -78,6 +79,7 @@ class Relay:
         self.name, self._entropy, self._clock, self._rng = name, entropy, clock, rng
         self.address = RelayAddress(f"{name}.example", 443, entropy.bytes(32))
         self.engine = Engine()
+        self.engine.clock = clock
         self.lies: Lies | None = None
         self.delivered_only = False  # the next envelope is delivered, and the relay dies before it is durable
         self.life = 0
@@ -92,17 +94,11 @@ class Relay:
         """All that is not in the engine is gone, every connection too."""
         self.life += 1
         self.delivered_only = False
-        self.desk = Desk(
-            self.engine.begin_run(),
-            self.engine.totals(),
-            self._limits,
-            Admission(None),
-            KnockNonces(self._entropy.bytes(32)),
-        )
+        self._core = CoreRelay(self.engine, self._limits, now=self.now_s)
 
     def set_full(self, *, mailboxes: bool = False, disk: bool = False) -> None:
         self._limits = replace(LIMITS, mailbox_envelopes=FULL_MAILBOX) if mailboxes else LIMITS
-        self.desk.limits = self._limits
+        self._core.desk.limits = self._limits
         self.engine.full = disk
 
     def restore(self, backup: object) -> None:
@@ -117,34 +113,18 @@ class Relay:
 
     def ask(self, request: Request, client: Client) -> Response:
         """The answer; everything crosses the wire's encoding."""
-        request = decode(Request, encode(request))  # type: ignore[arg-type]
-        try:
-            hashes, locator = self.desk.missing(request)
-            if locator is not None:
-                self.desk.shelf.install_card(locator, self.engine.card(locator))
-            elif hashes:
-                self.desk.install(self.engine.mailboxes(hashes))
-            decision = self.desk.decide(request, client, self.now_s)
-        except RefusedRequest as error:
-            return error.refusal
-        answer: Response = decode(Response, encode(self._perform(decision)))  # type: ignore[arg-type]
+        self._core.now = self.now_s
+        answer = self._core.ask(request, client)
+        self._core.delivered.clear()
         if isinstance(answer, Entries) and isinstance(request, Get):
             self.served[request.get] = answer.entries[-1].number if answer.entries else request.after
             return self._told(answer)
         return answer
 
-    def _perform(self, decision: Decision) -> Response:
-        try:
-            self.engine.apply(decision.operations)
-        except StorageFull:
-            self.desk.start_over()
-            self.desk.recount(self.engine.totals())
-            return Refusal(RefusalCode.FULL)
-        self.desk.settled(decision)
-        if isinstance(decision.fetch, FetchEntries):
-            found = dict(self.engine.envelopes(decision.fetch.mailbox, decision.fetch.numbers))
-            return Entries(tuple(Entry(n, found[n]) for n in sorted(found)), decision.fetch.more)
-        return decision.response
+    def next_number(self, put: bytes) -> int:
+        """The number that the next envelope of the mailbox behind a put capability would get; 0: no such mailbox."""
+        mailbox = self._core.desk.shelf.mailbox(capability_hash(put))
+        return mailbox.top + 1 if mailbox is not None else 0
 
     # --- lies ---------------------------------------------------------------------------------------------------------
 

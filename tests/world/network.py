@@ -118,9 +118,9 @@ class Network:
     def _delivered_only(self, relay: Relay, put: Put) -> None:
         """The relay hands an envelope to its live reader and dies before it is durable."""
         owner = self.owners.get(capability_hash(put.put))
-        mailbox = relay.desk.shelf.mailbox(capability_hash(put.put))
-        if owner is not None and mailbox is not None and owner.running:
-            self._world.pushed(owner, put.put, mailbox.top + 1, put.envelope)
+        number = relay.next_number(put.put)
+        if owner is not None and number and owner.running:
+            self._world.pushed(owner, put.put, number, put.envelope)
         self._world.log(f"{relay.name} dies between delivering and storing")
         relay.crash()
         self._world.everybody_wakes()

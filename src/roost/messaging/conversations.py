@@ -21,6 +21,7 @@ from roost.wire import content as c
 from roost.wire.sizes import MAX_TEXT
 
 RECEIPT_IDS = 500
+EDITS_KEPT = 20  # former texts of one message
 
 
 class UnknownMessage(CallerError):
@@ -136,6 +137,7 @@ def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Me
         raise CallerError("This message cannot be edited.", code="not_editable")
     if len(text.encode()) > MAX_TEXT:
         raise CallerError("This message is too long.", code="too_long")
+    writable(work, message.conversation)
     change = c.Edit(id, text, spans)
     apply_edit(work, message, change, work.now)
     outbox.fan_out(work, message.conversation, c.encode_content(change))
@@ -144,6 +146,7 @@ def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Me
 
 def delete_for_all(work: Work, id: bytes) -> None:
     message = _mine(work, id)
+    writable(work, message.conversation)
     apply_deletion(work, message)
     outbox.fan_out(work, message.conversation, c.encode_content(c.Deletion(id)))
 
@@ -211,10 +214,21 @@ def apply_edit(work: Work, message: Message, edit: c.Edit, at: int) -> None:
             content=c.encode_content(changed),
             text=searchable(changed),
             edited_at=max(at, 1),
-            edits=(*message.edits, content.text),
+            edits=_kept((*message.edits, content.text)),
         )
     )
     work.tell("edit", message.id, message.conversation)
+
+
+def _kept(edits: tuple[str, ...]) -> tuple[str, ...]:
+    """The latest former texts, within bounds: a contact who edits for ever must not fill the disk."""
+    kept, size = [], 0
+    for text in reversed(edits[-EDITS_KEPT:]):
+        size += len(text)
+        if kept and size > MAX_TEXT:
+            break
+        kept.append(text)
+    return tuple(reversed(kept))
 
 
 def apply_deletion(work: Work, message: Message) -> None:

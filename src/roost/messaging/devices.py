@@ -181,8 +181,13 @@ def contact_synced(work: Work, sync: c.ContactSync) -> None:
         )
     )
     peers.learn_list(work, sync.account, sync.devices)
+    before = {peer.device: peer for peer in work.find(PeerDevice, where={"account": sync.account})}
     for card in sync.cards:
         peers.learn_card(work, sync.account, card)
+    for peer in work.find(PeerDevice, where={"account": sync.account}):
+        earlier = before.get(peer.device)
+        if earlier is not None and earlier.address is not None and earlier.address != peer.address:
+            peers.start_over(work, peer)  # where it was written to is gone, and it may not know this device any more
     if state == ContactState.BLOCKED:
         mailboxes.drop_all(work, account=sync.account)
     else:

@@ -139,7 +139,12 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
         return False
     work.put(
         msgspec.structs.replace(
-            known, card=signed, card_version=card.version, address=card.address, name=card.name or known.name
+            known,
+            card=signed,
+            card_version=card.version,
+            address=card.address,
+            name=card.name or known.name,
+            announced=known.announced if known.address == card.address else 0,  # it may have forgotten us in between
         )
     )
     return known.card is None
@@ -204,6 +209,14 @@ def forget_session(work: Work, session: SessionRow) -> None:
     for stash in work.find(Stash, where={"session": session.id}):
         work.delete(stash)
     work.delete(session)
+
+
+def start_over(work: Work, peer: PeerDevice) -> PeerDevice:
+    """The device has forgotten all that we shared: keep what waits for it, and seal it anew."""
+    for session in work.find(SessionRow, where={"account": peer.account, "device": peer.device}):
+        forget_session(work, session)
+    outbox.requeue(work, peer.account, peer.device)
+    return work.put(msgspec.structs.replace(peer, session=b"", announced=0))
 
 
 def forget_account(work: Work, account: bytes) -> None:

@@ -87,9 +87,12 @@ def accept(work: Work, request: Request, alias: str = "") -> Contact:
         )
     )
     _drop_knocks(work, request.account)
+    for old in work.find(PeerDevice, where={"account": request.account}):  # who asks again had forgotten me
+        work.put(msgspec.structs.replace(peers.start_over(work, old), card=None, card_version=0, address=None))
     peers.learn_list(work, request.account, request.devices)
-    old = work.get(PeerDevice, request.account, request.device)
-    peer = old or PeerDevice(request.account, request.device, request.identity)
+    peer = work.get(PeerDevice, request.account, request.device) or PeerDevice(
+        request.account, request.device, request.identity
+    )
     peer = work.put(msgspec.structs.replace(peer, address=request.address, session=request.session))
     session = work.need(SessionRow, request.session)
     work.put(msgspec.structs.replace(session, device=request.device))
