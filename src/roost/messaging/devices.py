@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import SigningKey
 from roost.errors import CallerError, CryptoError, PeerError
-from roost.messaging import accounts, binding, contact_sync, identity, invitations, mailboxes, outbox, peers, requests
+from roost.messaging import accounts, binding, contact_sync, identity, invitations, mailboxes, outbox, peers
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
