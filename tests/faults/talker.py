@@ -1,7 +1,7 @@
 """One side of an exchange, as a process: `python -m tests.faults.talker PROFILE CONTACT COUNT [PAUSE_S]`.
 
 Says COUNT numbered messages, some with a file, going on where an earlier process was killed, and prints `done` once all
-of them are delivered and all of the other side's are here, files included. It then stays, so that the other side can end.
+of them are delivered and all of the other side's are here, files included. Then it stays, for the other side to end.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ devices in messaging.devices. Raised PeerErrors drop the entry (messaging.inbox)
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from roost.errors import PeerError
@@ -109,15 +111,16 @@ def _among_mine(work: Work, origin: Origin, entry: c.Entry, content: c.Content |
 
 
 def _shown(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, content: _SHOWN) -> None:
-    if work.get(Message, entry.id) is not None:
-        raise NotAllowed("the message id is taken")
     mine = origin.account == work.me.account
+    id = _own_place(work, entry) if mine else entry.id
+    if work.get(Message, id) is not None:
+        raise NotAllowed("the message id is taken")
     text = content if isinstance(content, c.Text) else None
     expire_s = text.expire_s if text else 0
     message = conversations.add_message(
         work,
         Message(
-            id=entry.id,
+            id=id,
             conversation=conversation,
             author=origin.account,
             device=origin.device,
@@ -138,9 +141,25 @@ def _shown(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, cont
     for orphan in sorted(work.find(Orphan, where={"target": message.id}), key=lambda orphan: orphan.sent_at):
         work.delete(orphan)
         late = c.decode_content(orphan.content)
-        if isinstance(late, _ABOUT_A_MESSAGE):
+        if isinstance(late, _ABOUT_A_MESSAGE) and _may_change(work, late, orphan.account, message):
             _change(work, message.id, orphan.account, orphan.sent_at, late)
     work.tell("message", message.id, conversation)
+
+
+def _own_place(work: Work, entry: c.Entry) -> bytes:
+    """The id of what I said on another device. A contact who learned it there may have used it here first: nobody may
+    keep my own words from me by that, so they get another."""
+    held = work.get(Message, entry.id)
+    if held is None or held.author == work.me.account:
+        return entry.id
+    return hashlib.sha256(b"taken message id" + entry.id).digest()[: len(entry.id)]
+
+
+def _may_change(work: Work, content: _ABOUT_A_MESSAGE, author: bytes, message: Message) -> bool:
+    """Whether what came before its message was its author's to say; else only that is dropped, not the message."""
+    if isinstance(content, c.Edit | c.Deletion):
+        return message.author == author
+    return author in (message.conversation, work.me.account)
 
 
 def _without_pointers(content: _SHOWN) -> bytes:

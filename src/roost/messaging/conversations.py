@@ -55,10 +55,6 @@ def say(
     if existing is not None:
         return existing
     contact = writable(work, account)
-    if len(text.text.encode()) > MAX_TEXT:
-        raise CallerError(
-            "This message is too long.", code="too_long", hint=f"Send more than {MAX_TEXT} bytes as a file."
-        )
     if not text.text and not text.attachments:
         raise CallerError("There is nothing to send.", code="empty_message")
     if text.reply_to is not None:
@@ -91,6 +87,18 @@ def say(
     )
     work.tell("sent", id, account)
     return message
+
+
+def check_text(text: str) -> None:
+    """Raises CallerError `too_long`, `not_text`."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise CallerError("This is not text.", code="not_text", hint="Send it as a file.") from error
+    if size > MAX_TEXT:
+        raise CallerError(
+            "This message is too long.", code="too_long", hint=f"Send more than {MAX_TEXT} bytes as a file."
+        )
 
 
 def _count(work: Work, contact: Contact) -> int:
@@ -135,8 +143,7 @@ def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Me
     message = _mine(work, id)
     if message.deleted or not isinstance(c.decode_content(message.content), c.Text):
         raise CallerError("This message cannot be edited.", code="not_editable")
-    if len(text.encode()) > MAX_TEXT:
-        raise CallerError("This message is too long.", code="too_long")
+    check_text(text)
     writable(work, message.conversation)
     change = c.Edit(id, text, spans)
     apply_edit(work, message, change, work.now)
