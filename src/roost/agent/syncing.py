@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
 LOOK_AGAIN_S = 0.25
+PRESS_S = 1.0
 _PASSING = frozenset({"", RefusalCode.SLOW_DOWN, RefusalCode.WORK_NEEDED, RefusalCode.BLOBS_MISSING})
 
 
@@ -28,6 +29,19 @@ async def until(engine: Engine, reached: Callable[[], bool], timeout_s: float) -
         if left <= 0:
             return False
         await engine.changed(min(left, LOOK_AGAIN_S))
+    return True
+
+
+async def pressing(engine: Engine, reached: Callable[[], bool], timeout_s: float) -> bool:
+    """As `until`, while no back-off is waited out: what could not be reached is tried again every PRESS_S."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while not await until(engine, reached, min(max(deadline - loop.time(), 0.0), PRESS_S)):
+        if loop.time() >= deadline:
+            return False
+        if not all(engine.network.reachable(row.relay) for row in engine.look().find(r.OwnRelay)):
+            engine.network.retry_now()
+        engine.hurry()
     return True
 
 
