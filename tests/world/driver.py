@@ -147,6 +147,8 @@ class Device:
 
     def wake(self, after: int = 1) -> None:
         moment = self.world.time.now + after
+        if not self.running:
+            return
         if not self._wake_at or moment < self._wake_at:
             self._wake_at = moment
             self.world.time.at(moment, partial(self._woken, self.life, moment))
