@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,3 +70,21 @@ def test_a_second_relay_of_ones_own(friends: tuple[Person, Person], relay: Relay
     alice.until(lambda: alice.texts("Bob") == ["found you"])
     assert alice.refused("relays", "remove", "nowhere.example")
     assert alice.refused("relays", "remove", other_relay.listen)  # the last one
+
+
+def test_who_waits_does_not_wait_out_a_back_off(
+    make_relay: Callable[..., Relay], make_person: Callable[..., Person], befriend: Callable[[Person, Person], None]
+) -> None:
+    relay = make_relay()
+    alice, bob = make_person("Alice", relay), make_person("Bob", relay)
+    befriend(bob, alice)
+    with alice.agent():
+        relay.stop()
+        time.sleep(8)  # long enough for pauses to have grown
+        back = threading.Timer(4, relay.start)
+        back.start()
+        began = time.monotonic()
+        assert alice.one("send", "Bob", "still here?", "--wait", "sent")["state"] == "sent"
+        assert time.monotonic() - began < 15
+        back.join()
+        assert alice.refused("send", "Bob", "read it", "--wait", "read", "--timeout", "0.5")["code"] == "not_reached"

@@ -217,3 +217,12 @@ def test_asking_an_agent_needs_no_heavy_imports() -> None:
     assert loaded & {"aiohttp", "asyncio", "rich", "apsw", "cryptography", "segno", "keyring"} == set()
     loaded = _imported("import roost.agent.connect, roost.apps.cli.people")
     assert loaded & {"aiohttp", "websockets", "apsw", "cryptography", "rich"} == set()
+
+
+def test_the_documented_codes_exist() -> None:
+    root_folder = Path(__file__).resolve().parent.parent.parent
+    section = (root_folder / "docs" / "cli.md").read_text().partition("## Codes of errors")[2]
+    code = "".join(path.read_text() for path in (root_folder / "src" / "roost").rglob("*.py"))
+    documented = {word for line in section.splitlines() for word in line.split("`")[1::2] if word.isidentifier()}
+    assert len(documented) > 40
+    assert [word for word in sorted(documented) if f'"{word}"' not in code] == []
