@@ -1,0 +1,77 @@
+import { lazy, Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from "react";
+import type { HostState } from "./api/types";
+import { Chat } from "./chat/Chat";
+import { useT } from "./i18n/i18n";
+import { AddPerson } from "./people/AddPerson";
+import { ConversationList } from "./people/ConversationList";
+import { RoutePanel } from "./people/RoutePanel";
+import { useAutoLock, useNotifications, useTitle } from "./state/attention";
+import { useRoost } from "./state/roost";
+import { useStore } from "./state/store";
+import { useShortcuts } from "./ui/shortcuts";
+import { Button } from "./ui/controls";
+
+const Settings = lazy(() => import("./settings/Settings"));
+
+/** The messenger: the list, the conversation, and what is opened over them. */
+export function App({ host, onLock }: { host: HostState; onLock: (() => void) | null }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [open, setOpen] = useState<{ id: string; target: string | null } | null>(null);
+  const [dialog, setDialog] = useState<"add" | "settings" | null>(null);
+  const [panel, setPanel] = useState(false);
+  const search = useRef<HTMLInputElement>(null);
+  const conversations = useStore(roost.conversations);
+  const conversation = open === null ? undefined : conversations.get(open.id);
+  const show = useCallback((id: string, target?: string) => setOpen({ id, target: target ?? null }), []);
+  useTitle();
+  useNotifications(open?.id ?? null, show);
+  useAutoLock(onLock);
+  useShortcuts({
+    search: () => search.current?.focus(),
+    add: () => setDialog("add"),
+    settings: () => setDialog("settings"),
+    panel: () => setPanel((shown) => !shown),
+    lock: () => onLock?.(),
+    close: () => { if (dialog === null && !panel) setOpen(null); else setPanel(false); },
+  });
+  useEffect(() => {
+    if (open !== null && conversations.size > 0 && conversation === undefined) {
+      const timer = window.setTimeout(() => setOpen(null), 1500);
+      return () => window.clearTimeout(timer);
+    }
+    return undefined;
+  }, [open, conversations, conversation]);
+
+  return (
+    <div className={conversation ? "app chatting" : "app"}>
+      <ConversationList open={open?.id ?? null} onOpen={show} onAdd={() => setDialog("add")} onSettings={() => setDialog("settings")} onLock={onLock} search={search} />
+      <main className="main">
+        {conversation ? (
+          <Chat key={conversation.id} conversation={conversation} target={open?.target ?? null} panel={panel} onPanel={setPanel} onBack={() => setOpen(null)} />
+        ) : (
+          <Welcome onAdd={() => setDialog("add")} />
+        )}
+      </main>
+      {conversation && panel && <RoutePanel conversation={conversation} onClose={() => setPanel(false)} />}
+      {dialog === "add" && <AddPerson onClose={() => setDialog(null)} onAdded={show} />}
+      {dialog === "settings" && <Suspense fallback={<p className="visually-hidden">{t("common.wait")}</p>}><Settings host={host} onClose={() => setDialog(null)} /></Suspense>}
+    </div>
+  );
+}
+
+function Welcome({ onAdd }: { onAdd: () => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const conversations = useStore(roost.conversations);
+  const loaded = useStore(roost.loaded);
+  if (!loaded) return <div className="welcome" aria-busy="true" />;
+  return (
+    <div className="welcome">
+      <img src="/icon.svg" alt="" width="72" height="72" />
+      <h2>{t(conversations.size === 0 ? "welcome.first" : "welcome.choose")}</h2>
+      <p className="hint">{t("welcome.private")}</p>
+      {conversations.size === 0 && <Button kind="primary" onPress={onAdd}>{t("add.title")}</Button>}
+    </div>
+  );
+}

@@ -1,0 +1,226 @@
+// What the agent answers (docs/api.md, GET /openapi.json), as far as the app uses it. Times are RFC 3339 text.
+
+export type MessageState = "queued" | "sent" | "delivered" | "read" | "received";
+export type NetworkKind = "central" | "federated" | "onion" | "direct";
+export type ContactState = "requested" | "accepted" | "blocked";
+
+export interface Attachment {
+  name: string;
+  size: number;
+  type: string;
+  number: number;
+  stored: boolean;
+  voice_note: boolean;
+}
+
+export interface Message {
+  id: string;
+  conversation: string;
+  from: string;
+  text: string;
+  sent_at: string;
+  received_at: string;
+  state: MessageState;
+  edited: boolean;
+  deleted: boolean;
+  reactions: Record<string, string[]>;
+  attachments: Attachment[];
+  reply_to: string | null;
+  network: NetworkKind;
+  expires_at: string | null;
+  unknown: boolean;
+}
+
+export interface Conversation {
+  id: string;
+  name: string;
+  state: ContactState;
+  verified: boolean;
+  network: NetworkKind;
+  key_changed: boolean;
+  own_name: string;
+  status: string;
+  picture: string;
+  unread: number;
+  waiting: number;
+  timer_s: number;
+  pinned: boolean;
+  archived: boolean;
+  muted_until: string | null;
+  draft: string;
+  last: Message | null;
+  first_unread: string;
+}
+
+export interface HistoryPage {
+  messages: Message[];
+  earlier: boolean;
+  later: boolean;
+  replied: Message[];
+}
+
+export interface Identity {
+  account: string;
+  device: string;
+  name: string;
+  relays: string[];
+  device_name: string;
+  status: string;
+}
+
+export interface RelayState {
+  link_host: string;
+  reachable: boolean;
+  reason: string;
+}
+
+export interface Status {
+  connected: boolean;
+  waiting: number;
+  relays: RelayState[];
+  requests: number;
+  unread: number;
+}
+
+export interface ContactRequest {
+  id: string;
+  name: string;
+  greeting: string;
+  contact: string;
+  received_at: string;
+  warning: string;
+}
+
+export interface InvitationView {
+  id: string;
+  link: string;
+  kind: "one-time" | "reusable";
+  created_at: string;
+  expires_at: string | null;
+  uses: number;
+}
+
+export interface SentMessage {
+  id: string;
+  conversation: string;
+  state: MessageState;
+  sent_at: string | null;
+}
+
+export interface MessageDetails {
+  message: Message;
+  edits: string[];
+  edited_at: string | null;
+  waiting: { name: string; stored: boolean; attempts: number; problem: string }[];
+}
+
+export interface Hop {
+  party: string;
+  name: string;
+  reachable: boolean | null;
+}
+
+export interface RouteView {
+  conversation: string;
+  network: NetworkKind;
+  hops: Hop[];
+  exposure: { party: string; sees: string[]; hidden: string[] }[];
+  facts: Record<string, string>;
+  choices: NetworkKind[];
+}
+
+export interface StorageView {
+  database: number;
+  files: number;
+  conversations: { id: string; name: string; messages: number; files: number; bytes: number }[];
+}
+
+export interface HostState {
+  state: "none" | "locked" | "open";
+  protection: "" | "passphrase" | "keyring" | "none";
+  folder: string;
+  keyring: boolean;
+}
+
+export interface Relay {
+  host: string;
+  reachable: boolean;
+  primary: boolean;
+}
+
+interface About {
+  id: string;
+  conversation: string;
+  from: string;
+}
+
+export type RoostEvent =
+  | ({ type: "message" } & Message)
+  | ({ type: "request" } & ContactRequest)
+  | ({ type: "receipt"; state: MessageState; at: string } & About)
+  | ({ type: "reaction"; emoji: string; reactions: Record<string, string[]> } & About)
+  | ({ type: "edit"; text: string } & About)
+  | ({ type: "delete"; expired: boolean } & About)
+  | { type: "typing"; conversation: string; from: string; active: boolean }
+  | { type: "contact"; contact: string; name: string; state: ContactState; change: string; timer_s: number; link: string }
+  | { type: "connection"; host: string; reachable: boolean; reason: string }
+  | { type: "device"; device: string; change: string }
+  | { type: "transfer"; id: string; number: number; name: string; incoming: boolean; done: number; total: number }
+  | { type: "warning"; code: string; message: string; conversation: string };
+
+/** Each operation: what it takes and what it answers. */
+export interface Operations {
+  whoami: [Record<string, never>, Identity];
+  status: [Record<string, never>, Status];
+  conversations: [Record<string, never>, Conversation[]];
+  history: [
+    { conversation: string; before?: string; after?: string; around?: string; at?: string; limit?: number },
+    HistoryPage,
+  ];
+  arrange: [
+    { conversation: string; pinned?: boolean; archived?: boolean; mute_s?: number; draft?: string },
+    Conversation,
+  ];
+  details: [{ id: string }, MessageDetails];
+  forward: [{ id: string; to: string }, SentMessage];
+  show: [{ id: string }, Message];
+  send: [{ conversation: string; text?: string; files?: string[]; reply_to?: string; key?: string }, SentMessage];
+  edit: [{ id: string; text: string }, { id: string }];
+  "delete-message": [{ id: string; everyone?: boolean }, { id: string }];
+  react: [{ id: string; emoji: string }, { id: string }];
+  "mark-read": [{ conversation: string; upto?: string }, { ok: boolean }];
+  search: [{ words: string; limit?: number }, { messages: Message[]; more: boolean }];
+  typing: [{ conversation: string; active: boolean }, { ok: boolean }];
+  timer: [{ conversation: string; seconds: number }, { seconds: number }];
+  clear: [{ conversation: string }, { messages: number }];
+  export: [{ conversation: string; to: string }, { path: string; messages: number; files: number }];
+  invite: [{ one_time?: boolean; expire_s?: number }, InvitationView];
+  invitations: [Record<string, never>, InvitationView[]];
+  revoke: [{ invitation: string }, InvitationView];
+  add: [{ link: string; greeting?: string }, { contact: string; name: string }];
+  requests: [Record<string, never>, ContactRequest[]];
+  accept: [{ id: string; name?: string }, { contact: string; name: string }];
+  decline: [{ id: string }, { contact: string }];
+  introduce: [{ first: string; second: string }, { ok: boolean }];
+  verify: [{ conversation: string; confirm?: boolean }, { safety_number: string; verified: boolean }];
+  block: [{ contact: string }, { ok: boolean }];
+  unblock: [{ contact: string }, { ok: boolean }];
+  rename: [{ contact: string; name: string }, { ok: boolean }];
+  "delete-contact": [{ contact: string }, { ok: boolean }];
+  route: [{ conversation: string }, RouteView];
+  qr: [{ text: string }, { rows: string[] }];
+  "get-preferences": [Record<string, never>, { values: Record<string, string> }];
+  "set-preference": [{ name: string; value: string }, { values: Record<string, string> }];
+  storage: [Record<string, never>, StorageView];
+  privacy: [{ read_receipts?: boolean }, { read_receipts: boolean }];
+  about: [{ name?: string; status?: string; picture?: string }, { name: string; status: string; picture: boolean }];
+  passphrase: [{ old?: string; new?: string; protection?: string }, { protection: string }];
+  "relays-list": [Record<string, never>, Relay[]];
+  "relays-add": [{ link: string }, Relay];
+  "relays-remove": [{ host: string }, Relay];
+  profile: [Record<string, never>, HostState];
+  "profile-create": [{ name: string; relay?: string; protection: string; passphrase?: string }, HostState];
+  "profile-unlock": [{ passphrase?: string }, HostState];
+  "profile-lock": [Record<string, never>, HostState];
+  "upload-drop": [{ paths: string[] }, { ok: boolean }];
+}

@@ -1,0 +1,131 @@
+import { memo, type ReactNode } from "react";
+import type { Attachment, Message } from "../api/types";
+import { useLanguage, useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { Icon } from "../ui/icons";
+import { Markup } from "../ui/Markup";
+import { cleanName, cleanText } from "../ui/text";
+import { clock, full } from "../ui/times";
+import { Attachments } from "./Attachments";
+import { Marks } from "./Marks";
+import { MessageMenu, type MessageActions } from "./MessageMenu";
+
+interface Props {
+  message: Message;
+  replied: Message | undefined;
+  first: boolean;
+  find: string;
+  flash: boolean;
+  selected: boolean | null;
+  actions: MessageActions;
+  onJump: (id: string) => void;
+  onView: (message: Message, file: Attachment) => void;
+}
+
+export const Bubble = memo(function Bubble(props: Props): ReactNode {
+  const { message, first, flash, selected, actions } = props;
+  const mine = message.from === "me";
+  const classes = ["message", mine ? "mine" : "theirs", first ? "first" : "", flash ? "flash" : "", selected ? "selected" : ""];
+  return (
+    <div className={classes.join(" ")} data-id={message.id}>
+      {selected !== null && (
+        <input
+          type="checkbox"
+          className="pick"
+          checked={selected}
+          onChange={() => actions.select(message)}
+          aria-label={cleanText(message.text).slice(0, 60)}
+        />
+      )}
+      <div className="bubble-line">
+        <Content {...props} />
+        {!message.deleted && selected === null && <MessageMenu message={message} actions={actions} />}
+      </div>
+      <Reactions message={message} onReact={(emoji) => actions.react(message, emoji)} />
+    </div>
+  );
+});
+
+function Content({ message, replied, find, onJump, onView }: Props): ReactNode {
+  const t = useT();
+  const roost = useRoost();
+  const only = message.text === "" && message.attachments.length > 0;
+  return (
+    <div className={only ? "bubble bare" : "bubble"}>
+      <span className="visually-hidden">{t("message.from", { name: cleanName(roost.nameOf(message.from)) })}</span>
+      {message.reply_to !== null && <Quote message={replied} onJump={() => message.reply_to !== null && onJump(message.reply_to)} />}
+      {message.attachments.length > 0 && <Attachments message={message} onView={(file) => onView(message, file)} />}
+      {message.deleted ? (
+        <p className="gone">{t("message.deleted")}</p>
+      ) : (
+        message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} find={find} /></div>
+      )}
+      <Foot message={message} />
+    </div>
+  );
+}
+
+function bigEmoji(text: string): boolean {
+  return text.length <= 24 && /^(\p{Extended_Pictographic}|\p{Emoji_Component}|\s)+$/u.test(text) && /\p{Extended_Pictographic}/u.test(text);
+}
+
+function Foot({ message }: { message: Message }): ReactNode {
+  const t = useT();
+  const language = useLanguage();
+  return (
+    <span className="foot">
+      {message.expires_at !== null && <Icon name="timer" size={13} />}
+      {message.edited && <span>{t("message.edited")}</span>}
+      <time dateTime={message.sent_at} title={full(message.sent_at, language)}>{clock(message.sent_at, language)}</time>
+      {message.from === "me" && <Marks state={message.state} />}
+    </span>
+  );
+}
+
+export function Quote({ message, onJump }: { message: Message | undefined; onJump?: () => void }): ReactNode {
+  const t = useT();
+  const roost = useRoost();
+  const text = message === undefined ? t("message.unavailable") : summary(message, t("message.deleted"));
+  return (
+    <button type="button" className="quote" onClick={onJump} disabled={message === undefined || !onJump}>
+      {message && <bdi className="quote-name">{cleanName(roost.nameOf(message.from))}</bdi>}
+      <span className="quote-text" dir="auto">{text}</span>
+    </button>
+  );
+}
+
+/** A message on one line. */
+export function summary(message: Message, deleted: string): string {
+  if (message.deleted) return deleted;
+  const text = cleanText(message.text).replace(/\s+/gu, " ").slice(0, 200);
+  return text || message.attachments.map((file) => cleanName(file.name)).join(", ");
+}
+
+function Reactions({ message, onReact }: { message: Message; onReact: (emoji: string) => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const rows = Object.entries(message.reactions);
+  if (rows.length === 0) return null;
+  return (
+    <div className="reactions">
+      {rows.map(([emoji, who]) => {
+        const mine = who.includes("me");
+        const names = who.map((id) => cleanName(roost.nameOf(id))).join(", ");
+        return (
+          <button
+            type="button"
+            key={emoji}
+            className={mine ? "reaction mine" : "reaction"}
+            aria-pressed={mine}
+            aria-label={t("reaction.by", { emoji, names })}
+            title={names}
+            onClick={() => onReact(mine ? "" : emoji)}
+          >
+            <span aria-hidden="true">{[...emoji].slice(0, 8).join("")}</span>
+            {who.length > 1 && <span aria-hidden="true">{who.length}</span>}
+          </button>
+        );
+      })}
+    </div>
+  );
+}

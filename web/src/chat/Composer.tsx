@@ -1,0 +1,206 @@
+import { useEffect, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent, type ReactNode } from "react";
+import { Button, Dialog, DialogTrigger, Popover } from "react-aria-components";
+import type { Conversation, Message } from "../api/types";
+import { useLanguage, useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
+import { IconButton } from "../ui/controls";
+import { EmojiGrid } from "../ui/EmojiGrid";
+import { Icon } from "../ui/icons";
+import { cleanName, fileSize } from "../ui/text";
+import { Quote } from "./Bubble";
+import { useRecorder } from "./recorder";
+
+interface Props {
+  conversation: Conversation;
+  replyTo: Message | null;
+  editing: Message | null;
+  files: File[];
+  onFiles: (files: File[]) => void;
+  onDone: () => void;
+  onEditLast: () => void;
+}
+
+const TYPING_EVERY_MS = 3000;
+const DRAFT_AFTER_MS = 500;
+
+export function Composer(props: Props): ReactNode {
+  const { conversation, replyTo, editing, files, onFiles, onDone, onEditLast } = props;
+  const roost = useRoost();
+  const t = useT();
+  const { enterSends } = useStore(roost.preferences.choices);
+  const [text, setText] = useState(conversation.draft);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const typedAt = useRef(0);
+  const [emoji, setEmoji] = useState(false);
+  const recorder = useRecorder((file) => void roost.outgoing.send(conversation.id, "", null, [file], false));
+  useDraft(conversation.id, text, editing !== null);
+  useGrow(area, text);
+
+  useEffect(() => {
+    if (editing !== null) setText(editing.text);
+    area.current?.focus();
+  }, [editing, replyTo]);
+
+  const change = (value: string): void => {
+    setText(value);
+    const now = Date.now();
+    if (value !== "" && editing === null && now - typedAt.current > TYPING_EVERY_MS) {
+      typedAt.current = now;
+      void roost.client.call("typing", { conversation: conversation.id, active: true }).catch(() => undefined);
+    }
+  };
+
+  const submit = (): void => {
+    const said = text.trim();
+    if (editing !== null) {
+      if (said !== "" && said !== editing.text) void roost.attemptTo(() => roost.client.call("edit", { id: editing.id, text: said }));
+    } else if (said !== "" || files.length > 0) {
+      void roost.outgoing.send(conversation.id, said, replyTo?.id ?? null, files, true);
+    } else {
+      return;
+    }
+    setText("");
+    typedAt.current = 0;
+    onDone();
+    area.current?.focus();
+  };
+
+  const key = (event: KeyboardEvent): void => {
+    if (event.nativeEvent.isComposing) return;
+    const wanted = enterSends === "yes" ? !event.shiftKey : event.ctrlKey || event.metaKey;
+    if (event.key === "Enter" && wanted) {
+      event.preventDefault();
+      submit();
+    } else if (event.key === "Escape" && (editing !== null || replyTo !== null)) {
+      event.stopPropagation();
+      if (editing !== null) setText("");
+      onDone();
+    } else if (event.key === "ArrowUp" && text === "") {
+      onEditLast();
+    }
+  };
+
+  const paste = (event: ClipboardEvent): void => {
+    const pasted = [...event.clipboardData.files];
+    if (pasted.length === 0) return;
+    event.preventDefault();
+    onFiles([...files, ...pasted]);
+  };
+
+  const insert = (letters: string): void => {
+    setEmoji(false);
+    const at = area.current?.selectionStart ?? text.length;
+    change(text.slice(0, at) + letters + text.slice(at));
+    area.current?.focus();
+  };
+
+  if (conversation.state !== "accepted") return <NotYet conversation={conversation} />;
+  return (
+    <div className="composer">
+      {(replyTo !== null || editing !== null) && (
+        <div className="composer-above">
+          <Icon name={editing === null ? "reply" : "edit"} />
+          <Quote message={editing ?? replyTo ?? undefined} />
+          <IconButton icon="close" label={t("common.cancel")} onPress={() => { if (editing !== null) setText(""); onDone(); }} />
+        </div>
+      )}
+      {files.length > 0 && <Chosen files={files} onFiles={onFiles} />}
+      {recorder.recording ? (
+        <div className="composer-row recording">
+          <span className="recording-dot" aria-hidden="true" />
+          <span className="grow" role="status">{t("voice.recording", { seconds: recorder.seconds })}</span>
+          <IconButton icon="trash" label={t("voice.discard")} onPress={recorder.discard} />
+          <IconButton icon="send" label={t("composer.send")} active onPress={recorder.finish} />
+        </div>
+      ) : (
+        <div className="composer-row">
+          <input ref={picker} type="file" multiple hidden onChange={(event) => { onFiles([...files, ...(event.target.files ?? [])]); event.target.value = ""; }} />
+          <IconButton icon="attach" label={t("composer.attach")} onPress={() => picker.current?.click()} />
+          <textarea
+            ref={area}
+            rows={1}
+            dir="auto"
+            value={text}
+            maxLength={60_000}
+            placeholder={t("composer.placeholder")}
+            aria-label={t("composer.label", { name: cleanName(conversation.name) })}
+            onChange={(event) => change(event.target.value)}
+            onKeyDown={key}
+            onPaste={paste}
+          />
+          <DialogTrigger isOpen={emoji} onOpenChange={setEmoji}>
+            <Button className="icon-button" aria-label={t("composer.emoji")}><Icon name="smile" /></Button>
+            <Popover className="popover" placement="top end">
+              <Dialog aria-label={t("composer.emoji")} className="emoji-dialog"><EmojiGrid onPick={insert} /></Dialog>
+            </Popover>
+          </DialogTrigger>
+          {text.trim() === "" && files.length === 0 && recorder.possible ? (
+            <IconButton icon="mic" label={t("voice.record")} onPress={recorder.start} />
+          ) : (
+            <Button className="send-button" aria-label={t("composer.send")} onPress={submit} isDisabled={text.trim() === "" && files.length === 0}>
+              <Icon name="send" />
+            </Button>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function NotYet({ conversation }: { conversation: Conversation }): ReactNode {
+  const t = useT();
+  const name = cleanName(conversation.name);
+  return <p className="composer-note">{conversation.state === "blocked" ? t("contact.blockedNote", { name }) : t("contact.requestedNote", { name })}</p>;
+}
+
+function Chosen({ files, onFiles }: { files: File[]; onFiles: (files: File[]) => void }): ReactNode {
+  const t = useT();
+  const language = useLanguage();
+  return (
+    <ul className="chosen" aria-label={t("composer.files")}>
+      {files.map((file, index) => (
+        <li key={index}>
+          <Icon name="file" size={18} />
+          <bdi className="grow">{cleanName(file.name, 40)}</bdi>
+          <span className="hint">{fileSize(file.size, language)}</span>
+          <IconButton icon="close" label={t("composer.removeFile", { name: cleanName(file.name, 40) })} onPress={() => onFiles(files.filter((_, at) => at !== index))} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What is typed is kept in the profile, a moment after the last key. */
+function useDraft(conversation: string, text: string, editing: boolean): void {
+  const roost = useRoost();
+  const kept = useRef(text);
+  const latest = useRef(text);
+  latest.current = editing ? kept.current : text;
+  useEffect(() => {
+    const keep = (): void => {
+      if (latest.current === kept.current) return;
+      kept.current = latest.current;
+      void roost.client.call("arrange", { conversation, draft: latest.current }).then((row) => roost.put(row)).catch(() => undefined);
+    };
+    const timer = window.setTimeout(keep, DRAFT_AFTER_MS);
+    return () => window.clearTimeout(timer);
+  }, [roost, conversation, text]);
+  useEffect(
+    () => () => {
+      if (latest.current === kept.current) return;
+      void roost.client.call("arrange", { conversation, draft: latest.current }).then((row) => roost.put(row)).catch(() => undefined);
+    },
+    [roost, conversation],
+  );
+}
+
+function useGrow(area: { current: HTMLTextAreaElement | null }, text: string): void {
+  useLayoutEffect(() => {
+    const element = area.current;
+    if (element === null) return;
+    element.style.height = "auto";
+    element.style.height = `${Math.min(element.scrollHeight, 180)}px`;
+  }, [area, text]);
+}

@@ -1,0 +1,115 @@
+import { useEffect, useState, type ReactNode } from "react";
+import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
+import type { InvitationView } from "../api/types";
+import { useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { notify } from "../state/toasts";
+import { Button, Dialog, Field, Switch } from "../ui/controls";
+import { Qr } from "../ui/Qr";
+import { cleanName } from "../ui/text";
+
+/** Becoming contacts: show an invitation, or open one. */
+export function AddPerson({ onClose, onAdded }: { onClose: () => void; onAdded: (id: string) => void }): ReactNode {
+  const t = useT();
+  return (
+    <Dialog title={t("add.title")} onClose={onClose}>
+      <Tabs className="tabs">
+        <TabList aria-label={t("add.title")} className="tab-list">
+          <Tab id="show" className="tab">{t("add.show")}</Tab>
+          <Tab id="open" className="tab">{t("add.open")}</Tab>
+        </TabList>
+        <TabPanel id="show"><ShowInvitation /></TabPanel>
+        <TabPanel id="open"><OpenInvitation onClose={onClose} onAdded={onAdded} /></TabPanel>
+      </Tabs>
+    </Dialog>
+  );
+}
+
+function ShowInvitation(): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [reusable, setReusable] = useState(false);
+  const [made, setMade] = useState<InvitationView | null>(null);
+  const [busy, setBusy] = useState(false);
+  const make = async (): Promise<void> => {
+    setBusy(true);
+    await roost.attemptTo(async () => setMade(await roost.client.call("invite", { one_time: !reusable })));
+    setBusy(false);
+  };
+  const copy = (): void => void navigator.clipboard.writeText(made?.link ?? "").then(() => notify(t("add.copied")));
+  if (made === null) {
+    return (
+      <>
+        <p>{t("add.showHow")}</p>
+        <Switch label={t("add.reusable")} hint={t("add.reusableHint")} on={reusable} onChange={setReusable} />
+        <div className="dialog-actions"><Button kind="primary" onPress={() => void make()} disabled={busy}>{t(busy ? "common.wait" : "add.make")}</Button></div>
+        <Open />
+      </>
+    );
+  }
+  return (
+    <>
+      <Qr text={made.link} />
+      <p className="hint centred">{t(made.kind === "one-time" ? "add.oneTimeNote" : "add.reusableNote")}</p>
+      <p className="link-box" dir="ltr" data-testid="invitation">{made.link}</p>
+      <div className="dialog-actions"><Button kind="primary" onPress={copy}>{t("add.copy")}</Button></div>
+    </>
+  );
+}
+
+/** Invitations that still work, to be ended. */
+function Open(): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [rows, setRows] = useState<InvitationView[]>([]);
+  useEffect(() => {
+    void roost.client.call("invitations", {}).then(setRows).catch(() => undefined);
+  }, [roost]);
+  const revoke = (id: string): void =>
+    void roost.attemptTo(async () => {
+      await roost.client.call("revoke", { invitation: id });
+      setRows((held) => held.filter((row) => row.id !== id));
+    });
+  if (rows.length === 0) return null;
+  return (
+    <>
+      <h3>{t("add.openOnes")}</h3>
+      <ul className="plain-list">
+        {rows.map((row) => (
+          <li key={row.id}>
+            <span className="grow">{t(row.kind === "one-time" ? "add.oneTime" : "add.reusableShort")}</span>
+            <Button onPress={() => revoke(row.id)}>{t("add.revoke")}</Button>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function OpenInvitation({ onClose, onAdded }: { onClose: () => void; onAdded: (id: string) => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [link, setLink] = useState("");
+  const [greeting, setGreeting] = useState("");
+  const [busy, setBusy] = useState(false);
+  const open = async (): Promise<void> => {
+    setBusy(true);
+    const worked = await roost.attemptTo(async () => {
+      const added = await roost.client.call("add", { link: link.trim(), greeting: greeting.trim() });
+      notify(t("add.asked", { name: cleanName(added.name) }));
+      roost.refreshConversations();
+      onAdded(added.contact);
+    });
+    setBusy(false);
+    if (worked) onClose();
+  };
+  return (
+    <form onSubmit={(event) => { event.preventDefault(); void open(); }}>
+      <Field label={t("add.link")} value={link} onChange={setLink} hint={t("add.linkHint")} autoFocus />
+      <Field label={t("add.greeting")} value={greeting} onChange={setGreeting} maxLength={200} />
+      <div className="dialog-actions">
+        <Button kind="primary" type="submit" disabled={busy || link.trim() === ""}>{t(busy ? "common.wait" : "add.ask")}</Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,21 @@
+import type { ReactNode } from "react";
+import { useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
+
+/** Says what is wrong with the connection, and nothing when all is well. */
+export function ConnectionBar(): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const link = useStore(roost.link);
+  const status = useStore(roost.status);
+  if (link === "online") return <div role="status" className="visually-hidden">{t("link.online")}</div>;
+  const waiting = status?.waiting ?? 0;
+  const host = status?.relays.find((relay) => !relay.reachable)?.link_host ?? "";
+  return (
+    <div className={`connection ${link}`} role="status">
+      <span>{t(`link.${link}`, { host })}</span>
+      {link === "offline" && waiting > 0 && <span className="hint">{t("link.waiting.other", { n: waiting })}</span>}
+    </div>
+  );
+}

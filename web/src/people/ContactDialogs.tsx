@@ -1,0 +1,193 @@
+import { useEffect, useState, type ReactNode } from "react";
+import type { Conversation } from "../api/types";
+import { useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
+import { notify } from "../state/toasts";
+import { Avatar } from "../ui/Avatar";
+import { Button, Dialog, Field, Options } from "../ui/controls";
+import { Qr } from "../ui/Qr";
+import { cleanName } from "../ui/text";
+
+export type ContactDialog = "verify" | "timer" | "rename" | "introduce" | "export" | "clear" | "block" | "delete" | null;
+
+interface Props {
+  conversation: Conversation;
+  open: ContactDialog;
+  onClose: () => void;
+}
+
+export function ContactDialogs(props: Props): ReactNode {
+  switch (props.open) {
+    case "verify":
+      return <Verify {...props} />;
+    case "timer":
+      return <Timer {...props} />;
+    case "rename":
+      return <Rename {...props} />;
+    case "introduce":
+      return <Introduce {...props} />;
+    case "export":
+      return <Export {...props} />;
+    case "clear":
+    case "block":
+    case "delete":
+      return <Confirm {...props} what={props.open} />;
+    default:
+      return null;
+  }
+}
+
+function Verify({ conversation, onClose }: Props): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [number, setNumber] = useState("");
+  const name = cleanName(conversation.name);
+  useEffect(() => {
+    void roost.attemptTo(async () => setNumber((await roost.client.call("verify", { conversation: conversation.id })).safety_number));
+  }, [roost, conversation.id]);
+  const mark = (confirm: boolean): void => {
+    onClose();
+    void roost.attemptTo(() => roost.client.call("verify", { conversation: conversation.id, confirm }));
+  };
+  const groups = number.match(/.{5}/gu) ?? [];
+  return (
+    <Dialog title={t("contact.verify")} onClose={onClose}>
+      <p>{t("verify.how", { name })}</p>
+      {number !== "" && <Qr text={number} />}
+      <p className="safety" dir="ltr" aria-label={t("verify.number")}>{groups.map((group, index) => <span key={index}>{group}</span>)}</p>
+      <div className="dialog-actions">
+        {conversation.verified ? (
+          <Button kind="danger" onPress={() => mark(false)}>{t("verify.unmark")}</Button>
+        ) : (
+          <Button kind="primary" onPress={() => mark(true)}>{t("verify.mark")}</Button>
+        )}
+      </div>
+    </Dialog>
+  );
+}
+
+const TIMERS = ["0", "30", "300", "3600", "86400", "604800", "2419200"] as const;
+
+function Timer({ conversation, onClose }: Props): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [value, setValue] = useState<string>(String(conversation.timer_s));
+  const set = (): void => {
+    onClose();
+    void roost.attemptTo(async () => {
+      await roost.client.call("timer", { conversation: conversation.id, seconds: Number(value) });
+      roost.refreshConversations();
+    });
+  };
+  return (
+    <Dialog title={t("contact.timer")} onClose={onClose}>
+      <p>{t("timer.how")}</p>
+      <Options label={t("contact.timer")} value={value} onChange={setValue} options={TIMERS.map((seconds) => ({ value: seconds, label: t(`timer.${seconds}`) }))} />
+      <div className="dialog-actions"><Button kind="primary" onPress={set}>{t("common.done")}</Button></div>
+    </Dialog>
+  );
+}
+
+function Rename({ conversation, onClose }: Props): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [name, setName] = useState(conversation.name);
+  const save = (): void => {
+    onClose();
+    void roost.attemptTo(async () => {
+      await roost.client.call("rename", { contact: conversation.id, name: name.trim() });
+      roost.refreshConversations();
+    });
+  };
+  return (
+    <Dialog title={t("contact.rename")} onClose={onClose}>
+      <form onSubmit={(event) => { event.preventDefault(); save(); }}>
+        <Field label={t("contact.name")} value={name} onChange={setName} autoFocus maxLength={64} hint={t("rename.hint", { name: cleanName(conversation.own_name) })} />
+        <div className="dialog-actions"><Button kind="primary" type="submit">{t("common.done")}</Button></div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Introduce({ conversation, onClose }: Props): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const rows = [...useStore(roost.conversations).values()].filter((row) => row.state === "accepted" && row.id !== conversation.id);
+  const introduce = (second: string, name: string): void => {
+    onClose();
+    void roost.attemptTo(async () => {
+      await roost.client.call("introduce", { first: conversation.id, second });
+      notify(t("introduce.done", { first: cleanName(conversation.name), second: name }));
+    });
+  };
+  return (
+    <Dialog title={t("contact.introduce")} onClose={onClose}>
+      <p>{t("introduce.how", { name: cleanName(conversation.name) })}</p>
+      {rows.length === 0 && <p className="hint">{t("introduce.nobody")}</p>}
+      <ul className="pick-list">
+        {rows.map((row) => (
+          <li key={row.id}>
+            <button type="button" onClick={() => introduce(row.id, cleanName(row.name))}>
+              <Avatar id={row.id} name={row.name} picture={row.picture} client={roost.client} size="small" />
+              <bdi>{cleanName(row.name)}</bdi>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}
+
+function Export({ conversation, onClose }: Props): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const [folder, setFolder] = useState("");
+  const go = (): void => {
+    onClose();
+    void roost.attemptTo(async () => {
+      const done = await roost.client.call("export", { conversation: conversation.id, to: folder.trim() });
+      notify(t("export.done.other", { n: done.messages, path: done.path }));
+    });
+  };
+  return (
+    <Dialog title={t("chat.export")} onClose={onClose}>
+      <form onSubmit={(event) => { event.preventDefault(); go(); }}>
+        <p>{t("export.how")}</p>
+        <Field label={t("export.folder")} value={folder} onChange={setFolder} autoFocus hint={t("export.hint")} />
+        <div className="dialog-actions"><Button kind="primary" type="submit" disabled={!folder.trim().startsWith("/")}>{t("chat.export")}</Button></div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Confirm({ conversation, onClose, what }: Props & { what: "clear" | "block" | "delete" }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const name = cleanName(conversation.name);
+  const unblock = what === "block" && conversation.state === "blocked";
+  const act = (): void => {
+    onClose();
+    void roost.attemptTo(async () => {
+      if (what === "clear") {
+        await roost.client.call("clear", { conversation: conversation.id });
+        await roost.thread(conversation.id).open();
+      } else if (what === "delete") {
+        await roost.client.call("delete-contact", { contact: conversation.id });
+      } else {
+        await roost.client.call(unblock ? "unblock" : "block", { contact: conversation.id });
+      }
+      roost.refreshConversations();
+    });
+  };
+  const title = what === "clear" ? t("chat.clear") : what === "delete" ? t("contact.delete") : t(unblock ? "contact.unblock" : "contact.block");
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <p>{t(unblock ? "confirm.unblock" : `confirm.${what}`, { name })}</p>
+      <div className="dialog-actions">
+        <Button onPress={onClose}>{t("common.cancel")}</Button>
+        <Button kind={unblock ? "primary" : "danger"} onPress={act}>{title}</Button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,170 @@
+import { useEffect, useMemo, useState, type KeyboardEvent, type ReactNode } from "react";
+import type { Conversation, Message } from "../api/types";
+import { Marks } from "../chat/Marks";
+import { summary } from "../chat/Bubble";
+import { useLanguage, useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
+import { Avatar } from "../ui/Avatar";
+import { IconButton, Menu } from "../ui/controls";
+import { Icon } from "../ui/icons";
+import { Markup } from "../ui/Markup";
+import { cleanName } from "../ui/text";
+import { brief } from "../ui/times";
+import { ConnectionBar } from "./ConnectionBar";
+import { Requests } from "./Requests";
+
+interface Props {
+  open: string | null;
+  onOpen: (id: string, target?: string) => void;
+  onAdd: () => void;
+  onSettings: () => void;
+  onLock: (() => void) | null;
+  search: { current: HTMLInputElement | null };
+}
+
+export function ConversationList({ open, onOpen, onAdd, onSettings, onLock, search }: Props): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const all = useStore(roost.conversations);
+  const loaded = useStore(roost.loaded);
+  const [words, setWords] = useState("");
+  const [archive, setArchive] = useState(false);
+  const rows = useMemo(() => sorted([...all.values()], words, archive), [all, words, archive]);
+  const archived = [...all.values()].some((row) => row.archived);
+  const hits = useHits(words);
+  return (
+    <nav className="sidebar" aria-label={t("list.title")}>
+      <header className="sidebar-head">
+        <h1>Roost</h1>
+        <IconButton icon="plus" label={t("add.title")} onPress={onAdd} />
+        <Menu
+          label={t("list.menu")}
+          choices={[
+            { id: "add", label: t("add.title"), icon: "plus", run: onAdd },
+            { id: "settings", label: t("settings.title"), icon: "gear", run: onSettings },
+            ...(archived ? [{ id: "archive", label: t(archive ? "list.current" : "list.archive"), icon: "archive" as const, run: () => setArchive(!archive) }] : []),
+            ...(onLock ? [{ id: "lock", label: t("lock.now"), icon: "lock" as const, run: onLock }] : []),
+          ]}
+        />
+      </header>
+      <div className="search-box">
+        <Icon name="search" size={18} />
+        <input ref={search} type="search" dir="auto" value={words} onChange={(event) => setWords(event.target.value)} placeholder={t("list.search")} aria-label={t("list.search")} />
+      </div>
+      <ConnectionBar />
+      <div className="sidebar-scroll">
+        <Requests onAccepted={onOpen} />
+        {archive && <p className="list-label">{t("list.archive")}</p>}
+        <ul className="conversations" onKeyDown={arrows}>
+          {rows.map((row) => (
+            <li key={row.id}><Row row={row} open={row.id === open} onOpen={() => onOpen(row.id)} /></li>
+          ))}
+        </ul>
+        {words !== "" && hits.length > 0 && <Hits hits={hits} words={words} onOpen={onOpen} />}
+        {loaded && rows.length === 0 && words === "" && <p className="hint centred">{t("list.empty")}</p>}
+        {words !== "" && rows.length === 0 && hits.length === 0 && <p className="hint centred">{t("find.none")}</p>}
+      </div>
+    </nav>
+  );
+}
+
+function sorted(rows: Conversation[], words: string, archive: boolean): Conversation[] {
+  const wanted = words.toLocaleLowerCase();
+  const time = (row: Conversation): number => (row.last ? Date.parse(row.last.sent_at) : 0);
+  return rows
+    .filter((row) => (wanted === "" ? row.archived === archive : row.name.toLocaleLowerCase().includes(wanted)))
+    .sort((a, b) => Number(b.pinned) - Number(a.pinned) || time(b) - time(a) || a.name.localeCompare(b.name));
+}
+
+/** Arrow keys move between rows. */
+function arrows(event: KeyboardEvent<HTMLUListElement>): void {
+  if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+  const buttons = [...event.currentTarget.querySelectorAll<HTMLButtonElement>("button.row")];
+  const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+  event.preventDefault();
+  buttons[Math.max(0, Math.min(buttons.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)))]?.focus();
+}
+
+function Row({ row, open, onOpen }: { row: Conversation; open: boolean; onOpen: () => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const language = useLanguage();
+  const typing = useStore(roost.typing).has(row.id);
+  const name = cleanName(row.name);
+  const muted = row.muted_until !== null;
+  return (
+    <button type="button" className={open ? "row open" : "row"} onClick={onOpen} aria-current={open ? "true" : undefined}>
+      <Avatar id={row.id} name={row.name} picture={row.picture} client={roost.client} />
+      <span className="row-text">
+        <span className="row-top">
+          <bdi className="row-name">{name}</bdi>
+          {row.verified && <span className="verified"><Icon name="shield" size={14} /></span>}
+          {muted && <Icon name="mute" size={14} />}
+          {row.pinned && <Icon name="pin" size={14} />}
+          {row.last && <time className="row-time" dateTime={row.last.sent_at}>{brief(row.last.sent_at, language)}</time>}
+        </span>
+        <span className="row-bottom">
+          {row.last?.from === "me" && row.draft === "" && !typing && <Marks state={row.last.state} />}
+          <span className="row-last" dir="auto"><Last row={row} typing={typing} /></span>
+          {row.unread > 0 && (
+            <span className={muted ? "unread muted" : "unread"}>
+              {row.unread > 999 ? "999+" : row.unread}<span className="visually-hidden"> {t("list.unread")}</span>
+            </span>
+          )}
+        </span>
+      </span>
+    </button>
+  );
+}
+
+function Last({ row, typing }: { row: Conversation; typing: boolean }): ReactNode {
+  const t = useT();
+  if (typing) return <span className="typing">{t("chat.typing")}</span>;
+  if (row.draft.trim() !== "") return <><span className="draft">{t("list.draft")}</span> {row.draft.slice(0, 120)}</>;
+  if (row.state === "requested") return t("contact.requested");
+  if (row.state === "blocked") return t("contact.blocked");
+  return row.last ? summary(row.last, t("message.deleted")) : t("list.nothing");
+}
+
+function useHits(words: string): Message[] {
+  const roost = useRoost();
+  const [hits, setHits] = useState<Message[]>([]);
+  useEffect(() => {
+    if (words.trim().length < 2) {
+      setHits([]);
+      return;
+    }
+    const timer = window.setTimeout(() => {
+      void roost.client.call("search", { words, limit: 50 }).then((page) => setHits(page.messages.reverse())).catch(() => undefined);
+    }, 200);
+    return () => window.clearTimeout(timer);
+  }, [roost, words]);
+  return hits;
+}
+
+function Hits({ hits, words, onOpen }: { hits: Message[]; words: string; onOpen: (id: string, target?: string) => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const language = useLanguage();
+  return (
+    <>
+      <p className="list-label">{t("list.messages")}</p>
+      <ul className="conversations">
+        {hits.map((message) => (
+          <li key={message.id}>
+            <button type="button" className="row hit" onClick={() => onOpen(message.conversation, message.id)}>
+              <span className="row-text">
+                <span className="row-top">
+                  <bdi className="row-name">{cleanName(roost.nameOf(message.conversation))}</bdi>
+                  <time className="row-time">{brief(message.sent_at, language)}</time>
+                </span>
+                <span className="hit-text"><Markup text={message.text.slice(0, 160)} find={words} /></span>
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

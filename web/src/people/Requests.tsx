@@ -1,0 +1,44 @@
+import type { ReactNode } from "react";
+import { useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
+import { Avatar } from "../ui/Avatar";
+import { Button } from "../ui/controls";
+import { cleanName, cleanText } from "../ui/text";
+
+/** People who ask to become contacts, above the list. */
+export function Requests({ onAccepted }: { onAccepted: (id: string) => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const rows = useStore(roost.requests);
+  const accept = (id: string): void =>
+    void roost.attemptTo(async () => {
+      const { contact } = await roost.client.call("accept", { id });
+      await roost.refreshAll();
+      onAccepted(contact);
+    });
+  const decline = (id: string): void =>
+    void roost.attemptTo(async () => {
+      await roost.client.call("decline", { id });
+      await roost.refreshRequests();
+    });
+  if (rows.length === 0) return null;
+  return (
+    <ul className="requests" aria-label={t("requests.title")}>
+      {rows.map((row) => (
+        <li key={row.id} className="request">
+          <Avatar id={row.contact} name={row.name} />
+          <div className="request-text">
+            <span className="request-name">{t("requests.asks", { name: cleanName(row.name) })}</span>
+            {row.greeting !== "" && <p dir="auto">{cleanText(row.greeting).slice(0, 400)}</p>}
+            {row.warning !== "" && <p className="bad">{t("requests.warning")}</p>}
+            <div className="request-actions">
+              <Button kind="primary" onPress={() => accept(row.id)}>{t("requests.accept")}</Button>
+              <Button onPress={() => decline(row.id)}>{t("requests.decline")}</Button>
+            </div>
+          </div>
+        </li>
+      ))}
+    </ul>
+  );
+}

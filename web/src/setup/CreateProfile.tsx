@@ -1,0 +1,86 @@
+import { useState, type ReactNode } from "react";
+import type { Client } from "../api/client";
+import type { HostState } from "../api/types";
+import { useT } from "../i18n/i18n";
+import { Button, Field, Options } from "../ui/controls";
+
+type Protection = "passphrase" | "keyring" | "none";
+type RelayChoice = "link" | "own";
+
+interface Props {
+  client: Client;
+  host: HostState;
+  onDone: (host: HostState) => void;
+}
+
+/** The first run: a name, what protects the profile, and where mailboxes are kept. */
+export function CreateProfile({ client, host, onDone }: Props): ReactNode {
+  const t = useT();
+  const [name, setName] = useState("");
+  const [protection, setProtection] = useState<Protection>("passphrase");
+  const [passphrase, setPassphrase] = useState("");
+  const [again, setAgain] = useState("");
+  const [relay, setRelay] = useState<RelayChoice>("link");
+  const [link, setLink] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState("");
+  const mismatch = protection === "passphrase" && again !== "" && again !== passphrase;
+  const ready =
+    name.trim() !== "" && (protection !== "passphrase" || (passphrase !== "" && again === passphrase)) && (relay === "own" || link.trim() !== "");
+
+  const create = async (): Promise<void> => {
+    setBusy(true);
+    setProblem("");
+    try {
+      const made = await client.call("profile-create", {
+        name: name.trim(),
+        relay: relay === "own" ? "" : link.trim(),
+        protection,
+        ...(protection === "passphrase" ? { passphrase } : {}),
+      });
+      onDone(made);
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+      setBusy(false);
+    }
+  };
+
+  return (
+    <main className="gate">
+      <form className="gate-card" onSubmit={(event) => { event.preventDefault(); if (ready && !busy) void create(); }}>
+        <img src="/icon.svg" alt="" width="64" height="64" />
+        <h1>{t("setup.welcome")}</h1>
+        <p className="hint">{t("setup.intro")}</p>
+        <Field label={t("setup.name")} value={name} onChange={setName} hint={t("setup.nameHint")} autoFocus maxLength={64} autoComplete="nickname" />
+        <Options
+          label={t("setup.protection")}
+          value={protection}
+          onChange={setProtection}
+          options={[
+            { value: "passphrase", label: t("setup.passphrase"), hint: t("setup.passphraseHint") },
+            ...(host.keyring ? [{ value: "keyring" as const, label: t("setup.keyring"), hint: t("setup.keyringHint") }] : []),
+            { value: "none", label: t("setup.none"), hint: t("setup.noneHint") },
+          ]}
+        />
+        {protection === "passphrase" && (
+          <div className="pair">
+            <Field label={t("setup.passphrase")} type="password" value={passphrase} onChange={setPassphrase} autoComplete="new-password" />
+            <Field label={t("setup.again")} type="password" value={again} onChange={setAgain} autoComplete="new-password" hint={mismatch ? t("setup.mismatch") : ""} />
+          </div>
+        )}
+        <Options
+          label={t("setup.relay")}
+          value={relay}
+          onChange={setRelay}
+          options={[
+            { value: "link", label: t("setup.relayLink"), hint: t("setup.relayLinkHint") },
+            { value: "own", label: t("setup.relayOwn"), hint: t("setup.relayOwnHint") },
+          ]}
+        />
+        {relay === "link" && <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />}
+        {problem !== "" && <p className="bad" role="alert">{problem}</p>}
+        <Button kind="primary" type="submit" disabled={!ready || busy}>{t(busy ? "common.wait" : "setup.create")}</Button>
+      </form>
+    </main>
+  );
+}

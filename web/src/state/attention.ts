@@ -1,0 +1,61 @@
+// What calls for the person: the title's count, notifications, and locking when nobody is there.
+
+import { useEffect, useRef } from "react";
+import { summary } from "../chat/Bubble";
+import { useT } from "../i18n/i18n";
+import { cleanName } from "../ui/text";
+import { useRoost } from "./roost";
+import { useStore } from "./store";
+
+export function useTitle(): void {
+  const roost = useRoost();
+  const conversations = useStore(roost.conversations);
+  const requests = useStore(roost.requests);
+  useEffect(() => {
+    const rows = [...conversations.values()].filter((row) => row.muted_until === null && !row.archived);
+    const count = rows.reduce((sum, row) => sum + row.unread, 0) + requests.length;
+    document.title = count > 0 ? `(${count}) Roost` : "Roost";
+  }, [conversations, requests]);
+}
+
+export function useNotifications(open: string | null, onOpen: (id: string) => void): void {
+  const roost = useRoost();
+  const t = useT();
+  const { notifications } = useStore(roost.preferences.choices);
+  useEffect(() => {
+    roost.onMessage = (message) => {
+      const row = roost.conversations.get().get(message.conversation);
+      const watched = document.hasFocus() && open === message.conversation;
+      if (watched || notifications === "off" || row?.muted_until || Notification.permission !== "granted") return;
+      const body = notifications === "full" ? summary(message, t("message.deleted")) : t("notify.new");
+      const shown = new Notification(cleanName(row?.name ?? "Roost"), { body, tag: message.conversation, icon: "/icon.svg" });
+      shown.onclick = () => {
+        window.focus();
+        onOpen(message.conversation);
+        shown.close();
+      };
+    };
+  }, [roost, t, notifications, open, onOpen]);
+}
+
+export function useAutoLock(onLock: (() => void) | null): void {
+  const roost = useRoost();
+  const { lockAfter } = useStore(roost.preferences.choices);
+  const lock = useRef(onLock);
+  lock.current = onLock;
+  useEffect(() => {
+    if (lockAfter === "never") return;
+    let timer = 0;
+    const again = (): void => {
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => lock.current?.(), Number(lockAfter) * 60_000);
+    };
+    again();
+    const signs = ["pointerdown", "keydown", "wheel"] as const;
+    for (const sign of signs) window.addEventListener(sign, again, { passive: true });
+    return () => {
+      window.clearTimeout(timer);
+      for (const sign of signs) window.removeEventListener(sign, again);
+    };
+  }, [lockAfter]);
+}

@@ -1,0 +1,279 @@
+// What the app knows of the profile, kept in step with the agent by its events.
+
+import { createContext, useContext } from "react";
+import { ApiError, type Client } from "../api/client";
+import type { ContactRequest, Conversation, Identity, Message, RoostEvent, Status } from "../api/types";
+import { Outgoing } from "./outgoing";
+import { Preferences } from "./preferences";
+import { Store } from "./store";
+import { Thread } from "./thread";
+import { notify } from "./toasts";
+
+/** Is the agent there, and are its relays? */
+export type Link = "connecting" | "online" | "offline" | "gone";
+
+const TYPING_MS = 6000;
+const RETRY_MS = [300, 1000, 3000, 5000];
+
+export interface Transfer {
+  done: number;
+  total: number;
+  incoming: boolean;
+}
+
+export class Roost {
+  readonly me = new Store<Identity | null>(null);
+  readonly conversations = new Store<ReadonlyMap<string, Conversation>>(new Map());
+  readonly requests = new Store<ContactRequest[]>([]);
+  readonly status = new Store<Status | null>(null);
+  readonly link = new Store<Link>("connecting");
+  readonly typing = new Store<ReadonlyMap<string, number>>(new Map());
+  readonly transfers = new Store<ReadonlyMap<string, Transfer>>(new Map());
+  readonly loaded = new Store(false);
+  readonly preferences: Preferences;
+  readonly outgoing: Outgoing;
+  private readonly threads = new Map<string, Thread>();
+  private stopEvents: (() => void) | null = null;
+  private attempt = 0;
+  private refreshing = new Set<string>();
+  /** Told about messages that came in, for notifications. */
+  onMessage: (message: Message) => void = () => undefined;
+  /** The profile was locked, here or elsewhere. */
+  onLocked: () => void = () => undefined;
+
+  constructor(readonly client: Client) {
+    this.preferences = new Preferences(client);
+    this.outgoing = new Outgoing(this);
+  }
+
+  // --- life -----------------------------------------------------------------------------------------------------------
+
+  start(): () => void {
+    this.listen();
+    return () => {
+      this.stopEvents?.();
+      this.stopEvents = null;
+    };
+  }
+
+  private listen(): void {
+    this.stopEvents = this.client.events(
+      (event) => this.happened(event),
+      () => {
+        this.attempt = 0;
+        void this.refreshAll();
+      },
+      () => void this.lost(),
+    );
+  }
+
+  private async lost(): Promise<void> {
+    const pause = RETRY_MS[Math.min(this.attempt++, RETRY_MS.length - 1)] ?? 5000;
+    try {
+      const host = await this.client.call("profile", {});
+      if (host.state !== "open") {
+        this.onLocked();
+        return;
+      }
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 0) this.link.set("gone");
+    }
+    if (this.stopEvents !== null) window.setTimeout(() => this.stopEvents !== null && this.listen(), pause);
+  }
+
+  async refreshAll(): Promise<void> {
+    const [me, list] = await Promise.all([this.client.call("whoami", {}), this.client.call("conversations", {})]);
+    this.me.set(me);
+    this.conversations.set(new Map(list.map((row) => [row.id, row])));
+    await this.preferences.load();
+    this.loaded.set(true);
+    for (const thread of this.threads.values()) {
+      if (thread.state.get().loaded && !thread.state.get().later) void thread.open();
+    }
+    void this.refreshStatus();
+    void this.refreshRequests();
+  }
+
+  async refreshStatus(): Promise<void> {
+    try {
+      const status = await this.client.call("status", {});
+      this.status.set(status);
+      this.link.set(status.relays.some((relay) => relay.reachable) ? "online" : "offline");
+    } catch {
+      // the connection's own end is noticed by the WebSocket
+    }
+  }
+
+  async refreshRequests(): Promise<void> {
+    this.requests.set(await this.client.call("requests", {}));
+  }
+
+  /** Read the list again, once for however many ask at the same time. */
+  refreshConversations(): void {
+    if (this.refreshing.has("list")) return;
+    this.refreshing.add("list");
+    window.setTimeout(() => {
+      this.refreshing.delete("list");
+      void this.client
+        .call("conversations", {})
+        .then((list) => this.conversations.set(new Map(list.map((row) => [row.id, row]))))
+        .catch(() => undefined);
+    }, 60);
+  }
+
+  put(conversation: Conversation): void {
+    this.conversations.update((rows) => new Map(rows).set(conversation.id, conversation));
+  }
+
+  thread(id: string): Thread {
+    let thread = this.threads.get(id);
+    if (thread === undefined) {
+      thread = new Thread(this.client, id);
+      this.threads.set(id, thread);
+    }
+    return thread;
+  }
+
+  nameOf(who: string): string {
+    return who === "me" ? (this.me.get()?.name ?? "") : (this.conversations.get().get(who)?.name ?? "…");
+  }
+
+  /** Run something for the person; a failure is shown in words. True: it worked. */
+  async attemptTo(work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      notify(error instanceof Error ? error.message : String(error), "error");
+      return false;
+    }
+  }
+
+  // --- events -----------------------------------------------------------------------------------------------------------
+
+  private happened(event: RoostEvent): void {
+    switch (event.type) {
+      case "message":
+        this.stopTyping(event.conversation);
+        this.threads.get(event.conversation)?.append(event);
+        if (event.from !== "me") this.onMessage(event);
+        this.refreshConversations();
+        break;
+      case "receipt":
+        this.receipt(event.conversation, event.id, event.state);
+        break;
+      case "reaction":
+        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, reactions: event.reactions }));
+        break;
+      case "edit":
+        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, text: event.text, edited: true }));
+        this.refreshConversations();
+        break;
+      case "delete":
+        void this.deleted(event.conversation, event.id);
+        break;
+      case "typing":
+        this.typed(event.conversation, event.active);
+        break;
+      case "request":
+        void this.refreshRequests();
+        break;
+      case "contact":
+        this.refreshConversations();
+        void this.refreshRequests();
+        break;
+      case "connection":
+        void this.refreshStatus();
+        break;
+      case "transfer":
+        this.transferred(event.id, event.number, event);
+        break;
+      case "warning":
+        if (event.code === "session_reset") notify(event.message);
+        break;
+      case "device":
+        break;
+    }
+  }
+
+  private receipt(conversation: string, id: string, state: Message["state"]): void {
+    const thread = this.threads.get(conversation);
+    if (thread?.state.get().loaded && !thread.has(id) && !thread.state.get().later) void this.fetchInto(thread, id);
+    thread?.replace(id, (held) => (rank(state) > rank(held.state) ? { ...held, state } : held));
+    this.refreshConversations();
+    if (state === "sent") void this.refreshStatus();
+  }
+
+  /** A message of mine that another window or program sent. */
+  private async fetchInto(thread: Thread, id: string): Promise<void> {
+    try {
+      const message = await this.client.call("show", { id });
+      if (!this.outgoing.knows(thread.conversation, message)) thread.append(message);
+    } catch {
+      // it is gone again
+    }
+  }
+
+  private async deleted(conversation: string, id: string): Promise<void> {
+    const thread = this.threads.get(conversation);
+    try {
+      const message = await this.client.call("show", { id });
+      thread?.replace(id, () => message);
+    } catch {
+      thread?.remove(id);
+    }
+    this.refreshConversations();
+  }
+
+  private typed(conversation: string, active: boolean): void {
+    window.clearTimeout(this.typing.get().get(conversation));
+    if (!active) {
+      this.stopTyping(conversation);
+      return;
+    }
+    const timer = window.setTimeout(() => this.stopTyping(conversation), TYPING_MS);
+    this.typing.update((map) => new Map(map).set(conversation, timer));
+  }
+
+  private stopTyping(conversation: string): void {
+    if (!this.typing.get().has(conversation)) return;
+    this.typing.update((map) => {
+      const next = new Map(map);
+      next.delete(conversation);
+      return next;
+    });
+  }
+
+  private transferred(id: string, number: number, { done, total, incoming }: Transfer): void {
+    this.transfers.update((map) => {
+      const next = new Map(map);
+      if (done >= total) next.delete(`${id}/${number}`);
+      else next.set(`${id}/${number}`, { done, total, incoming });
+      return next;
+    });
+    if (done >= total && incoming) this.stored(id, number);
+  }
+
+  private stored(id: string, number: number): void {
+    for (const thread of this.threads.values()) {
+      thread.replace(id, (held) => ({
+        ...held,
+        attachments: held.attachments.map((file) => (file.number === number ? { ...file, stored: true } : file)),
+      }));
+    }
+  }
+}
+
+const RANKS: Message["state"][] = ["queued", "sent", "delivered", "read"];
+
+function rank(state: Message["state"]): number {
+  return RANKS.indexOf(state);
+}
+
+export const RoostContext = createContext<Roost | null>(null);
+
+export function useRoost(): Roost {
+  const roost = useContext(RoostContext);
+  if (roost === null) throw new Error("outside of an open profile");
+  return roost;
+}
