@@ -189,16 +189,21 @@ class Engine:
     async def running(self) -> AsyncIterator[None]:
         """Connections stand and the loops work while the context lasts."""
         self.relays_changed()
+        failure: Exception | None = None
         async with self.network, asyncio.TaskGroup() as group:  # a loop that fails ends everything, loudly
             self._group = group
             loops = [group.create_task(self._work_loop()), group.create_task(self.incoming.loop())]
             try:
                 yield
+            except Exception as error:  # noqa: BLE001  # the caller's own: raised below, not in an ExceptionGroup
+                failure = error
             finally:
                 await self.transfers.close()
                 await self.outgoing.close()
                 for loop in loops:
                     loop.cancel()
+        if failure is not None:
+            raise failure
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a job beside the loops. What it raises ends the engine."""

@@ -51,6 +51,7 @@ async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     engine = service.engine
     work = engine.look()
     contact = conversations.writable(work, naming.conversation(work, request.conversation).account)
+    conversations.check_text(request.text)
     reply_to = naming.message_id(request.reply_to) if request.reply_to else None
     attachments, local = await _take_files(service, request.files)
     text = c.Text(request.text, (), reply_to, attachments, request.expire_s or 0)
@@ -102,7 +103,7 @@ async def _wait(service: Service, message: r.Message, request: o.Send) -> None:
             return True
         return not request.patient and not syncing.on_its_way(engine.look(), message.id)
 
-    await syncing.until(engine, reached, request.wait_timeout_s)
+    await syncing.pressing(engine, reached, request.wait_timeout_s)
 
 
 @handles(o.Edit)
