@@ -33,6 +33,8 @@ from roost.wire.mailbox import (
     Request,
     Response,
     Right,
+    Subscribe,
+    Subscribed,
     Trim,
     WorkChallenge,
 )
@@ -325,13 +327,17 @@ class Device:
                     self._once(("get", row.admin), self._get, relays[row.relay], row)
 
     def _get(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox) -> None:
-        """As a subscription: from the cursor on a new connection, then what is new."""
+        """As a subscription: from the cursor on a new connection, or from the start if that is beyond the relay's newest
+        entry; then what is new."""
         connection = self.world.connection(self, relay.relay)
         state = f"{connection}/{self.world.puts(row.put)}"
         if self._clean.get(row.admin) == state:
             return
         key = row.admin + connection.encode()
-        position = self._position.get(key, row.cursor)
+        position = self._position.get(key)
+        if position is None:
+            self._subscribe(name, relay, row, key)
+            return
 
         def done(answer: Response | None) -> None:
             if isinstance(answer, Entries):
@@ -341,10 +347,23 @@ class Device:
                 self._position[key] = max(position, end)
                 if not answer.more:
                     self._clean[row.admin] = state
-            elif isinstance(answer, Refusal) and answer.code == RefusalCode.DENIED:
-                self.step(mailboxes.lost, row.admin)
+            else:
+                self._gone(row, answer)
 
         self.call(name, relay.link.address, Get(row.get, position), done)
+
+    def _subscribe(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox, key: bytes) -> None:
+        def done(answer: Response | None) -> None:
+            if isinstance(answer, Subscribed):
+                self._position[key] = row.cursor if row.cursor <= answer.end else 0
+            else:
+                self._gone(row, answer)
+
+        self.call(name, relay.link.address, Subscribe(row.get, row.cursor), done)
+
+    def _gone(self, row: r.OwnMailbox, answer: Response | None) -> None:
+        if isinstance(answer, Refusal) and answer.code == RefusalCode.DENIED:
+            self.step(mailboxes.lost, row.admin)
 
     def _take_in(self, admin: bytes, number: int, envelope: bytes) -> None:
         mailbox = self.look().get(r.OwnMailbox, admin)

@@ -16,6 +16,7 @@ from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
     ContactState,
+    MailboxState,
     OwnMailbox,
     PeerDevice,
     Prekey,
@@ -38,20 +39,31 @@ RESET_PAUSE_MS = 60 * 60_000  # a device's session is replaced at most so often
 
 def receive(work: Work, mailbox: OwnMailbox, number: int, envelope: bytes) -> None:
     """Take in one envelope of a mailbox of mine. `number` is its entry number there, 0 when it was ephemeral."""
+    if mailbox.state == MailboxState.TO_DELETE:
+        return
     mark = b"envelope" + envelope_hash(envelope)
-    if work.get(Seen, mark) is not None:
+    known = work.get(Seen, mark) is not None
+    opened = None if known else _open(work, mailbox, envelope)
+    if known:
         _acknowledge_again(work, mailbox)
+    elif opened is None:
+        _undecryptable(work, mailbox)
     else:
-        opened = _open(work, mailbox, envelope)
-        if opened is None:
-            _undecryptable(work, mailbox)
-        else:
-            session, body = opened
-            _receive_body(work, session, body, mailbox, number)
         work.put(Seen(mark, work.now + REMEMBER_MS))
+        session, body = opened
+        _receive_body(work, session, body, mailbox, number)
     current = work.get(OwnMailbox, mailbox.admin)
-    if current is not None and number > current.cursor:
-        work.put(msgspec.structs.replace(current, cursor=number))
+    if current is not None and number:
+        _read_up_to(work, current, number, fresh=opened is not None)
+
+
+def _read_up_to(work: Work, mailbox: OwnMailbox, number: int, *, fresh: bool) -> None:
+    """Move the cursor, back too where something new comes under an old number: its host's numbers have fallen, or it
+    lied about one, and what follows must not be trimmed unread."""
+    if number > mailbox.cursor:
+        work.put(msgspec.structs.replace(mailbox, cursor=number))
+    elif fresh:
+        work.put(msgspec.structs.replace(mailbox, cursor=number, trimmed=min(mailbox.trimmed, number - 1)))
 
 
 # --- opening ---------------------------------------------------------------------------------------------------------
@@ -67,7 +79,7 @@ def _open(work: Work, mailbox: OwnMailbox, envelope: bytes) -> tuple[SessionRow,
         except CryptoError as error:
             work.mention("dropped", account=row.account, detail=error.code)
             return None if error.code != "replayed" else (row, b"")
-        updated = msgspec.structs.replace(work.sessions.advanced(row, state), confirmed=True)
+        updated = msgspec.structs.replace(work.sessions.advanced(row, state), confirmed=True, unheard=0)
         return work.put(updated), body
     return _open_handshake(work, mailbox, envelope)
 

@@ -8,7 +8,6 @@ except for those whose commit is still under way (`pending`).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterable
 
 from roost.relay.core.limits import BLOB_COST, ENTRY_COST, ROW_COST
@@ -30,8 +29,6 @@ RUN_BITS = 20
 its number must not be given to another one, or a reader's cursor would skip that. Each start is a new run, and so is
 what follows a failed commit. A start's run is at least the time in seconds, so that numbers rise across a restored
 backup too."""
-
-_RECENT = 64  # hashes of entries that left a mailbox, so that a repeated put of one is still recognised
 
 
 class Ledger:
@@ -69,7 +66,6 @@ class Mailbox:
 
     __slots__ = (
         "_ledger",
-        "_recent",
         "by_hash",
         "entries",
         "grants",
@@ -101,7 +97,6 @@ class Mailbox:
         self.pending: dict[int, AppendEntry] = {}
         self.pending_blobs: dict[bytes, bytes] = {}
         self.pins = 0  # commits, reads and subscriptions under way: may not be dropped from memory
-        self._recent: OrderedDict[bytes, int] = OrderedDict()
         self._ledger = ledger
 
     # --- what is there ----------------------------------------------------------------------------------------------
@@ -126,9 +121,9 @@ class Mailbox:
         return self.numbers[start : start + limit]
 
     def number_of(self, envelope_hash: bytes) -> int | None:
-        """The number under which this envelope was stored, also shortly after it was trimmed."""
-        number = self.by_hash.get(envelope_hash)
-        return number if number is not None else self._recent.get(envelope_hash)
+        """The number under which this envelope is stored. One that was trimmed may come again: whoever puts it again has
+        not heard from its reader, who answers only what is delivered."""
+        return self.by_hash.get(envelope_hash)
 
     def has_blob(self, blob: bytes) -> bool:
         return any(blob in hold.blobs for hold in self.holds.values())
@@ -220,9 +215,6 @@ class Mailbox:
         """Drop the entry from the books (not from `numbers`); the holds that nothing needs any more."""
         entry = self.entries.pop(number)
         self.by_hash.pop(entry.hash, None)
-        self._recent[entry.hash] = number
-        if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
         operation = self.pending.pop(number, None)
         if operation is not None:
             operation.dropped = True
