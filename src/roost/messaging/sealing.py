@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.crypto import BODY_SIZE, AgreementSecret, LocalIdentity, Session
-from roost.messaging import identity, outbox, peers
+from roost.messaging import identity, outbox, peers, rounds
 from roost.messaging.records import NEVER, Me, Outbox, OutboxState, PeerDevice, SessionRow
 from roost.messaging.work import Work
 from roost.wire import padding
@@ -214,7 +214,7 @@ def _said(work: Work, row: SessionRow, again_at: int) -> SessionRow:
 
 
 def due_acknowledgements(work: Work) -> list[PeerDevice]:
-    """The devices to which a bare acknowledgement is due now."""
+    """The devices that a bare envelope is due to now: an acknowledgement, or cover for another's (messaging.rounds)."""
     sessions = work.find(SessionRow, at_most=("acknowledge_at", work.now))
     found = {}
     for session in sessions:
@@ -222,7 +222,7 @@ def due_acknowledgements(work: Work) -> list[PeerDevice]:
             peer = work.get(PeerDevice, session.account, session.device)
             if peer is not None and peer.address is not None:
                 found[peer.account, peer.device] = peer
-    return list(found.values())
+    return rounds.with_circles(work, list(found.values()))
 
 
 def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"", *, again_at: int = NEVER) -> bytes | None:
@@ -240,7 +240,8 @@ def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"", *, again_at: i
         0, _floor(work, session), 0, 1 if payload else 0, payload, acknowledgements, not work.me.delivery_receipts
     )
     state, envelope = work.sessions.of(session).seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
-    work.put(work.sessions.advanced(session, state))
+    unheard = session.unheard + (not payload and not acknowledgements)
+    work.put(msgspec.structs.replace(work.sessions.advanced(session, state), unheard=unheard))
     return envelope
 
 

@@ -114,6 +114,7 @@ class SessionRow(Row, frozen=True):
     acknowledge_at: int = NEVER  # when to acknowledge at the latest; NEVER: there is nothing to acknowledge
     invitation: bytes = b""
     check: bytes = b""  # of frame `received`, for its acknowledgement; empty when that frame was given up
+    unheard: int = 0  # envelopes that carried nothing, sent since the device was heard (messaging.rounds)
     acknowledge_tries: int = 0  # bare acknowledgements in a row that could not be put
 
 
