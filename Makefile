@@ -1,4 +1,4 @@
-# make setup | run | test | check | format | bench | lock | clean      (see README.md)
+# make setup | web | run | test | check | format | bench | lock | clean      (see README.md)
 #
 # Needs make and Python 3.11 or newer with its venv module (Debian: apt install make python3-venv).
 # Everything else is set up in .venv from requirements/dev.txt, every file checked against its hash.
@@ -14,10 +14,11 @@ CODE   := src tests benchmarks examples packaging
 PRESENT = $(wildcard $(CODE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench lock clean system-packages
+.PHONY: help setup web run test check format bench lock clean system-packages
 
 help:
 	@echo "make setup          everything Roost needs, in .venv (then: .venv/bin/roost)"
+	@echo "make web            the web app, where Node.js is (docs/web.md)"
 	@echo "make run            a relay and two demo people on this machine; ONCE=1 ends after the greeting"
 	@echo "make test           all tests; TESTS=tests/wire runs some"
 	@echo "make check          format, lint, types, import contracts"
@@ -52,10 +53,13 @@ system-packages:
 
 # --- use --------------------------------------------------------------------------------------------------------------
 
-run: setup
+web: setup
+	@$(BIN)/python packaging/build_web.py
+
+run: setup web
 	@$(BIN)/python -m roost.apps.demo $(if $(filter-out 0,$(ONCE)),--once)
 
-test: setup system-packages
+test: setup web system-packages
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: setup
@@ -81,4 +85,4 @@ lock: $(VENV)/.stamp-packages
 	  --output-file requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist web/node_modules src/roost/apps/web/static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
