@@ -56,7 +56,11 @@ class Incoming:
                 self._gone(admin, held)
             elif held is None or held.closed:
                 self._subscriptions[admin] = self._engine.network.subscribe(
-                    relays[row.relay].link.address, row.get, self._cursor_of(admin), self._deliver_to(admin)
+                    relays[row.relay].link.address,
+                    row.get,
+                    self._cursor_of(admin),
+                    self._deliver_to(admin),
+                    self._engine.wake,
                 )
 
     def _cursor_of(self, admin: bytes) -> Callable[[], int]:

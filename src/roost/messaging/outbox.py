@@ -27,7 +27,13 @@ from roost.wire.mailbox import RefusalCode
 MINUTE_MS = 60_000
 REPUT_AFTER_MS = (10 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 24 * 60 * MINUTE_MS)
 RETRY_AFTER_MS = (1_000, 2_000, 5_000, 15_000, 60_000, 5 * MINUTE_MS, 15 * MINUTE_MS)
-DENIED_RETRY_MS = 60 * MINUTE_MS  # the mailbox is gone; a new address may come
+DENIED_RETRY_MS = (
+    5_000,
+    15_000,
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    60 * MINUTE_MS,
+)  # the mailbox is gone: blocked, moved or lost
 ROWS_AT_ONCE = 32
 GAP_PATIENCE_MS = 3_000  # how long a hole may stay before what fills it is put again
 
@@ -164,7 +170,7 @@ def refused(work: Work, number: int, code: str, retry_after_ms: int = 0) -> None
     if row is None:
         return
     if code in (RefusalCode.DENIED, RefusalCode.SEALED):
-        pause = DENIED_RETRY_MS
+        pause = DENIED_RETRY_MS[min(row.attempts, len(DENIED_RETRY_MS) - 1)]
     else:
         pause = max(retry_after_ms, RETRY_AFTER_MS[min(row.attempts, len(RETRY_AFTER_MS) - 1)])
     if code == RefusalCode.BLOBS_MISSING:

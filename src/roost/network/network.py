@@ -172,11 +172,13 @@ class Network:
         get: bytes,
         after: Callable[[], int],
         deliver: Callable[[int, bytes], None],
+        on_refused: Callable[[], None] | None = None,
     ) -> Subscription:
         """Have everything after entry `after()` of a mailbox at an own relay delivered, over every link to come.
 
         `deliver(number, envelope)` runs on the event loop and must only hand over; `after` is asked again after every
-        reconnect, so what was delivered and not yet stored comes again.
+        reconnect, so what was delivered and not yet stored comes again. `on_refused` is called when the relay's
+        answer is a final no.
 
         Raises:
             CallerError: the relay is not an own one.
@@ -184,7 +186,7 @@ class Network:
         keeper = self._keepers.get(relay.key)
         if keeper is None:
             raise CallerError("Only mailboxes at one of your own relays can be subscribed to.", code="not_own_relay")
-        subscription = Subscription(get, after, deliver, partial(self._unsubscribe, relay.key))
+        subscription = Subscription(get, after, deliver, partial(self._unsubscribe, relay.key), on_refused)
         keeper.subscribe(subscription)
         return subscription
 

@@ -22,6 +22,7 @@ class Subscription:
         after: Callable[[], int],
         deliver: Callable[[int, bytes], None],
         on_close: Callable[[Subscription], None],
+        on_refused: Callable[[], None] | None = None,
     ) -> None:
         self.get = get
         self.after = after
@@ -31,6 +32,7 @@ class Subscription:
         self.call: int | None = None  # on the link that carries it now
         self._deliver = deliver
         self._on_close = on_close
+        self._on_refused = on_refused
         self._seen = 0
         self._end: int | None = None
 
@@ -67,6 +69,8 @@ class Subscription:
     def refuse(self, error: Refused) -> None:
         self.refused = error
         self.caught_up.set()
+        if self._on_refused is not None:
+            self._on_refused()
 
     def _progress(self) -> None:
         if self._end is not None and self._seen >= self._end:
