@@ -83,14 +83,17 @@ class WebFraming:
 
     def receive(self, data: bytes) -> list[bytes]:
         self._protocol.receive_data(data)
+        events = self._protocol.events_received()
+        if self._protocol.parser_exc is not None:
+            raise WireError("not a WebSocket")
         frames = []
-        for event in self._protocol.events_received():
+        for event in events:
             if isinstance(event, Request):
+                if len(events) > 1:  # parsed before the upgrade was accepted: a close among them would go unanswered
+                    raise WireError("frames before the answer to the upgrade")
                 self._answer(event)
             elif isinstance(event, Frame) and (body := self._message(event)):
                 frames.append(body)
-        if self._protocol.parser_exc is not None:
-            raise WireError("not a WebSocket")
         return frames
 
     def _answer(self, request: Request) -> None:
@@ -140,6 +143,6 @@ class WebFraming:
         return self.replies()
 
     def closing(self) -> bytes:
-        if self._protocol.state is State.OPEN:
+        if self._protocol.state is State.OPEN and self._protocol.close_rcvd is None:
             self._protocol.send_close(CloseCode.GOING_AWAY)
         return self.replies()
