@@ -107,7 +107,7 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             return self.access
         try:
             text = self.access_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise BadConfig("The file with the access secret cannot be read.") from error
         if not 0 < len(text.encode()) <= _MAX_ACCESS:
             raise BadConfig(f"The access secret has 1 to {_MAX_ACCESS} bytes.")
@@ -124,7 +124,7 @@ def load_config(path: Path | None, **given: object) -> RelayConfig:
     if path is not None:
         try:
             settings = tomllib.loads(path.read_text())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # tomllib: also for an endless number, endless nesting
             raise BadConfig("The configuration file cannot be read as TOML.") from error
     settings.update({name: value for name, value in given.items() if value is not None})
     return _convert(settings)
@@ -141,7 +141,10 @@ def _convert(settings: Mapping[str, object]) -> RelayConfig:
 
 def _path(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str | Path):
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError as error:  # nobody's home
+            raise msgspec.ValidationError("no such home folder") from error
     raise msgspec.ValidationError(f"expected {kind.__name__}")
 
 

@@ -119,7 +119,7 @@ def decode(data: bytes) -> KeyFile:
             raise profile_damaged("profile.json")
         if isinstance(file.protection, ByPassphrase):
             StretchParams(file.protection.memory_kib, file.protection.passes)  # bounds
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise profile_damaged("profile.json") from error
     return file
 

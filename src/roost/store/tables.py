@@ -65,7 +65,7 @@ class Table(Generic[R]):
         """The row. Raises SurroundingsError `profile_damaged`."""
         try:
             return self._decoder.decode(data)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise profile_damaged() from error
 
     @lru_cache(maxsize=64)  # noqa: B019  (tables live as long as the program)

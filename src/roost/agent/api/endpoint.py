@@ -40,7 +40,7 @@ def read_endpoint(folder: Path) -> Endpoint | None:
     """What agent.json says, or None where there is none, or none of ours that can be read."""
     try:
         return msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=Endpoint)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
