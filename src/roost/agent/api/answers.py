@@ -42,7 +42,7 @@ def rebuilt(status: int, body: bytes) -> RoostError:
     """The error that a refusal carries, in the class that its status stands for."""
     try:
         said = msgspec.json.decode(body, type=ErrorAnswer).error
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return SurroundingsError("The agent answered in a way that was not understood.", code="agent_unclear")
     kind = next((kind for kind, known in STATUS if known == status), RoostError)
     return kind(said.message, code=said.code, hint=said.hint)

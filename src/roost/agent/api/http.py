@@ -50,7 +50,7 @@ def _head(operation: str, length: int) -> bytes:
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Raises ValueError on anything that our server does not write."""
     status_line, *headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    status = int(status_line.split(" ", 2)[1])
+    status = int(status_line.partition(" ")[2].partition(" ")[0])
     fields = dict(_field(line) for line in headers if line)
     if "content-length" not in fields:
         raise ValueError("an answer without a length")

@@ -41,7 +41,7 @@ class Api:
                 return refusal(_CLOSED)
             try:
                 asked = decoder.decode(await request.read() or b"{}")
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 return refusal(CallerError(f"The request does not fit: {error}"))
             try:
                 answer = await self.backend.call(asked)
