@@ -1,0 +1,253 @@
+"""The corpus: inputs made from the regression vectors, so that the fuzzer begins with what parsers accept.
+
+Files that begin with `found-` are inputs that once broke a property; they are kept by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fuzz.runner import CORPUS
+from fuzz.targets import TARGETS, files, mls, network, wire
+from fuzz.targets.crypto import states, vector
+from fuzz.tools import CountedEntropy
+from roost.agent.operations import OPERATIONS
+from roost.crypto import AgreementPublic, account_id
+from roost.crypto.mls.framing import MlsMessage
+from roost.crypto.mls.key_package import make_key_package
+from roost.crypto.mls.leaf import Credential, Lifetime
+from roost.crypto.mls.suites import MLS_128_X25519, MLS_256_XWING
+from roost.messaging.records import ROWS
+from roost.store import protection
+from roost.store.protection import ByKeyring, ByNothing, ByPassphrase, KeyFile
+from roost.wire.addresses import MailboxAddress
+from roost.wire.codec import encode
+from roost.wire.identity import Card
+from roost.wire.mailbox import (
+    Delivery,
+    Entries,
+    Get,
+    GetBlob,
+    Hello,
+    Ping,
+    Put,
+    Reply,
+    Request,
+    SignedInfo,
+    Stored,
+    Subscribed,
+    Trim,
+)
+from tests.relay.relay_core import capability, envelope
+
+VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
+MAX_SEED = 8_192
+
+Seeds = Iterator[tuple[str, bytes]]
+
+
+def write() -> int:
+    """Write fuzz/corpus anew but for what was found. The number of inputs."""
+    made = expected()
+    for folder in {CORPUS / name for name, _ in made}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for old in CORPUS.glob("*/*"):
+        if not old.name.startswith("found-"):
+            old.unlink()
+    for name, data in made:
+        (CORPUS / name / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+    return len(made)
+
+
+def expected() -> list[tuple[str, bytes]]:
+    """Target and input of all seeds, without repetitions."""
+    rooms = (_wire, _links, _crypto, _mls, _network, _relay, _files)
+    found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}
+    unknown = {name for name, _ in found} - set(TARGETS)
+    if unknown:
+        raise ValueError(f"seeds for no target: {unknown}")
+    return sorted(found)
+
+
+def _cases(name: str) -> list[Any]:
+    cases: list[Any] = json.loads((VECTORS / f"{name}.json").read_text())["cases"]
+    return cases
+
+
+def _bytes(written: Any) -> bytes:
+    """Bytes as the wire's vectors write them: hexadecimal, with long repetitions shortened."""
+    if isinstance(written, str):
+        return bytes.fromhex(written)
+    parts = written if isinstance(written, list) else [written]
+    return b"".join(bytes.fromhex(p) if isinstance(p, str) else bytes.fromhex(p["byte"]) * p["times"] for p in parts)
+
+
+def _kind(name: str) -> bytes:
+    return bytes([wire.NAMES.index(name)])
+
+
+def _wire() -> Seeds:
+    for file, union in (("contents", "Content"), ("requests", "Request"), ("responses", "Response")):
+        for case in _cases(f"wire/{file}"):
+            encoded = _bytes(case["encoded"])
+            yield "wire-structures", _kind(union) + encoded
+            yield "wire-structures", _kind(case["value"]["structure"]) + encoded
+            if union == "Content":
+                yield "wire-contents", encoded
+            if union == "Request":
+                yield "wire-calls", b"\x92\x01" + encoded
+            if union == "Response":
+                yield "network-answers", b"\x01" + encoded
+    yield "wire-contents", b"\x92\xcd\x03\xe8\xc0"
+    yield "wire-calls", b"\x92\x07\x91\xcd\x03\xe8"
+    for file in ("frames", "identity"):
+        for case in _cases(f"wire/{file}"):
+            if case["value"]["structure"] in wire.NAMES:
+                yield "wire-structures", _kind(case["value"]["structure"]) + _bytes(case["encoded"])
+            if case["value"]["structure"] == "Call":
+                yield "wire-calls", _bytes(case["encoded"])
+            yield "wire-stream", b"\x02" + _bytes(case["encoded"])
+    for case in _cases("wire/stream"):
+        yield "wire-stream", b"\x00" + _bytes(case["frame"]) * 2
+    for case in _cases("wire/padding"):
+        yield "wire-padding", _bytes(case["padded"])
+
+
+def _links() -> Seeds:
+    for case in _cases("wire/links"):
+        yield "wire-links", b"\x00" + case["link"].encode()
+    for host in ("relay.example", "[::1]", "::ffff:10.0.0.1", "127.0.0.1", "0x7f.1", "Bücher.Example.", "a_b.c"):
+        yield "wire-hosts", host.encode()
+    yield "crypto-account-ids", account_id(bytes(range(32))).encode()
+
+
+def _crypto() -> Seeds:
+    for message in vector("handshake")["messages"]:
+        envelope_bytes = bytes.fromhex(message["envelope"])
+        yield "crypto-handshakes", b"\x00" + envelope_bytes
+        for state in range(4):
+            yield "crypto-envelopes", bytes((state, 1)) + envelope_bytes
+    yield "crypto-envelopes", b"\x02\x00\x00\x10\x00\x01"
+    for which, stored in enumerate(states()):
+        yield "crypto-stored-sessions", b"\x01" + stored
+        yield "crypto-stored-sessions", bytes((0, which)) + b"\x00\x01\x01"
+    prekeys = bytes.fromhex(vector("handshake")["responder"]["prekeys"])
+    yield "crypto-stored-sessions", b"\x01" + prekeys
+    for shape in range(16):
+        yield "crypto-hostile-turns", struct.pack(">BBHII", shape & 1, shape, 0, 0, shape) * 3
+        yield "crypto-hostile-turns", struct.pack(">BBHI", shape & 1, shape | 1, 40 * shape, shape) * 2
+    yield "crypto-handshakes", b"\x01\x00\x00\x00\x00\x00\x00"
+    yield "crypto-handshakes", b"\x01\x00\x00\x00\x05\x00\x20" + bytes(32)
+    packet = vector("packet")
+    for how in range(4):
+        yield "crypto-packets", bytes((how,)) + bytes(32) + b"\0\0\0\2hi" + bytes(8)
+    yield "crypto-packets", b"\x01" + bytes.fromhex(packet["packet"])
+    yield "crypto-packets", b"\x03" + bytes.fromhex(packet["public"])
+    yield "crypto-cards", b"\x01\0\0\0\4card"
+    yield "crypto-cards", b"\x02" + bytes(6_112)
+    yield "crypto-blobs", b"\x02\0\1\1\x80\0\0\4blob"
+    yield "crypto-blobs", b"\x01\0\1\1blob"
+
+
+def _mls() -> Seeds:
+    entropy = CountedEntropy()
+    for suite in (MLS_128_X25519, MLS_256_XWING):
+        key = suite.signature_key(entropy.bytes(32))
+        package = make_key_package(suite, Credential.basic(b"someone"), key, Lifetime(0, 2**32), entropy).package
+        yield "mls-structures", bytes([mls.KINDS.index(type(package))]) + package.encode()
+        yield "mls-structures", b"\0" + MlsMessage(package).encode()
+
+
+def _network() -> Seeds:
+    hello = encode(Hello(SignedInfo(encode(network.INFO), bytes(64))))
+    entries, ping = encode(Reply(1, Entries((), False))), encode(Reply(3, Subscribed(0)))
+    delivery = encode(Delivery(2, 1, envelope("one")))
+    array = msgspec.msgpack.encode
+    raws = [[hello, entries, ping], [hello, encode(Reply(1, Stored(1)))], [hello, entries, delivery]]
+    for raw in raws:
+        yield "network-link", array([msgspec.Raw(part) for part in raw])
+    for case in _cases("network/proofs"):
+        yield "network-proofs", b"\x00" + bytes.fromhex(case["certificate"])
+    yield "network-proofs", b"\x01" + encode(network.INFO)
+    yield "network-websocket", b"\x01\x82\x03abc\x81\x01a\x89\x00\x88\x00"
+    yield "network-websocket", b"\x00HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    account, device, devices = network._account()
+    address = network.ADDRESS
+    card = Card(
+        account.public.raw,
+        device.public.raw,
+        devices,
+        AgreementPublic(bytes(range(32))).raw,
+        bytes(1_184),
+        bytes(32),
+        MailboxAddress(address, bytes(32)),
+        1,
+        2**32,
+    )
+    yield "messaging-cards", b"\x00" + encode(card)
+    yield "messaging-cards", b"\x02" + devices.list
+    yield "messaging-cards", b"\x03" + devices.list
+
+
+def _relay() -> Seeds:
+    yield "relay-web", b"\x00\x07GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+    yield "relay-web", b"\x01\x3f\x82\x83\0\0\0\0abc\x89\x80\0\0\0\0\x88\x80\0\0\0\0"
+    yield "relay-web", b"\x01\x3f\x02\x81\0\0\0\0a\x80\x81\0\0\0\0b"
+    for case in _cases("wire/requests"):
+        encoded = _bytes(case["encoded"])
+        yield "relay-packets", b"\x01" + struct.pack(">I", len(encoded)) + encoded
+        yield "relay-requests", b"\x91" + encoded
+    for box in range(3):
+        put, get, admin = (capability(f"box {box} {right}") for right in ("put", "get", "admin"))
+        asked: list[Request] = [Put(put, envelope("one")), Get(get, 0), Trim(admin, 1), GetBlob(get, bytes(32)), Ping()]
+        yield "relay-requests", msgspec.msgpack.encode([msgspec.Raw(encode(one)) for one in asked])
+    sample = Path(__file__).resolve().parent.parent / "packaging" / "relay.sample.toml"
+    yield "relay-config", sample.read_bytes()[:2_000].rsplit(b"\n", 1)[0]
+    yield (
+        "relay-config",
+        b'open = true\nlisten = "[::]:7777"\nforward_networks = ["10.0.0.0/8"]\n[quotas]\ntotal_gib = 1\n',
+    )
+    yield "relay-config", b"https://relay.example:443/path"
+
+
+def _files() -> Seeds:
+    kinds = ByPassphrase(bytes(16), 65_536, 3), ByKeyring("0" * 32), ByNothing(bytes(32))
+    for kind in kinds:
+        yield "store-key-file", protection.encode(KeyFile(protection.VERSION, kind, bytes(protection._WRAPPED_SIZE)))
+    yield "agent-file", b'{"version":1,"pid":1,"socket":"/s","url":"","token":""}'
+    yield "store-names", b"0123456789abcdef" * 2
+    for place, name in enumerate(files.NAMES):
+        fields = msgspec.structs.fields(OPERATIONS[name].request)
+        given = {field.encode_name: 1 if field.type is int else "x" for field in fields}
+        yield "agent-operations", bytes([place]) + b"{}"
+        yield "agent-operations", bytes([place]) + msgspec.json.encode(given)
+    for place, row in enumerate(ROWS):
+        empty = {field.name: _empty(field.type) for field in msgspec.structs.fields(row)}
+        yield "store-rows", bytes([place]) + msgspec.msgpack.encode(empty)
+    refusal = b'{"error":{"code":"c","message":"m","hint":"h"}}'
+    yield "agent-answers", b"\x00" + refusal
+    yield "agent-answers", b"\x00HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    yield from (("agent-media", picture) for picture in _pictures())
+
+
+def _empty(kind: Any) -> Any:
+    return {int: 0, bytes: b"", str: "", bool: False}.get(kind)
+
+
+def _pictures() -> Iterator[bytes]:
+    tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
+    exif = b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff
+    size = b"\xff\xc0\x00\x0b\x08\x00\x10\x00\x10\x01\x01\x11\x00"
+    yield b"\xff\xd8" + exif + size + b"\xff\xda\x00\x02data\xff\xd9"
+    yield b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">II", 9, 9) + bytes(9) + b"\0\0\0\1tEXta\0\0\0\0"
+    chunks = b"VP8X\x0a\0\0\0\x0c\0\0\0\x08\0\0\x08\0\0" + b"EXIF\x02\0\0\0ab"
+    yield b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
+    yield b"GIF89a\x10\0\x10\0"
+    yield b"\0\0\0\x18ftypisom"

@@ -1,0 +1,10 @@
+"""All targets by name."""
+
+from __future__ import annotations
+
+from fuzz.targets import crypto, files, mls, network, relay, wire
+from fuzz.tools import Target
+
+TARGETS: dict[str, Target] = {
+    target.name: target for room in (wire, crypto, mls, network, relay, files) for target in room.TARGETS
+}
