@@ -10,7 +10,7 @@ from roost.apps.cli.common import command
 from roost.apps.cli.session import Session, session
 
 
-@command("agent", "roost agent", "roost agent --profile ./alice --json", "systemctl --user enable --now roost-agent")
+@command("agent", "roost agent", "roost agent --profile ./alice --json")
 def agent() -> None:
     """Keep the profile connected until Ctrl-C or SIGTERM.
 
