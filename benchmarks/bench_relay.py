@@ -23,16 +23,18 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.load import Count, echo_links, relay_links
 from benchmarks.measure import Clock, Result, percentiles, throughput
 from roost.crypto import capability_hash
 from roost.network import Link, connect_relay
+from roost.wire.addresses import RelayAddress
 from roost.wire.links import parse_relay_link
 from roost.wire.mailbox import Create, Grant, MailboxKind, Put, Right, Trim
 from roost.wire.sizes import CAPABILITY_SIZE, ENVELOPE_SIZE
 
-LINKS = 16
-OUTSTANDING = 8  # puts of one link at one time
-TRIM_EVERY = 200
+LINKS = 100
+WINDOW = 8  # puts of one link at one time
+LATE = 200  # envelopes a subscriber takes before it trims
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "open = true\nrequests_per_second = 1e9\n[quotas]\nmailbox_envelopes = 1000000\n"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -50,20 +52,25 @@ def run(clock: Clock) -> list[Result]:
 async def _echo(seconds: float) -> list[Result]:
     with _process("benchmarks.floor") as process:
         port = int(_line(process))
-        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(LINKS)]
-        light = await _latencies(partial(_echo_once, *streams[0], 1), seconds / 3)
-        load = await _loaded([partial(_echo_once, *stream, 1) for stream in streams], 1, process.pid, seconds)
-        for _, writer in streams:
-            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        light = await _latencies(partial(_echo_once, reader, writer), seconds / 3)
+        writer.close()
+        count = Count()
+        links = await echo_links(port, LINKS, count)
+        for link in links:
+            link.begin()
+        load = await _measured(count, process.pid, seconds)
+        for link in links:
+            link.close()
     return [
         throughput("echo of 4 KiB, one at a time on each link", load.per_cpu_s, "/CPU s"),
         *percentiles("echo of 4 KiB, light", light),
     ]
 
 
-async def _echo_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: int) -> None:
-    writer.write(bytes(ENVELOPE_SIZE * frames))
-    await reader.readexactly(ENVELOPE_SIZE * frames)
+async def _echo_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(bytes(ENVELOPE_SIZE))
+    await reader.readexactly(ENVELOPE_SIZE)
 
 
 # --- the relay --------------------------------------------------------------------------------------------------------
@@ -103,48 +110,61 @@ class Box:
         await self.link.call(Put(self.put, envelope), timeout_s=None)
         stored = time.perf_counter() - begun
         await delivered
-        if self.newest - self.trimmed >= TRIM_EVERY:
+        if self.newest - self.trimmed >= LATE:
             self.trimmed = self.newest
             await self.link.call(Trim(self.admin, self.newest), timeout_s=None)
         return at[0], stored
 
-    async def burst(self) -> None:
-        await asyncio.gather(*(self.send() for _ in range(OUTSTANDING)))
-
 
 async def _relay(seconds: float, floor: Result) -> list[Result]:
-    async with _boxes() as (boxes, pid):
+    async with _running() as (address, pid):
+        box = Box(await connect_relay(address))
+        await box.open()
         delivered, stored = [], []
         until = time.perf_counter() + seconds / 3
         while time.perf_counter() < until:
-            one, other = await boxes[0].send()
+            one, other = await box.send()
             delivered.append(one)
             stored.append(other)
-        load = await _loaded([box.burst for box in boxes], OUTSTANDING, pid, seconds)
+        await box.link.close()
+        prompt = await _loaded(address.port, pid, seconds, trim_every=1)
+    async with _running() as (address, pid):
+        late = await _loaded(address.port, pid, seconds, trim_every=LATE)
     return [
-        throughput("durable deliveries, loaded", load.per_cpu_s, "/CPU s", floor),
-        throughput("durable deliveries, both ends here", load.per_s, "/s"),
+        throughput("durable deliveries, trimmed when they come", prompt.per_cpu_s, "/CPU s", floor),
+        throughput("durable deliveries, trimmed late", late.per_cpu_s, "/CPU s", floor),
+        throughput("... by the clock, trimmed when they come", prompt.per_s, "/s"),
+        throughput("... by the clock, trimmed late", late.per_s, "/s"),
         *percentiles("put to delivered, light", delivered),
         *percentiles("put to durable, light", stored),
     ]
 
 
+async def _loaded(port: int, pid: int, seconds: float, *, trim_every: int) -> Load:
+    """Deliveries between `LINKS` links, each with `WINDOW` puts under way into the next one's mailbox."""
+    count = Count()
+    links = await relay_links(port, LINKS, count, trim_every=trim_every)
+    for link, other in zip(links, [*links[1:], links[0]], strict=True):
+        link.begin(other, WINDOW)
+    load = await _measured(count, pid, seconds)
+    for link in links:
+        link.end()
+    await asyncio.sleep(0.2)
+    for link in links:
+        link.close()
+    if count.refused or not count.stored:
+        raise RuntimeError("the relay refused some of the load")
+    return load
+
+
 @asynccontextmanager
-async def _boxes() -> AsyncIterator[tuple[list[Box], int]]:
+async def _running() -> AsyncIterator[tuple[RelayAddress, int]]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "relay.toml"
         config.write_text(CONFIG)
         options = ("--config", str(config), "--data", folder, "--listen", "127.0.0.1:0", "--json")
         with _process("roost", "relay", *options) as process:
-            address = parse_relay_link(json.loads(_line(process))["link"]).address
-            boxes = [Box(await connect_relay(address)) for _ in range(LINKS)]
-            for box in boxes:
-                await box.open()
-            try:
-                yield boxes, process.pid
-            finally:
-                for box in boxes:
-                    await box.link.close()
+            yield parse_relay_link(json.loads(_line(process))["link"]).address, process.pid
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
@@ -158,21 +178,14 @@ class Load:
     per_cpu_s: float
 
 
-async def _loaded(work: list[Callable[[], Awaitable[None]]], frames: int, pid: int, seconds: float) -> Load:
-    """What goes through when each of `work` is called again and again, `frames` a call; `pid` is the server."""
-    begun = time.perf_counter()
-    until = begun + seconds
-    counts = [0] * len(work)
-
-    async def keep(index: int) -> None:
-        while time.perf_counter() < until:
-            await work[index]()
-            counts[index] += frames
-
-    before = _cpu_seconds(pid)
-    await asyncio.gather(*(keep(index) for index in range(len(work))))
+async def _measured(count: Count, pid: int, seconds: float) -> Load:
+    """What is delivered while time passes, once it has settled; `pid` is the server."""
+    await asyncio.sleep(seconds / 5)
+    delivered, before, begun = count.delivered, _cpu_seconds(pid), time.perf_counter()
+    await asyncio.sleep(seconds)
     cpu = max(_cpu_seconds(pid) - before, 1 / TICKS)
-    return Load(sum(counts) / (time.perf_counter() - begun), sum(counts) / cpu)
+    delivered = count.delivered - delivered
+    return Load(delivered / (time.perf_counter() - begun), delivered / cpu)
 
 
 async def _latencies(once: Callable[[], Awaitable[None]], seconds: float) -> list[float]:
