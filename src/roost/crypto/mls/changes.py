@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from roost.crypto.mls.context import GroupContext
 from roost.crypto.mls.epoch import Epoch, Member
-from roost.crypto.mls.key_package import KeyPackage
 from roost.crypto.mls.leaf import Extensions
 from roost.crypto.mls.proposal_list import ProposalList, SentProposal
 from roost.crypto.mls.proposals import ReInit
@@ -78,7 +77,6 @@ class StagedCommit(Secret):
     changes: Changes
     message: bytes = b""
     welcome: bytes | None = None
-    added_packages: tuple[KeyPackage, ...] = field(default=())
 
     @property
     def removes_this_member(self) -> bool:

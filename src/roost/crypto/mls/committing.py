@@ -90,7 +90,7 @@ def make_commit(
         welcome = _welcome(drafted, newcomers, tuple(proposals.psks), options, entropy)
     changes = describe(epoch.tree, changed.tree, epoch.own, False, changed.added, sent, proposals)
     after, fresh = drafted.epoch.begin_ratchets()
-    return ratchets, StagedCommit(epoch.context, after, fresh, changes, message, welcome, tuple(proposals.adds))
+    return ratchets, StagedCommit(epoch.context, after, fresh, changes, message, welcome)
 
 
 def _protect(

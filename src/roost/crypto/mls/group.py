@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls import joining, outside
 from roost.crypto.mls.changes import StagedCommit
+from roost.crypto.mls.checks import check_added, check_lifetime, check_proposal
 from roost.crypto.mls.committing import CommitOptions, make_commit
 from roost.crypto.mls.epoch import Epoch, Member
 from roost.crypto.mls.errors import GroupClosed, InvalidChange, MlsMisuse, StaleEpoch, TooLarge
 from roost.crypto.mls.framing import (
     AuthData,
     AuthenticatedContent,
+    ContentType,
     FramedContent,
     MlsMessage,
     PrivateMessage,
@@ -31,8 +33,8 @@ from roost.crypto.mls.key_package import KeyPackageSecrets
 from roost.crypto.mls.leaf import Extensions, LeafNode, LeafSource
 from roost.crypto.mls.outside import JoinOptions
 from roost.crypto.mls.processing import OwnUpdate, check_commit
-from roost.crypto.mls.proposal_list import SentProposal, check_update
-from roost.crypto.mls.proposals import Add, Commit, Proposal, ProposalRef, Remove, Update
+from roost.crypto.mls.proposal_list import SentProposal
+from roost.crypto.mls.proposals import Add, Commit, Proposal, ProposalRef, Update
 from roost.crypto.mls.protection import protect_private, sign_content
 from roost.crypto.mls.psk import Psks
 from roost.crypto.mls.receiving import (
@@ -111,7 +113,7 @@ class Group(Secret):
         before = predecessor.epoch if predecessor else None
         group = cls._begun(joining.open_welcome(body, secrets, held, public, before), settings)
         for _, leaf in group.epoch.tree.members():
-            group._check_lifetime(leaf)
+            check_lifetime(group.settings, leaf)
         return group
 
     @staticmethod
@@ -208,9 +210,9 @@ class Group(Secret):
         Raises GroupClosed; InvalidChange for what this member can tell is invalid.
         """
         self._check_open()
-        self._check_proposal(proposal, Sender(SenderType.MEMBER, self.epoch.own))
+        check_proposal(self.epoch, self.settings, proposal, Sender(SenderType.MEMBER, self.epoch.own))
         if isinstance(proposal, Add):
-            self._check_lifetime(proposal.key_package.leaf, now)
+            check_lifetime(self.settings, proposal.key_package.leaf, now)
         group, message, sent = self._send(proposal, entropy, b"", padding)
         return group._with_proposal(sent), message
 
@@ -252,8 +254,7 @@ class Group(Secret):
         ratchets, staged = make_commit(
             self.epoch, self.ratchets, items, self.proposals, self._held(psks), options or CommitOptions(), entropy
         )
-        for package in staged.added_packages:
-            self._check_lifetime(package.leaf, now)
+        check_added(self.settings, staged, now)
         return replace(self, ratchets=ratchets), staged
 
     # --- receiving ---
@@ -275,7 +276,7 @@ class Group(Secret):
             if isinstance(body, PublicMessage):
                 raise StaleEpoch("a message is of an epoch that is over")
             return self._received_late(body)
-        if self.removed:
+        if self.removed and not (isinstance(body, PrivateMessage) and body.content_type is ContentType.APPLICATION):
             raise StaleEpoch("this member is no longer in the group")
         if isinstance(body, PublicMessage):
             opened = open_public(self.epoch, self.ratchets, body)
@@ -309,29 +310,6 @@ class Group(Secret):
         if self.removed or self.epoch.reinit is not None:
             raise GroupClosed("this group is closed")
 
-    def _check_lifetime(self, leaf: LeafNode, now: int | None = None) -> None:
-        lifetime, limit = leaf.lifetime, self.settings.max_lifetime_s
-        if lifetime is None:
-            return
-        if limit is not None and lifetime.not_after - lifetime.not_before > limit:
-            raise InvalidChange("a key package's lifetime is too long")
-        if now is not None:
-            lifetime.check(now)
-
-    def _check_proposal(self, proposal: Proposal, sender: Sender) -> None:
-        """What can be told of a proposal before it is committed."""
-        epoch = self.epoch
-        match proposal:
-            case Add(package):
-                package.check(epoch.suite)
-                self._check_lifetime(package.leaf)
-            case Update(leaf) if sender.type is SenderType.MEMBER:
-                check_update(epoch.suite, epoch.context, epoch.tree, sender.index, leaf)
-            case Update():
-                raise InvalidChange("an update is not a member's")
-            case Remove(removed):
-                epoch.tree.leaf(removed)
-
     def _send(
         self, content: bytes | Proposal, entropy: Entropy, authenticated_data: bytes, padding: int
     ) -> tuple[Group, bytes, AuthenticatedContent]:
@@ -362,17 +340,12 @@ class Group(Secret):
             )
         if isinstance(content.content, Commit):
             staged = check_commit(self.epoch, opened.message, self.proposals, self.updates, self._held(psks))
-            self._check_added(staged)
+            check_added(self.settings, staged)
             return CommitReceived(group, staged, authenticated_data)
-        self._check_proposal(content.content, content.sender)
+        check_proposal(self.epoch, self.settings, content.content, content.sender)
         waiting = group._with_proposal(opened.message)
         reference = list(waiting.proposals)[-1]
         return ProposalReceived(waiting, waiting.proposals[reference], reference, authenticated_data)
-
-    def _check_added(self, staged: StagedCommit) -> None:
-        for sent in staged.changes.proposals:
-            if isinstance(sent.proposal, Add):
-                self._check_lifetime(sent.proposal.key_package.leaf)
 
     def _received_late(self, message: PrivateMessage) -> ApplicationReceived:
         place, opened = open_late(self.past, message)

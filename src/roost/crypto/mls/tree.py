@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from roost.crypto.mls import tree_math
-from roost.crypto.mls.codec import Reader, Structure, opaque, optional, u8, u32, vector
+from roost.crypto.mls.codec import MAX_ITEMS, Reader, Structure, opaque, optional, u8, u32, vector
 from roost.crypto.mls.errors import InvalidChange, Malformed, TooLarge
 from roost.crypto.mls.leaf import LeafNode, Node, ParentNode
 from roost.crypto.mls.suites import CipherSuite
 
-MAX_LEAVES: Final = 1 << 16
+MAX_LEAVES: Final = MAX_ITEMS // 2  # what a ratchet_tree extension can hold
 _LEAF: Final = 1
 _PARENT: Final = 2
 
@@ -215,8 +215,6 @@ class RatchetTree(Structure):
         if not nodes or nodes[-1] is None or len(nodes) % 2 == 0:
             raise Malformed("a ratchet tree does not end with a leaf")
         leaves = tree_math.full_width((len(nodes) + 1) // 2)
-        if leaves > MAX_LEAVES:
-            raise TooLarge("a group is too large")
         for place, node in enumerate(nodes):
             if node is not None and isinstance(node, LeafNode) != (place % 2 == 0):
                 raise Malformed("a ratchet tree's node is of the wrong kind")
