@@ -229,7 +229,8 @@ def apply_edit(work: Work, message: Message, edit: c.Edit, at: int) -> None:
 
 def _kept(edits: tuple[str, ...]) -> tuple[str, ...]:
     """The latest former texts, within bounds: a contact who edits for ever must not fill the disk."""
-    kept, size = [], 0
+    kept: list[str] = []
+    size = 0
     for text in reversed(edits[-EDITS_KEPT:]):
         size += len(text)
         if kept and size > MAX_TEXT:

@@ -12,8 +12,8 @@ from roost.messaging.records import Contact, ContactState, PeerDevice, SessionRo
 from roost.messaging.work import Work
 
 CIRCLE = 4  # contacts; the last circle has up to twice as many less one
-# Envelopes that carry nothing, to a device that was not heard since: 8 MB at its host. One in use is heard weekly, when it
-# renews its card.
+# Envelopes that carry nothing, to a device that was not heard since: 8 MB at its host. One in use is heard weekly, when
+# it renews its card.
 COVER_LIMIT = 2_000
 
 
