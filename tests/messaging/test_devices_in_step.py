@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roost.errors import CallerError
-from roost.messaging import conversations, requests, sealing
+from roost.messaging import contact_sync, conversations, requests, sealing
 from roost.messaging.records import Contact, ContactState, Outbox, PeerDevice
 from roost.wire.links import InvitationKind
 from tests.messaging.harness import World
@@ -112,3 +112,36 @@ def test_an_acknowledgement_that_nobody_takes_is_not_said_for_ever(world: World)
             alice.do(sealing.seal_bare, peer, again_at=world.now + 10_000)
             said += 1
     assert 3 < said < 12
+
+
+def test_a_block_is_not_undone_by_a_device_that_has_not_heard_of_it(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    phone = world.second_device(alice, "Alice's phone")
+    world.friends(alice, bob)
+    alice.do(requests.block, bob.account)
+    phone.do(contact_sync.sync_contact, bob.account)  # a new device of Bob's showed itself there, say
+    world.settle()
+    for device in (alice, phone):
+        assert device.work().need(Contact, bob.account).state == ContactState.BLOCKED
+    phone.do(requests.unblock, bob.account)
+    world.settle()
+    assert alice.work().need(Contact, bob.account).state == ContactState.ACCEPTED
+
+
+def test_who_was_blocked_and_is_asked_again_talks_with_all_devices(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    phone = world.second_device(alice, "Alice's phone")
+    alice.do(requests.block, bob.account)
+    world.settle()
+    alice.add(bob.invite())
+    world.settle()
+    bob.accept_all()
+    world.settle()
+    phone.say(bob.account, "from the phone")
+    bob.say(alice.account, "from Bob")
+    world.settle()
+    for device in (alice, phone, bob):
+        texts = device.texts(alice.account if device is bob else bob.account)
+        assert sorted(texts) == ["from Bob", "from the phone"]
+        assert not device.work().find(Outbox)

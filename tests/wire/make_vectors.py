@@ -98,7 +98,9 @@ CONTENTS: tuple[Record, ...] = (
     c.Introduction("Ada", counting(0x80), "roost:AAAA"),
     c.SentCopy(counting(0x80), encode(c.Text("Hello"))),
     c.ReadMark(counting(0x80), (ID,)),
-    c.ContactSync(counting(0x80), "Ada", "Mum", 1, True, SIGNED_LIST, (SIGNED_CARD,), 3_600),
+    c.ContactSync(
+        counting(0x80), "Ada", "Mum", 1, True, SIGNED_LIST, (SIGNED_CARD,), 3_600, 1_790_000_000_000, 1_790_000_500_000
+    ),
     c.ContactRemoved(counting(0x80)),
     c.DeviceWelcome(counting(0x81), SIGNED_LIST, ABOUT, SIGNED_CARD),
     ENTRY,

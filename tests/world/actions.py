@@ -316,7 +316,7 @@ _ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "block": _with_contact(requests.block),
     "unblock": _with_contact(requests.unblock),
     "remove": _with_contact(requests.remove),
-    "rename": _with_contact(lambda work, account: contact_sync.sync_contact(work, account)),
+    "rename": _with_contact(lambda work, account: contact_sync.changed(work, work.need(r.Contact, account))),
     "week": _week,
     "crash": _crash,
     "disk": _disk,

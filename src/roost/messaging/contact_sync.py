@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from roost.messaging import outbox
 from roost.messaging.records import Contact, ContactState, PeerDevice
 from roost.messaging.work import Work
 from roost.wire.content import ContactSync, encode_content
+
+
+def made(work: Work, contact: Contact) -> Contact:
+    """Write a contact that is made, or made anew: what my other devices shared with it before is over."""
+    made_at = max(work.now, contact.made_at + 1)
+    return work.put(msgspec.structs.replace(contact, made_at=made_at, changed_at=made_at))
+
+
+def changed(work: Work, contact: Contact) -> Contact:
+    """Write a contact that I changed, and tell my other devices."""
+    contact = work.put(msgspec.structs.replace(contact, changed_at=max(work.now, contact.changed_at + 1)))
+    sync_contact(work, contact.account)
+    return contact
 
 
 def sync_contact(work: Work, account: bytes) -> None:
@@ -40,5 +55,7 @@ def _content(work: Work, contact: Contact) -> bytes:
             contact.devices,
             cards[:8],
             contact.timer_s,
+            contact.made_at,
+            contact.changed_at,
         )
     )

@@ -167,30 +167,34 @@ def contact_synced(work: Work, sync: c.ContactSync) -> None:
     if state == ContactState.SELF:
         raise PeerError("a contact is never oneself", code="not_allowed")
     known = work.get(Contact, sync.account)
-    if known is not None and state == ContactState.REQUESTED:
-        return  # what this device knows is as new or newer
-    base = known or Contact(sync.account, int(state), sync.name, work.now)
+    if known is not None and (sync.made_at < known.made_at or known.state == state == ContactState.REQUESTED):
+        return
+    newer = known is None or (sync.made_at, sync.changed_at) > (known.made_at, known.changed_at)
+    if newer:
+        _take_over(work, known, sync)
+    peers.learn_list(work, sync.account, sync.devices)
+    for card in sync.cards:
+        peers.learn_card(work, sync.account, card)
+    peers.announce(work, sync.account)
+    if newer and (known is None or known.state != state):
+        work.tell("contact", sync.account, sync.account, state.name.lower())
+
+
+def _take_over(work: Work, known: Contact | None, sync: c.ContactSync) -> None:
+    base = known or Contact(sync.account, sync.state, sync.name, work.now)
+    if sync.made_at > base.made_at:
+        peers.start_over(work, sync.account)
+    if sync.state == ContactState.BLOCKED:
+        mailboxes.drop_all(work, account=sync.account)
     work.put(
         msgspec.structs.replace(
             base,
-            state=int(state),
+            state=sync.state,
             name=sync.name,
             alias=sync.alias,
-            verified=sync.verified or base.verified,
+            verified=sync.verified,
             timer_s=sync.timer_s,
+            made_at=sync.made_at,
+            changed_at=sync.changed_at,
         )
     )
-    peers.learn_list(work, sync.account, sync.devices)
-    before = {peer.device: peer for peer in work.find(PeerDevice, where={"account": sync.account})}
-    for card in sync.cards:
-        peers.learn_card(work, sync.account, card)
-    for peer in work.find(PeerDevice, where={"account": sync.account}):
-        earlier = before.get(peer.device)
-        if earlier is not None and earlier.address is not None and earlier.address != peer.address:
-            peers.start_over(work, peer)  # where it was written to is gone, and it may not know this device any more
-    if state == ContactState.BLOCKED:
-        mailboxes.drop_all(work, account=sync.account)
-    else:
-        peers.announce(work, sync.account)
-    if known is None or known.state != state:
-        work.tell("contact", sync.account, sync.account, state.name.lower())

@@ -169,9 +169,10 @@ def request_contact(work: Work, signed: SignedCard, greeting: str) -> Contact:
     if known is not None and known.state == ContactState.ACCEPTED:
         raise CallerError("They are your contact already.", code="already_contact")
     base = known or Contact(card.account, ContactState.REQUESTED, "", work.now)
-    contact = work.put(msgspec.structs.replace(base, state=ContactState.REQUESTED))
+    contact = contact_sync.made(work, msgspec.structs.replace(base, state=ContactState.REQUESTED))
     for row in [row for row in work.find(Outbox, where={"account": card.account}) if row.address is not None]:
         outbox.discard(work, row)  # an earlier knock that was not answered
+    peers.start_over(work, card.account)
     work.put(PeerDevice(card.account, card.device, entry.identity, card=signed, card_version=0))
     peers.learn_list(work, card.account, card.devices)
     mailbox = mailboxes.mailbox_for(work, card.account)

@@ -211,12 +211,15 @@ def forget_session(work: Work, session: SessionRow) -> None:
     work.delete(session)
 
 
-def start_over(work: Work, peer: PeerDevice) -> PeerDevice:
-    """The device has forgotten all that we shared: keep what waits for it, and seal it anew."""
-    for session in work.find(SessionRow, where={"account": peer.account, "device": peer.device}):
-        forget_session(work, session)
-    outbox.requeue(work, peer.account, peer.device)
-    return work.put(msgspec.structs.replace(peer, session=b"", announced=0))
+def start_over(work: Work, account: bytes, *, but_session: bytes = b"") -> None:
+    """The account has forgotten all that we shared: keep what waits for its devices until they show themselves, and
+    seal it anew."""
+    for session in work.find(SessionRow, where={"account": account}):
+        if session.device and session.id != but_session:
+            forget_session(work, session)
+    for peer in work.find(PeerDevice, where={"account": account}):
+        outbox.requeue(work, account, peer.device)
+        work.put(msgspec.structs.replace(peer, session=b"", announced=0, card=None, card_version=0, address=None))
 
 
 def forget_account(work: Work, account: bytes) -> None:

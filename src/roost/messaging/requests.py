@@ -81,14 +81,14 @@ def accept(work: Work, request: Request, alias: str = "") -> Contact:
     """Make the asking person a contact, and tell them with a card of mine."""
     known = work.get(Contact, request.account)
     base = known or Contact(request.account, ContactState.ACCEPTED, request.name, work.now)
-    contact = work.put(
+    contact = contact_sync.made(
+        work,
         msgspec.structs.replace(
             base, state=ContactState.ACCEPTED, name=request.name or base.name, alias=alias or base.alias
-        )
+        ),
     )
     _drop_knocks(work, request.account)
-    for old in work.find(PeerDevice, where={"account": request.account}):  # who asks again had forgotten me
-        work.put(msgspec.structs.replace(peers.start_over(work, old), card=None, card_version=0, address=None))
+    peers.start_over(work, request.account, but_session=request.session)  # who asks again had forgotten me
     peers.learn_list(work, request.account, request.devices)
     peer = work.get(PeerDevice, request.account, request.device) or PeerDevice(
         request.account, request.device, request.identity
@@ -134,15 +134,17 @@ def was_accepted(work: Work, origin: Origin, contact: Contact, answer: ContactAc
     binding.learn_and_bind(work, origin, answer.card)
     outbox.hurry(work, origin.account, card.device)
     peers.announce(work, origin.account)
-    contact_sync.sync_contact(work, origin.account)
+    contact_sync.changed(work, work.need(Contact, origin.account))
     work.tell("contact", origin.account, origin.account, "accepted")
 
 
 def _drop_knocks(work: Work, account: bytes) -> None:
-    """Knocks that crossed or were answered need not be delivered any more."""
+    """Knocks that crossed or were answered need not be delivered any more, nor decided about."""
     for row in work.find(Outbox, where={"account": account}):
         if row.address is not None:
             outbox.discard(work, row)
+    for request in work.find(Request, where={"account": account, "state": int(RequestState.PENDING)}):
+        work.delete(request)
 
 
 # --- keeping my other devices in step, and parting -------------------------------------------------------------------
@@ -151,9 +153,8 @@ def _drop_knocks(work: Work, account: bytes) -> None:
 def block(work: Work, account: bytes) -> None:
     """Blocking is deleting the mailbox that they write to."""
     contact = _other(work, account)
-    work.put(msgspec.structs.replace(contact, state=ContactState.BLOCKED))
     mailboxes.drop_all(work, account=account)
-    contact_sync.sync_contact(work, account)
+    contact_sync.changed(work, msgspec.structs.replace(contact, state=ContactState.BLOCKED))
     work.tell("contact", account, account, "blocked")
 
 
@@ -162,9 +163,8 @@ def unblock(work: Work, account: bytes) -> None:
     contact = _other(work, account)
     if contact.state != ContactState.BLOCKED:
         return
-    work.put(msgspec.structs.replace(contact, state=ContactState.ACCEPTED))
+    contact_sync.changed(work, msgspec.structs.replace(contact, state=ContactState.ACCEPTED))
     peers.announce(work, account)
-    contact_sync.sync_contact(work, account)
     work.tell("contact", account, account, "accepted")
 
 

@@ -213,7 +213,12 @@ class ReadMark(Record, frozen=True, tag=65):
 
 
 class ContactSync(TextRecord, frozen=True, tag=66):
-    """A contact as another of my devices knows it: its devices' newest cards, each with the address to write to."""
+    """A contact as another of my devices knows it: its devices' newest cards, each with the address to write to.
+
+    `made_at` is when the two became contacts, last time if they did so again; `changed_at` when the person last changed
+    state, alias or verification. What is older than what is known changes nothing: a block must not be undone by a
+    device that has not heard of it.
+    """
 
     account: Key32
     name: Name
@@ -223,6 +228,8 @@ class ContactSync(TextRecord, frozen=True, tag=66):
     devices: SignedDeviceList
     cards: Annotated[tuple[SignedCard, ...], Meta(max_length=MAX_DEVICES)]
     timer_s: Count32 = 0
+    made_at: Millis = 0
+    changed_at: Millis = 0
 
 
 class ContactRemoved(Record, frozen=True, tag=67):

@@ -172,10 +172,9 @@ async def verify(service: Service, request: o.Verify) -> v.SafetyNumber:
 
 def _mark_verified(work: Work, account: bytes, verified: bool) -> r.Contact:
     contact = work.need(r.Contact, account)
-    contact = work.put(
-        msgspec.structs.replace(contact, verified=verified, key_changed=contact.key_changed and not verified)
+    contact = contact_sync.changed(
+        work, msgspec.structs.replace(contact, verified=verified, key_changed=contact.key_changed and not verified)
     )
-    contact_sync.sync_contact(work, account)
     work.tell("contact", account, account, "verified" if verified else "unverified")
     return contact
 
@@ -205,8 +204,8 @@ async def rename(service: Service, request: o.Rename) -> v.ContactChange:
         accounts.check_name(request.name)
 
     def change(work: Work) -> r.Contact:
-        renamed = work.put(msgspec.structs.replace(work.need(r.Contact, contact.account), alias=request.name))
-        contact_sync.sync_contact(work, contact.account)
+        held = work.need(r.Contact, contact.account)
+        renamed = contact_sync.changed(work, msgspec.structs.replace(held, alias=request.name))
         work.tell("contact", contact.account, contact.account, "renamed")
         return renamed
 

@@ -73,6 +73,8 @@ class Contact(Row, frozen=True):
     timer_s: int = 0
     counter: int = 0  # of what this device said in the conversation
     key_changed: bool = False  # a forked or older device list was seen; shown until verified again
+    made_at: int = 0  # when we last became contacts: on this or another device of mine
+    changed_at: int = 0  # when I last changed state, alias or verification
 
 
 class PeerDevice(Row, frozen=True):
