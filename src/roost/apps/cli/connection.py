@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roost.apps.cli.common import SECONDS, RoostGroup, command, yes_option
-from roost.apps.cli.formats import one_line
+from roost.apps.cli.formats import count, one_line
 from roost.apps.cli.session import Session, session, text_argument
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def status() -> None:
         mark = Text("● ", style="green" if relay.reachable else "red")
         words = "reachable" if relay.reachable else f"not reachable {one_line(relay.reason)}".strip()
         here.out.say(mark.append(f"{relay.link_host}  {words}", style="default"))
-    here.out.say(f"{_count(now.waiting, 'message')} waiting, {now.unread} unread, {_count(now.requests, 'request')}")
+    here.out.say(f"{count(now.waiting, 'message')} waiting, {now.unread} unread, {count(now.requests, 'request')}")
     if now.agent:
         here.out.say("the agent is running")
 
@@ -42,10 +42,6 @@ async def _status(backend: Backend) -> StatusView:
     from roost.agent.operations import Status
 
     return msgspec.structs.replace(await backend.call(Status()), agent=is_agent(backend))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @command("sync", "roost sync", "roost sync --timeout 5")

@@ -99,6 +99,11 @@ def one_line(text: str, length: int = 80) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
+def count(number: int, noun: str) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def grouped(number: str) -> str:
     """60 digits as 12 groups of five."""
     return " ".join(number[i : i + 5] for i in range(0, len(number), 5))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roost.apps.cli.common import DURATION, SECONDS, command, yes_option
-from roost.apps.cli.formats import format_duration, format_size, one_line, safe
+from roost.apps.cli.formats import count, format_duration, format_size, one_line, safe
 from roost.apps.cli.session import Session, absolute, session, text_argument
 from roost.errors import CallerError, RoostError, SurroundingsError
 
@@ -234,7 +234,7 @@ def clear(conversation: str, yes: bool) -> None:
     if here.json:
         here.out.line(done)
     else:
-        here.out.say(f"{done.messages} messages deleted.")
+        here.out.say(f"{count(done.messages, 'message')} deleted.")
 
 
 @command("export", "roost export Bob --to ./bob")
@@ -249,4 +249,4 @@ def export(conversation: str, to: str) -> None:
     if here.json:
         here.out.line(done)
     else:
-        here.out.say(f"{done.messages} messages and {done.files} files in {done.path}")
+        here.out.say(f"{count(done.messages, 'message')} and {count(done.files, 'file')} in {done.path}")

@@ -21,7 +21,7 @@ from roost.agent.views import (
     MessageView,
     RequestView,
 )
-from roost.apps.cli.formats import format_duration, format_size, one_line, relative, safe, until
+from roost.apps.cli.formats import count, format_duration, format_size, one_line, relative, safe, until
 
 if TYPE_CHECKING:
     from roost.agent.operations import Backend
@@ -85,18 +85,14 @@ def requests(pending: Iterable[RequestView]) -> RenderableType:
 
 
 def invitations(open_ones: Iterable[InvitationView]) -> RenderableType:
-    rows = [
-        (
-            item.kind.value,
-            relative(item.created_at),
-            until(item.expires_at) if item.expires_at else "never",
-            str(item.uses) if item.kind is InvitationKind.REUSABLE else "",
-            Text(item.id, style="dim"),
-            Text(item.link, style="cyan"),
-        )
-        for item in open_ones
-    ]
-    return table(("kind", "made", "ends", "used", "id", "link"), rows)
+    """A line for each, and its link on a line of its own, so that it can be copied."""
+    lines: list[RenderableType] = []
+    for item in open_ones:
+        ends = f"ends {until(item.expires_at)}" if item.expires_at else "never ends"
+        used = f", used {count(item.uses, 'time')}" if item.kind is InvitationKind.REUSABLE else ""
+        line = Text(item.kind.value, style="bold").append(f", made {relative(item.created_at)}, {ends}{used}  ", "")
+        lines += [line.append(item.id, style="dim"), Text(item.link, style="cyan")]
+    return Group(*lines)
 
 
 def devices(own: Iterable[DeviceView]) -> RenderableType:
@@ -121,8 +117,11 @@ async def names(backend: Backend) -> dict[str, str]:
 
 
 def _attachment(file: AttachmentView) -> Text:
-    label = f"  📎 [{file.number}] {one_line(file.name, 60)}  {format_size(file.size)}"
+    label = f"{_INDENT}📎 [{file.number}] {one_line(file.name, 60)}  {format_size(file.size)}"
     return Text(label, style="blue")
+
+
+_INDENT = " " * 14  # below the time
 
 
 def _body(message: MessageView) -> Text:
@@ -130,7 +129,7 @@ def _body(message: MessageView) -> Text:
         return Text("deleted", style="dim italic")
     if message.unknown:
         return Text(message.text or "needs a newer Roost", style="italic yellow")
-    body = Text(safe(message.text))
+    body = Text(safe(message.text).replace("\n", f"\n{_INDENT}"))
     if message.edited:
         body.append("  (edited)", style="dim")
     return body
@@ -156,5 +155,5 @@ def message(item: MessageView, who: Mapping[str, str], *, ids: bool = False, roo
     lines: list[RenderableType] = [head, *map(_attachment, item.attachments)]
     if item.reactions:
         shown = "  ".join(f"{safe(emoji)} {len(people)}" for emoji, people in item.reactions.items())
-        lines.append(Text(f"  {shown}", style="dim"))
+        lines.append(Text(f"{_INDENT}{shown}", style="dim"))
     return Group(*lines)
