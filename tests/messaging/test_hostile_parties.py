@@ -12,7 +12,7 @@ from roost.crypto import SigningKey, card_keys, open_card, seal_card
 from roost.messaging import accounts, identity, invitations, outbox, peers
 from roost.messaging.identity import ForkedDeviceList, StaleDeviceList
 from roost.messaging.invitations import BadInvitation
-from roost.messaging.records import Contact, InvitationRow, Message, OwnCard, PeerDevice
+from roost.messaging.records import Contact, EventRow, InvitationRow, Message, OwnCard, PeerDevice
 from roost.wire import content as c
 from roost.wire.codec import decode, encode
 from roost.wire.identity import Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
@@ -215,16 +215,23 @@ def test_an_old_device_list_does_not_bring_a_removed_device_back(people: tuple[D
 
 def test_a_forked_device_list_is_refused_and_shown(people: tuple[Device, Device, Device]) -> None:
     alice, mallory, _ = people
+    verified = alice.work()
+    verified.put(msgspec.structs.replace(verified.need(Contact, mallory.account), verified=True))
+    alice.commit(verified)
     work = mallory.work()
     me, signing = work.me, accounts.account_key(work.me, None)
     fork = DeviceList(me.account, 1, bytes(32), (DeviceEntry(OTHER, bytes(32), 1),))
     fork = msgspec.structs.replace(fork, devices=(*identity.entries(me.devices), *fork.devices))
     card = decode(Card, work.need(OwnCard, alice.account).card.card)
     card = msgspec.structs.replace(card, devices=identity.sign_list(signing, fork), version=card.version + 1)
-    smuggle(mallory, alice.account, c.DeviceAnnouncement(identity.sign_card(identity.device_key(me), card)))
+    forged = c.DeviceAnnouncement(identity.sign_card(identity.device_key(me), card))
+    smuggle(mallory, alice.account, forged, forged)
     contact = alice.work().need(Contact, mallory.account)
     assert contact.devices == me.devices
+    assert contact.key_changed
     assert not contact.verified
+    shown = [row for row in alice.work().find(EventRow) if "key_changed" in row.detail or row.kind == "forked"]
+    assert [row.account for row in shown] == [mallory.account] * 2  # the contact's change and a warning, once each
     assert alice.work().get(PeerDevice, mallory.account, OTHER) is None
 
 

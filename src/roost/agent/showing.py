@@ -200,6 +200,13 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
                 "tampers with the connection. The keys of this conversation were renewed.",
                 conversation=account_id(happened.account),
             )
+        case "forked":
+            return e.WarningEvent(
+                code="forked_device_list",
+                message="Two lists of a contact's devices contradict each other: somebody else may hold their key. The "
+                "second one was refused. Compare the safety number with them.",
+                conversation=account_id(happened.account),
+            )
         case "session_reset":
             return e.WarningEvent(
                 code="session_reset",

@@ -25,9 +25,15 @@ class StaleDeviceList(PeerError):
 
 
 class ForkedDeviceList(PeerError):
-    """Two different device lists claim the same place: somebody else may hold the account key. Shown to the person."""
+    """Two different device lists claim the same place: somebody else may hold the account key. The step changes nothing;
+    whoever drops it shows it to the person (peers.show_fork)."""
 
     code = "forked_device_list"
+    hint = "Compare the safety number with them before you trust this contact again: roost verify CONTACT"
+
+    def __init__(self, account: bytes) -> None:
+        super().__init__("Two lists of this contact's devices contradict each other.")
+        self.account = account
 
 
 def sign_list(account: SigningKey, devices: DeviceList) -> SignedDeviceList:
@@ -62,7 +68,7 @@ def newer_list(known: SignedDeviceList | None, offered: SignedDeviceList, accoun
         raise StaleDeviceList("an older device list was offered")
     follows = new.version == old.version + 1 and new.previous == hashlib.sha256(known.list).digest()
     if new.version == old.version or (new.version == old.version + 1 and not follows):
-        raise ForkedDeviceList("two device lists contradict each other")
+        raise ForkedDeviceList(account)
     return offered
 
 

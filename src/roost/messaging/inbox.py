@@ -12,6 +12,7 @@ import msgspec
 from roost.crypto import Accepted, NotForThisSession, accept, envelope_hash
 from roost.errors import CryptoError, PeerError
 from roost.messaging import contents, outbox, peers, sealing
+from roost.messaging.identity import ForkedDeviceList
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
@@ -228,6 +229,8 @@ def _deliver(work: Work, session: SessionRow, payload: bytes, mailbox: OwnMailbo
         contents.apply_entry(attempt, origin, entry)
     except PeerError as error:
         work.mention("dropped", account=session.account, detail=error.code)
+        if isinstance(error, ForkedDeviceList):
+            peers.show_fork(work, error.account)
         return
     work.merge(attempt)
 

@@ -11,7 +11,7 @@ import msgspec
 from roost.crypto import AgreementSecret, KemSecret, PrekeySecrets
 from roost.errors import CryptoError
 from roost.messaging import contact_sync, identity, mailboxes, outbox
-from roost.messaging.identity import ForkedDeviceList, StaleDeviceList
+from roost.messaging.identity import StaleDeviceList
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -153,7 +153,7 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
 def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
     """Take over a device list; devices that it no longer has are forgotten with their sessions.
 
-    False when it is older than the known one (nothing changes). A forked one is shown to the person and refused.
+    False when it is older than the known one (nothing changes). Raises ForkedDeviceList for one that contradicts it.
     What is said from now on waits for every device of the list, also while its card has not come.
     """
     contact = work.need(Contact, account)
@@ -161,10 +161,6 @@ def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
         held = identity.newer_list(contact.devices, offered, account)
     except StaleDeviceList:
         return False
-    except ForkedDeviceList:
-        work.put(msgspec.structs.replace(contact, key_changed=True, verified=False))
-        work.tell("contact", account, account, "key_changed")
-        raise
     if held != contact.devices:
         work.put(msgspec.structs.replace(contact, devices=held))
     if account == work.me.account and held != work.me.devices:
@@ -172,6 +168,15 @@ def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
     forget_missing(work, account, held)
     _expect_devices(work, account, held)
     return True
+
+
+def show_fork(work: Work, account: bytes) -> None:
+    """Two device lists of an account contradict each other: it is not verified any more, and the person is told once."""
+    contact = work.get(Contact, account)
+    if contact is not None and not contact.key_changed:
+        work.put(msgspec.structs.replace(contact, key_changed=True, verified=False))
+        work.tell("contact", account, account, "key_changed")
+        work.tell("forked", account=account)
 
 
 def _expect_devices(work: Work, account: bytes, held: SignedDeviceList) -> None:
