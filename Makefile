@@ -1,4 +1,4 @@
-# make setup | web | run | test | check | format | bench | lock | clean      (see README.md)
+# make setup | web | run | test | check | format | bench | fuzz | mutants | lock | clean      (see README.md)
 #
 # Needs make and Python 3.11 or newer with its venv module (Debian: apt install make python3-venv).
 # Everything else is set up in .venv from requirements/dev.txt, every file checked against its hash.
@@ -10,11 +10,11 @@ TESTS   ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 $(BIN)/python -m pip --quiet
-CODE   := src tests benchmarks examples packaging
+CODE   := src tests benchmarks examples packaging fuzz
 PRESENT = $(wildcard $(CODE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run test check format bench lock clean system-packages
+.PHONY: help setup web run test check format bench fuzz mutants lock clean system-packages
 
 help:
 	@echo "make setup          everything Roost needs, in .venv (then: .venv/bin/roost)"
@@ -23,6 +23,8 @@ help:
 	@echo "make test           all tests; TESTS=tests/wire runs some"
 	@echo "make check          format, lint, types, import contracts"
 	@echo "make bench          the benchmarks (benchmarks/README.md)"
+	@echo "make fuzz           every parser, a minute each; TARGET=wire-links SECONDS=600 (docs/testing.md)"
+	@echo "make mutants        do the tests notice a changed line of crypto/ and wire/? ONLY=crypto/chains.py"
 	@echo "make format lock clean"
 
 # --- set-up: each step leaves a stamp and is done again only when what it read has changed --------------------------
@@ -74,6 +76,12 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
+
+fuzz: setup
+	$(BIN)/python -m fuzz $(TARGET) --seconds $(or $(SECONDS),60)
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(ONLY)
 
 # --- upkeep -----------------------------------------------------------------------------------------------------------
 
