@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -105,13 +106,17 @@ def _become_fuzzer(target: Target, seconds: int, folder: Path, log: Path, keep: 
         return changed(bytes(data), offset or 0, max_size, seed, lambda part, size: bytes(atheris.Mutate(part, size)))
 
     def one(data: bytes) -> None:
-        target.run(bytes(data))
+        try:
+            target.run(bytes(data))
+        except BaseException:
+            name = f"finding-{hashlib.sha256(data).hexdigest()[:16]}"
+            (folder / name).write_bytes(data)
+            print(f"{name}: {data[:400].hex()}", flush=True)
+            raise
 
-    try:
-        if offset is None:
-            atheris.Setup([sys.argv[0], *flags, *folders], one)
-        else:
-            atheris.Setup([sys.argv[0], *flags, *folders], one, custom_mutator=mutated)
-        atheris.Fuzz()
-    finally:
-        os._exit(1)
+    if offset is None:
+        atheris.Setup([sys.argv[0], *flags, *folders], one)
+    else:
+        atheris.Setup([sys.argv[0], *flags, *folders], one, custom_mutator=mutated)
+    atheris.Fuzz()
+    os._exit(1)
