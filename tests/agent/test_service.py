@@ -79,6 +79,15 @@ async def test_typing_is_told_and_not_kept(tmp_path: Path, relay: Relay) -> None
             assert heard.text == "one moment"
 
 
+async def test_an_edit_is_told_as_it_was_written(tmp_path: Path, relay: Relay) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"not really")
+    async with people(tmp_path, relay.link, "Alice", "Bob") as (alice, bob), aclosing(bob.events()) as events:
+        sent = await alice.call(o.Send(conversation="Bob", text="look", files=(str(photo),)))
+        await alice.call(o.Edit(id=sent.id, text="  look here "))
+        assert (await following(events, e.EditEvent)).text == "  look here "
+
+
 async def test_many_messages_at_once_arrive_once_and_in_order(tmp_path: Path, relay: Relay) -> None:
     texts = [f"message {number}" for number in range(150)]
     async with people(tmp_path, relay.link, "Alice", "Bob") as (alice, bob):

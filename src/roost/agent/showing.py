@@ -54,13 +54,12 @@ def network_of(work: Work, account: bytes) -> v.NetworkKind:
 
 def message(work: Work, row: r.Message) -> v.MessageView:
     content = c.decode_content(row.content)
-    text = content.text if isinstance(content, c.Text) else row.text
     unknown = isinstance(content, c.Unknown)
     return v.MessageView(
         id=row.id.hex(),
         conversation=account_id(row.conversation),
         sender=who(work, row.author),
-        text=_NEWER if unknown else text,
+        text=_text(row),
         sent_at=v.instant(row.sent_at),
         received_at=v.instant(row.received_at),
         state=_STATES[r.MessageState(row.state)],
@@ -73,6 +72,16 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         expires_at=v.instant(row.expire_at) if row.expire_at != r.NEVER else None,
         unknown=unknown,
     )
+
+
+def _text(row: r.Message) -> str:
+    """What it says; `row.text` is what search finds, and has the names of its files."""
+    match c.decode_content(row.content):
+        case c.Text(text=text):
+            return text
+        case c.Unknown():
+            return _NEWER
+    return row.text
 
 
 def reactions(work: Work, target: bytes) -> dict[str, list[str]]:
@@ -113,6 +122,7 @@ def contact(work: Work, row: r.Contact) -> v.ContactView:
         unread=len(unread),
         timer_s=row.timer_s,
         last_message_at=v.instant(last[0].sent_at) if last else None,
+        key_changed=row.key_changed,
     )
 
 
@@ -142,7 +152,7 @@ def invitation(work: Work, row: r.InvitationRow) -> v.InvitationView:
 
 def identity(work: Work) -> v.Identity:
     me = work.me
-    relays = sorted(work.find(r.OwnRelay), key=lambda row: row.rank)
+    relays = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
     return v.Identity(
         account=account_id(me.account),
         device=account_id(me.device),
@@ -238,7 +248,7 @@ def _about_message(work: Work, happened: r.Event) -> e.Event | None:
             id=id, conversation=conversation, state=state, sender=conversation, at=v.instant(work.now)
         )
     if happened.kind == "edit":
-        return e.EditEvent(id=id, conversation=conversation, sender=who(work, row.author), text=row.text)
+        return e.EditEvent(id=id, conversation=conversation, sender=who(work, row.author), text=_text(row))
     return e.ReactionEvent(
         id=id,
         conversation=conversation,

@@ -131,6 +131,7 @@ class ContactView(View, frozen=True, kw_only=True):
     unread: int = 0
     timer_s: int = 0
     last_message_at: Instant | None = None
+    key_changed: bool = False  # their device lists contradict each other: to be verified again
 
 
 class ContactChange(Done, frozen=True, kw_only=True):

@@ -25,8 +25,8 @@ class StaleDeviceList(PeerError):
 
 
 class ForkedDeviceList(PeerError):
-    """Two different device lists claim the same place: somebody else may hold the account key. The step changes nothing;
-    whoever drops it shows it to the person (peers.show_fork)."""
+    """Two different device lists claim the same place: somebody else may hold the account key. The step changes
+    nothing; whoever drops it shows it to the person (peers.show_fork)."""
 
     code = "forked_device_list"
     hint = "Compare the safety number with them before you trust this contact again: roost verify CONTACT"

@@ -171,7 +171,7 @@ def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
 
 
 def show_fork(work: Work, account: bytes) -> None:
-    """Two device lists of an account contradict each other: it is not verified any more, and the person is told once."""
+    """Two device lists of an account contradict each other: not verified any more, and the person is told once."""
     contact = work.get(Contact, account)
     if contact is not None and not contact.key_changed:
         work.put(msgspec.structs.replace(contact, key_changed=True, verified=False))

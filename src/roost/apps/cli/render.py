@@ -61,6 +61,8 @@ def contacts(people: Iterable[ContactView]) -> RenderableType:
         state = Text(person.state.value, style=styles[person.state])
         if person.verified:
             state.append("  verified", style="green")
+        if person.key_changed:
+            state.append("  keys changed, compare: roost verify", style="red")
         extra = [one_line(person.status, 40)] if person.status else []
         if person.unread:
             extra.append(f"{person.unread} unread")
