@@ -93,7 +93,6 @@ def _size(clock: Clock, size: int, encapsulation: Result, sealing: Result) -> li
     timed("load the stored state", lambda: load(epoch_part, keys_part), 1)
     for name, data in (("Welcome", welcome), ("commit", staged.message), ("removal", removal.message)):
         results.append(Result(f"{size} members: bytes of a {name}, fresh tree", len(data), "bytes"))
-    results.append(Result(f"{size} members: bytes stored for each message", len(keys_part), "bytes"))
     return results + _messages(clock, size, group, other, sealing)
 
 
@@ -104,7 +103,8 @@ def _follow(group: Group, message: bytes) -> Group:
 
 
 def _messages(clock: Clock, size: int, group: Group, other: Group, floor: Result) -> list[Result]:
-    group, _ = group.seal(TEXT, ENTROPY)  # opens this member's part of the secret tree
+    group, first = group.seal(TEXT, ENTROPY)  # opens this member's part of the secret tree
+    other = other.receive(first).group
     _, message = group.seal(TEXT, ENTROPY)
     sealing = clock.microseconds(lambda: group.seal(TEXT, ENTROPY))
     opening = clock.microseconds(lambda: other.receive(message))
@@ -112,4 +112,5 @@ def _messages(clock: Clock, size: int, group: Group, other: Group, floor: Result
         throughput(f"{size} members: encrypt", 1e6 / sealing, "/s", floor),
         throughput(f"{size} members: decrypt", 1e6 / opening, "/s", floor),
         Result(f"{size} members: bytes of a message of {len(TEXT)}", len(message), "bytes"),
+        Result(f"{size} members: bytes stored after a message, one speaker", len(save_keys(other)), "bytes"),
     ]

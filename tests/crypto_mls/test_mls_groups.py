@@ -312,6 +312,29 @@ def test_the_tree_can_come_beside_the_welcome() -> None:
     world.check()
 
 
+def test_a_member_changes_its_signature_key() -> None:
+    world = World.of(3)
+    epoch, signer = world.groups["1"].epoch, world.suite.scheme.generate(world.entropy)
+    leaf = replace(epoch.leaf, extensions=(extension(b"new"),))
+    world.commit("1", options=CommitOptions(leaf=leaf, signer=signer))
+    world.check()
+    assert world.groups["0"].members()[1].signature_key == signer.public
+    world.say("1", b"signed by another key")
+    taken = world.groups["0"].epoch.signer
+    with pytest.raises(InvalidChange):  # one that another member has
+        world.groups["1"].commit([], world.entropy, now=NOW, options=CommitOptions(signer=taken))
+
+
+def test_an_update_needs_its_keys() -> None:
+    """A device whose proposal's keys were lost cannot follow, and has to rejoin."""
+    world = World.of(2)
+    world.propose("1", None)
+    world.groups["1"] = replace(world.groups["1"], updates={})
+    _, staged = world.groups["0"].commit([], world.entropy, now=NOW)
+    with pytest.raises(NotForThisClient):
+        world.groups["1"].receive(staged.message)
+
+
 def test_settings_bound_what_is_kept() -> None:
     world = World.of(2)
     world.groups["1"] = replace(world.groups["1"], settings=Settings(past_epochs=1, resumption_epochs=2))

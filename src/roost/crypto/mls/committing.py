@@ -70,6 +70,7 @@ def make_commit(
             epoch.interim_transcript_hash,
             epoch.secrets.init_secret,
             find_psk_secret(suite, proposals.psks, psks),
+            epoch.signer,
             options.signer or epoch.signer,
             sender,
             epoch.own,

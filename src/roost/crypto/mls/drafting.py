@@ -24,13 +24,18 @@ from roost.crypto.secret import Secret
 
 @dataclass(frozen=True, repr=False)
 class Draft(Secret):
-    """Everything that a commit depends on. `leaf` is what the author's new leaf is made of; None: no path."""
+    """Everything that a commit depends on.
+
+    `author` signs the commit, `signer` the new leaf and all later messages. `leaf` is what the author's new leaf is made
+    of; None leaves the path out.
+    """
 
     suite: CipherSuite
     base: GroupContext
     interim_transcript_hash: bytes
     init_secret: bytes
     psk_secret: bytes
+    author: SignatureKey
     signer: SignatureKey
     sender: Sender
     own: int
@@ -71,7 +76,7 @@ def _make_path(draft: Draft, entropy: Entropy) -> tuple[PathKeys, UpdatePath] | 
     group_id = draft.base.group_id
     keys = make_path(suite, changed.tree, draft.own, draft.leaf, group_id, draft.signer, entropy)
     context = next_context(draft.base, changed, suite).encoded
-    return keys, seal_path(suite, changed.tree, draft.own, keys, changed.added, context, entropy)
+    return keys, seal_path(suite, changed.tree, draft.own, keys, frozenset(changed.added), context, entropy)
 
 
 def finish(draft: Draft, entropy: Entropy) -> Drafted:
@@ -83,7 +88,7 @@ def finish(draft: Draft, entropy: Entropy) -> Drafted:
     content = FramedContent(
         draft.base.group_id, draft.base.epoch, draft.sender, draft.authenticated_data, Commit(draft.items, path)
     )
-    signature = sign_content(suite, draft.signer, draft.wire_format, content, draft.base)
+    signature = sign_content(suite, draft.author, draft.wire_format, content, draft.base)
     unconfirmed = AuthenticatedContent(draft.wire_format, content, AuthData(signature))
     confirmed = confirmed_transcript_hash(suite, draft.interim_transcript_hash, unconfirmed.confirmed_input())
     context = replace(next_context(draft.base, draft.changed, suite), confirmed_transcript_hash=confirmed)

@@ -55,15 +55,23 @@ class Hpke:
         self._suite_id = b"HPKE" + kem.id.to_bytes(2) + hash_.kdf_id.to_bytes(2) + aead.id.to_bytes(2)
         self._no_psk = self._extract(b"", b"psk_id_hash", b"")
 
+    def bind(self, info: bytes) -> bytes:
+        """The key schedule context of `info`: made once where many recipients get the same."""
+        return _MODE_BASE + self._no_psk + self._extract(b"", b"info_hash", info)
+
     def seal(self, public: bytes, info: bytes, plaintext: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
         """(encapsulated, ciphertext with tag), no associated data. Raises Malformed for an invalid public key."""
+        return self.seal_bound(public, self.bind(info), plaintext, entropy)
+
+    def seal_bound(self, public: bytes, bound: bytes, plaintext: bytes, entropy: Entropy) -> tuple[bytes, bytes]:
+        """As `seal`, with `bind(info)`."""
         shared, encapsulated = self.kem.encapsulate(public, entropy)
-        key, nonce = self._schedule(shared, info)
+        key, nonce = self._schedule(shared, bound)
         return encapsulated, self._aead.seal(key, nonce, plaintext, b"")
 
     def open(self, key: KemPrivateKey, encapsulated: bytes, info: bytes, sealed: bytes) -> bytes:
         """The plaintext. Raises Malformed or NotAuthentic."""
-        cipher_key, nonce = self._schedule(key.decapsulate(encapsulated), info)
+        cipher_key, nonce = self._schedule(key.decapsulate(encapsulated), self.bind(info))
         return self._aead.open(cipher_key, nonce, sealed, b"")
 
     def send_export(
@@ -80,18 +88,15 @@ class Hpke:
         return self._export(key.decapsulate(encapsulated), info, context, length)
 
     def _export(self, shared: bytes, info: bytes, context: bytes, length: int) -> bytes:
-        secret, bound = self._secret(shared, info)
+        bound = self.bind(info)
+        secret = self._extract(shared, b"secret", b"")
         exporter = self._expand(secret, b"exp", bound, self._hash.size)
         return self._expand(exporter, b"sec", context, length)
 
-    def _schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes]:
-        secret, bound = self._secret(shared, info)
+    def _schedule(self, shared: bytes, bound: bytes) -> tuple[bytes, bytes]:
+        secret = self._extract(shared, b"secret", b"")
         key = self._expand(secret, b"key", bound, self._aead.key_size)
         return key, self._expand(secret, b"base_nonce", bound, NONCE_SIZE)
-
-    def _secret(self, shared: bytes, info: bytes) -> tuple[bytes, bytes]:
-        bound = _MODE_BASE + self._no_psk + self._extract(b"", b"info_hash", info)
-        return self._extract(shared, b"secret", b""), bound
 
     def _extract(self, salt: bytes, label: bytes, material: bytes) -> bytes:
         return self._hash.extract(salt, b"HPKE-v1" + self._suite_id + label + material)

@@ -79,6 +79,7 @@ def external_commit(
             init_secret,
             find_psk_secret(suite, options.psks, held),
             secrets.signature_key,
+            secrets.signature_key,
             sender,
             own,
             changed,

@@ -9,7 +9,7 @@ from roost.crypto.mls.changes import Changes, StagedCommit, describe
 from roost.crypto.mls.context import GroupContext, confirmed_transcript_hash, interim_transcript_hash
 from roost.crypto.mls.drafting import next_context
 from roost.crypto.mls.epoch import Epoch
-from roost.crypto.mls.errors import InvalidChange
+from roost.crypto.mls.errors import InvalidChange, NotForThisClient
 from roost.crypto.mls.framing import AuthenticatedContent, SenderType
 from roost.crypto.mls.kem import KemPrivateKey
 from roost.crypto.mls.key_schedule import JoinerSchedule
@@ -122,7 +122,7 @@ def _next_epoch(incoming: _Incoming, updates: Mapping[bytes, OwnUpdate], psks: P
     private, signer = _own_keys(incoming, updates)
     commit_secret = suite.zero
     if incoming.path is not None:
-        added, context = incoming.changed.added, provisional.encoded
+        added, context = frozenset(incoming.changed.added), provisional.encoded
         opened = open_path(suite, tree, incoming.committer, incoming.path, epoch.own, private, added, context)
         private, commit_secret = {**private, **opened.keys}, opened.commit_secret
     init_secret = epoch.secrets.init_secret
@@ -149,5 +149,5 @@ def _own_keys(incoming: _Incoming, updates: Mapping[bytes, OwnUpdate]) -> tuple[
         return private, epoch.signer
     update = updates.get(own.encryption_key)
     if update is None:
-        raise InvalidChange("an update of this member is not its own")
+        raise NotForThisClient("the keys of an update of this member are gone")
     return {**private, 2 * epoch.own: update.encryption_key}, update.signer

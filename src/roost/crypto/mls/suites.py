@@ -5,6 +5,7 @@ Everything above this module names an operation of the RFC and never a primitive
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Final
@@ -106,8 +107,12 @@ class CipherSuite:
         self, public: bytes, label: bytes, context: bytes, plaintext: bytes, entropy: Entropy
     ) -> HpkeCiphertext:
         """EncryptWithLabel. Raises Malformed for an invalid public key."""
-        info = opaque(_PREFIX + label) + opaque(context)
-        return HpkeCiphertext(*self._hpke.seal(public, info, plaintext, entropy))
+        return self.sealer(label, context, entropy)(public, plaintext)
+
+    def sealer(self, label: bytes, context: bytes, entropy: Entropy) -> Callable[[bytes, bytes], HpkeCiphertext]:
+        """EncryptWithLabel for many recipients: a function of public key and plaintext. `context` may be megabytes."""
+        bound = self._hpke.bind(opaque(_PREFIX + label) + opaque(context))
+        return lambda public, plaintext: HpkeCiphertext(*self._hpke.seal_bound(public, bound, plaintext, entropy))
 
     def decrypt(self, key: KemPrivateKey, label: bytes, context: bytes, sealed: HpkeCiphertext) -> bytes:
         """DecryptWithLabel. Raises Malformed or NotAuthentic."""

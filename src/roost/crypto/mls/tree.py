@@ -187,7 +187,7 @@ class RatchetTree(Structure):
     def hash_without(self, suite: CipherSuite, node: int, without: Collection[int]) -> bytes:
         """A node's tree hash as if the leaves `without` were blank and unmerged nowhere (section 7.9)."""
         under = tree_math.leaf_range(node)
-        inside = [leaf for leaf in without if leaf in under]
+        inside = frozenset(leaf for leaf in without if leaf in under)
         return self._hash_node(suite, node, inside) if inside else self.hash_of(suite, node)
 
     def _hash_node(self, suite: CipherSuite, node: int, without: Collection[int]) -> bytes:

@@ -88,18 +88,18 @@ def seal_path(
     entropy: Entropy,
 ) -> UpdatePath:
     """The update path as it is sent: each path secret for all who are under the copath, except `newcomers`."""
-    nodes = []
+    nodes, seal = [], suite.sealer(_LABEL, context, entropy)
     for node, copath in tree.filtered_path(index):
         sealed = tuple(
-            suite.encrypt(_key_of(tree, target), _LABEL, context, derived.path_secrets[node], entropy)
-            for target in _targets(tree, copath, newcomers)
+            seal(_key_of(tree, target), derived.path_secrets[node]) for target in _targets(tree, copath, newcomers)
         )
         nodes.append(UpdatePathNode(derived.keys[node].public, sealed))
     return UpdatePath(tree.leaf(index), tuple(nodes))
 
 
 def _targets(tree: RatchetTree, copath: int, newcomers: Collection[int]) -> list[int]:
-    return [node for node in tree.resolution(copath) if node % 2 or node // 2 not in newcomers]
+    reached = tree.resolution(copath)
+    return [node for node in reached if node % 2 or node // 2 not in newcomers] if newcomers else reached
 
 
 def _key_of(tree: RatchetTree, node: int) -> bytes:

@@ -125,10 +125,11 @@ def make_welcome(
     """One Welcome for all newcomers of a commit."""
     key, nonce = _info_key(suite, welcome_secret)
     sealed_info = suite.aead.seal(key, nonce, info.encode(), b"")
+    seal = suite.sealer(b"Welcome", sealed_info, entropy)
     entries = tuple(
         EncryptedGroupSecrets(
             package.reference(suite),
-            suite.encrypt(package.init_key, b"Welcome", sealed_info, secrets.encode(), entropy),
+            seal(package.init_key, secrets.encode()),
         )
         for package, secrets in newcomers
     )
