@@ -96,6 +96,8 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             yield marker, at, len(data)
             return
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if end < at + 4:  # a length counts itself
+            return
         yield marker, at, end
         at = end
 
