@@ -81,6 +81,9 @@ async def _torment(talkers: list[Child], relays: list[RelayProcess], chance: ran
     while time.monotonic() < ends:
         await asyncio.sleep(chance.uniform(0.4, 1.6))
         victim = chance.choice([*talkers, *talkers, *relays])
+        if isinstance(victim, Child) and chance.random() < 0.25:  # a slow consumer: it stands still for a while
+            await victim.pause(chance.uniform(0.5, 3))
+            continue
         await victim.kill() if isinstance(victim, Child) else await victim.close()
         kills += 1
         await asyncio.sleep(chance.choice([0, 0, 0.5]))

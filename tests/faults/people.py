@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,6 +39,13 @@ class Child:
         assert self.process.stdout is not None
         async with asyncio.timeout(within_s):
             return (await self.process.stdout.readline()).decode().strip()
+
+    async def pause(self, seconds: float) -> None:
+        """It stands still, with its connections open, and goes on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self.process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         if self.process is not None and self.process.returncode is None:

@@ -8,7 +8,16 @@ from __future__ import annotations
 import msgspec
 
 from roost.errors import SurroundingsError
-from roost.messaging.records import FileState, MailboxState, OwnMailbox, OwnRelay, PeerDevice, StoredFile
+from roost.messaging.records import (
+    FileState,
+    InvitationRow,
+    InvitationState,
+    MailboxState,
+    OwnMailbox,
+    OwnRelay,
+    PeerDevice,
+    StoredFile,
+)
 from roost.messaging.work import Work
 from roost.wire.addresses import MailboxAddress
 from roost.wire.mailbox import MailboxKind
@@ -81,6 +90,9 @@ def lost(work: Work, admin: bytes) -> None:
     mailbox = work.get(OwnMailbox, admin)
     if mailbox and mailbox.state == MailboxState.ACTIVE:
         work.put(msgspec.structs.replace(mailbox, state=MailboxState.TO_CREATE, cursor=0, trimmed=0))
+        invitation = work.get(InvitationRow, mailbox.invitation) if mailbox.invitation else None
+        if invitation is not None and invitation.state == InvitationState.OPEN:  # then its card is gone as well
+            work.put(msgspec.structs.replace(invitation, state=int(InvitationState.TO_PUT)))
     elif mailbox and mailbox.state == MailboxState.RETIRING:
         work.delete(mailbox)
 
