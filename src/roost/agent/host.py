@@ -24,6 +24,7 @@ from roost.agent.local_relay import LocalRelay
 from roost.errors import CallerError, RoostError
 
 NO_PROFILE, LOCKED, OPEN = "none", "locked", "open"
+_ENDING_TURNS, _ENDING_PAUSE_S = 40, 0.1
 RELAY_FOLDER = "relay"  # beside the profile, where the app starts a relay on this machine
 
 
@@ -96,7 +97,7 @@ class AgentHost:
         async with self._turn:
             if self._life is not None and not self._life.done():
                 return
-            if await find_agent(self.folder) is not None:
+            if await _another_agent(self.folder):
                 raise CallerError(
                     "An agent runs for this profile already.", code="agent_running", hint="Stop it first."
                 )
@@ -193,6 +194,15 @@ class AgentHost:
     async def _lock(self, request: web.Request) -> web.Response:
         await self.lock()
         return await self._show(request)
+
+
+async def _another_agent(folder: Path) -> bool:
+    """Whether another agent serves this profile, and goes on doing so: one that is just ending is waited for."""
+    for _ in range(_ENDING_TURNS):
+        if await find_agent(folder) is None:
+            return False
+        await asyncio.sleep(_ENDING_PAUSE_S)
+    return True
 
 
 def _keyring_works() -> bool:

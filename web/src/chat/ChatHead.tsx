@@ -46,7 +46,7 @@ export function ChatHead({ conversation, panel, onPanel, onBack, onFind, onDate 
   return (
     <header className="chat-head">
       <span className="only-narrow"><IconButton icon="back" label={t("common.back")} onPress={onBack} /></span>
-      <button type="button" className="chat-who" onClick={() => onPanel(!panel)} aria-expanded={panel} aria-label={t("chat.about", { name })}>
+      <button type="button" className="chat-who" onClick={() => onPanel(!panel)} aria-expanded={panel} title={t("chat.about", { name })}>
         <Avatar id={conversation.id} name={conversation.name} picture={conversation.picture} client={roost.client} />
         <span className="chat-title">
           <span className="chat-name">

@@ -23,7 +23,7 @@ export default function Settings({ host, onClose }: { host: HostState; onClose: 
         <TabList aria-label={t("settings.title")} className="tab-list">
           {PAGES.map((name) => <Tab key={name} id={name} className="tab">{t(`settings.${name}`)}</Tab>)}
         </TabList>
-        <TabPanel id={page} className="tab-panel">{shown(page, host)}</TabPanel>
+        <TabPanel key={page} id={page} className="tab-panel">{shown(page, host)}</TabPanel>
       </Tabs>
     </Dialog>
   );

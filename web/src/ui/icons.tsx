@@ -45,7 +45,7 @@ export function Icon({ name, size = 20 }: { name: IconName; size?: number }): Re
   const mirrored = name === "back" || name === "reply" || name === "forward" || name === "send";
   return (
     <svg className={mirrored ? "icon mirrored" : "icon"} width={size} height={size} viewBox="0 0 24 24" aria-hidden="true">
-      <path d={PATHS[name]} fill="none" stroke="currentColor" strokeWidth="1.7" strokeLinecap="round" strokeLinejoin="round" />
+      <path d={PATHS[name]} fill="none" stroke="currentColor" strokeWidth={name === "more" ? 3 : 1.7} strokeLinecap="round" strokeLinejoin="round" />
     </svg>
   );
 }

@@ -36,6 +36,7 @@ _SAFE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, max-age=86400, immutable",
 }
+_NOT_SHOWN = CallerError("This is not shown, only saved.", code="not_shown", hint="Ask for it with ?save=1.")
 _CLOSED = CallerError("The profile is locked.", code="locked")
 
 
@@ -128,6 +129,8 @@ def _strip(path: Path) -> int:
 
 async def _stream(request: web.Request, file: OpenFile) -> web.StreamResponse:
     """The whole file or the part that is asked for."""
+    if request.query.get("save") != "1" and (file.media is None or not file.media.showable):
+        return refusal(_NOT_SHOWN, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)  # browsers guess pictures whatever one says
     start, end, status = _wanted(request, file.size)
     if start > end + 1 or (start >= file.size and file.size):
         return web.Response(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=_SAFE)
@@ -155,9 +158,9 @@ def _wanted(request: web.Request, size: int) -> tuple[int, int, HTTPStatus]:
 
 
 def _headers(request: web.Request, file: OpenFile) -> dict[str, str]:
-    shown = file.media is not None and file.media.showable and request.query.get("save") != "1"
-    kind = file.media.type if file.media is not None and shown else "application/octet-stream"
-    place = "inline" if shown else "attachment"
+    saved = request.query.get("save") == "1"
+    kind = "application/octet-stream" if saved or file.media is None else file.media.type
+    place = "attachment" if saved else "inline"
     return {
         **_SAFE,
         "Content-Type": kind,

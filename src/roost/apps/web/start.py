@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import webbrowser
-from contextlib import suppress
 from pathlib import Path
 
 from roost.agent.api.client import find_agent
@@ -44,8 +43,10 @@ async def run(folder: Path, *, browser: bool, as_json: bool, version: str, passp
 async def _open_if_possible(host: AgentHost, passphrase: str | None) -> None:
     """A profile that needs no passphrase, or whose passphrase is at hand; otherwise the app asks."""
     if profile_exists(host.folder) and (passphrase or protection_of(host.folder) != "passphrase"):
-        with suppress(RoostError):
+        try:
             await host.unlock(passphrase)
+        except RoostError as error:  # the app asks, and shows what is wrong
+            print(f"roost: {error.message} {error.hint}".rstrip(), file=sys.stderr, flush=True)
 
 
 async def running_app(folder: Path) -> str | None:

@@ -1,0 +1,173 @@
+"""People with real agents and the web app in real browsers, at a real relay: for the tests and the screenshots."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WAIT_S = 30.0
+DESKTOP = {"width": 1180, "height": 780}
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Debian's Chromium without a window; as root it has no sandbox of its own."""
+    arguments = ["--disable-gpu", "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream"]
+    arguments += ["--use-fake-device-for-media-stream"]
+    return playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0, args=arguments)
+
+
+@contextlib.contextmanager
+def roost(*words: str) -> Iterator[dict[str, Any]]:
+    """A roost process that goes on; its first line."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "roost", *words, "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def command(profile: Path, *words: str) -> list[dict[str, Any]]:
+    """What a roost command printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "roost", "--profile", str(profile), "--json", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, lines
+    return lines
+
+
+@dataclass
+class Person:
+    """A person's profile, their browser window, and everything that the window complained of."""
+
+    name: str
+    profile: Path
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def open(self, other: str) -> None:
+        """Open a conversation."""
+        self.page.locator("button.row", has_text=other).first.click()
+        self.page.locator(".composer textarea").wait_for()
+
+    def say(self, text: str) -> None:
+        self.page.locator(".composer textarea").fill(text)
+        self.page.keyboard.press("Enter")
+
+    def sees(self, text: str) -> None:
+        """Wait until a message with this text is in the history."""
+        self.page.locator(".history .bubble", has_text=text).last.wait_for(timeout=WAIT_S * 1000)
+
+    def marks(self, text: str, state: str) -> None:
+        """Wait until one's own message has come so far."""
+        bubble = self.page.locator(".message.mine", has_text=text).last
+        bubble.locator(f".marks.{state}").wait_for(timeout=WAIT_S * 1000)
+
+    def menu(self, text: str, item: str) -> None:
+        """Choose something from a message's menu."""
+        message = self.page.locator(".message", has_text=text).last
+        message.hover()
+        message.get_by_role("button", name="More").click()
+        self.page.get_by_role("menuitem", name=item, exact=True).click()
+
+    def more(self, item: str) -> None:
+        """Choose something from the conversation's menu."""
+        self.page.get_by_role("button", name="More about this conversation").click()
+        self.page.get_by_role("menuitem", name=item, exact=True).click()
+
+
+class Stage:
+    """A relay, and whoever is made at it."""
+
+    def __init__(self, folder: Path, browser: Browser, relay: str, stack: contextlib.ExitStack) -> None:
+        self.folder = folder
+        self.browser = browser
+        self.relay = relay
+        self._stack = stack
+
+    def profile(self, name: str, folder: str = "") -> Path:
+        """A new profile, without a window."""
+        path = self.folder / (folder or name.lower())
+        command(path, "init", "--name", name, "--relay", self.relay, "--no-passphrase")
+        return path
+
+    def person(self, name: str, folder: str = "", **options: Any) -> Person:
+        """A new profile with its app in a browser of its own."""
+        path = self.profile(name, folder)
+        ready = self._stack.enter_context(roost("--profile", str(path), "--no-browser"))
+        return self.window(name, path, ready["url"], **options)
+
+    def window(self, name: str, profile: Path, url: str, **options: Any) -> Person:
+        context = self.browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+        self._stack.callback(context.close)
+        return opened(context, name, profile, url)
+
+    def host(self, folder: str) -> tuple[Path, str]:
+        """The app over a folder without a profile: its address."""
+        path = self.folder / folder
+        return path, self._stack.enter_context(roost("--profile", str(path), "--no-browser"))["url"]
+
+
+def opened(context: BrowserContext, name: str, profile: Path, url: str) -> Person:
+    page = context.new_page()
+    page.set_default_timeout(WAIT_S * 1000)
+    person = Person(name, profile, page, url)
+    page.on("console", lambda message: person.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: person.complaints.append(str(error)))
+    own = url.split("#")[0]
+    page.on("request", lambda request: None if _own(request.url, own) else person.foreign.append(request.url))
+    page.goto(url)
+    return person
+
+
+def _own(url: str, own: str) -> bool:
+    return url.startswith((own, own.replace("http:", "ws:"), "blob:", "data:"))
+
+
+@contextlib.contextmanager
+def stage(folder: Path, browser: Browser) -> Iterator[Stage]:
+    with contextlib.ExitStack() as stack:
+        ready = stack.enter_context(roost("relay", "--data", str(folder / "relay"), "--listen", "127.0.0.1:0"))
+        yield Stage(folder, browser, ready["link"], stack)
+
+
+def befriend(first: Person, second: Person) -> None:
+    """By command, for tests that are about something else."""
+    link = command(first.profile, "invite")[0]["link"]
+    command(second.profile, "add", link, "--greeting", "Hello")
+    first.page.get_by_role("button", name="Accept").click()
+    for person, other in ((first, second), (second, first)):
+        person.open(other.name)
+    first.say("first")
+    second.sees("first")
