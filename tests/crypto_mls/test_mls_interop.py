@@ -35,6 +35,9 @@ def node() -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not here; the independent MLS implementation needs them")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.lstrip("v").partition(".")[0]) < 20:
+        pytest.skip("the independent MLS implementation needs Node.js 20 or newer")
     modules = HERE / "node_modules"
     with (HERE / "package.json").open() as lock:  # several test processes, one installation
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -26,8 +26,8 @@ from roost.crypto.secret import Secret
 class Draft(Secret):
     """Everything that a commit depends on.
 
-    `author` signs the commit, `signer` the new leaf and all later messages. `leaf` is what the author's new leaf is made
-    of; None leaves the path out.
+    `author` signs the commit, `signer` the new leaf and all later messages. `leaf` is what the author's new leaf is
+    made of; None leaves the path out.
     """
 
     suite: CipherSuite
