@@ -154,6 +154,20 @@ def test_capabilities_cannot_be_guessed(relay: CoreRelay) -> None:
     assert next(guesses) < 500
 
 
+def test_one_members_guesses_do_not_slow_the_others() -> None:
+    """Throttling by what many share lets one of them shut out the rest (CWE-645). All members of a relay reach
+    another one over one link: what one of them guesses inside packets is refused, and slows nobody."""
+    link = Client(Limits(), NOW)
+    guest = link.stranger()
+    for _ in range(10_000):
+        guest.punish(NOW)
+    link.pace(NOW)
+    guest.admitted = True
+    assert not link.admitted
+    link.punish(NOW)
+    assert link.requests.take(Limits().request_burst - 10, NOW) > 0  # who guesses over their own link is slowed
+
+
 def test_capabilities_do_not_leak_by_time(relay: CoreRelay) -> None:
     """Comparing byte by byte tells how much of a guess was right (Lawson and Nelson, Black Hat 2010). Capabilities
     are looked up by their hash: a guess that shares 31 bytes takes as long as one that shares none."""

@@ -54,6 +54,7 @@ IN_FLIGHT = 128  # rows on their way to one relay
 KNOCK_TRIES = 3
 MAX_WORK_BITS = 30  # about a quarter of an hour here; more is a refusal
 ACK_RETRY_MS = 10_000
+COVER = "cover"  # an envelope that carries nothing: nobody waits for it to arrive
 
 
 class Outgoing:
@@ -82,8 +83,10 @@ class Outgoing:
         if not touched.isdisjoint((Outbox, PeerDevice, SessionRow, Upload)):
             self._seal_late(work)
         self._start_puts()
-        for peer in sealing.due_acknowledgements(self._engine.look()):
-            self._start(("ack", peer.account, peer.device), partial(self._acknowledge, peer))
+        work = self._engine.look()
+        for peer in sealing.due_acknowledgements(work):
+            kind = "ack" if sealing.is_due(work, peer) else COVER
+            self._start((kind, peer.account, peer.device), partial(self._acknowledge, peer))
 
     def _seal_late(self, work: Work) -> None:
         """Seal what could not be sealed when it was queued: the address, an upload or an acknowledgement was
@@ -115,7 +118,7 @@ class Outgoing:
 
     @property
     def idle(self) -> bool:
-        return not self._running
+        return not any(isinstance(name, tuple) and name[0] != COVER for name in self._running)
 
     def next_deadline(self) -> int:
         """When something is due next, in milliseconds since 1970; NEVER when nothing is foreseen."""
@@ -251,6 +254,8 @@ class Outgoing:
         except RoostError as error:
             retry_after_ms = error.retry_after_ms if isinstance(error, Refused) else 0
             await self._note(outbox.refused, row.number, error.code, retry_after_ms)
+            if row.address is None and self._address(self._engine.look(), row) != address:  # they moved meanwhile
+                await self._note(outbox.hurry, row.account, row.device)
         else:
             await self._note(outbox.stored, row.number)
         finally:

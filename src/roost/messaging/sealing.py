@@ -225,6 +225,12 @@ def due_acknowledgements(work: Work) -> list[PeerDevice]:
     return rounds.with_circles(work, list(found.values()))
 
 
+def is_due(work: Work, peer: PeerDevice) -> bool:
+    """Whether one of `due_acknowledgements` has something to be told, or is cover only."""
+    sessions = work.find(SessionRow, where={"account": peer.account, "device": peer.device})
+    return any(session.acknowledge_at <= work.now for session in sessions)
+
+
 def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"", *, again_at: int = NEVER) -> bytes | None:
     """One envelope outside the order: the acknowledgements that are due, or what nobody needs to keep (typing).
 

@@ -21,18 +21,22 @@ REQUEST_COST = 1.0
 class Client:
     """What the relay remembers of one connection while it lasts: that it was admitted, and how fast it goes."""
 
-    __slots__ = ("admitted", "creates", "forwards", "requests")
+    __slots__ = ("admitted", "creates", "forwards", "guest", "requests")
 
     def __init__(self, limits: Limits, now: float) -> None:
         self.admitted = False
+        self.guest = False
         self.requests = TokenBucket(limits.requests_per_second, limits.request_burst, now)
         self.creates = TokenBucket(limits.creates_per_minute / 60, limits.create_burst, now)
         self.forwards = TokenBucket(limits.forwards_per_second, limits.forward_burst, now)
 
     def stranger(self) -> Client:
-        """Somebody else on the same connection: not admitted, and at its pace."""
+        """Somebody else on the same connection, whose request came in a packet: not admitted, and at its pace.
+
+        Such a guest is not punished: its guesses would slow all who share the connection, and they are paced with it.
+        """
         other = copy(self)
-        other.admitted = False
+        other.admitted, other.guest = False, True
         return other
 
     def pace(self, now: float, cost: float = REQUEST_COST) -> None:
@@ -41,7 +45,8 @@ class Client:
 
     def punish(self, now: float) -> None:
         """Something was denied: make the next ones slower."""
-        self.requests.take(_MISSING_COST, now)
+        if not self.guest:
+            self.requests.take(_MISSING_COST, now)
 
 
 class Admission:

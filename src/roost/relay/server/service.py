@@ -160,7 +160,7 @@ class Service:
                 raise RefusedRequest(RefusalCode.UNSUPPORTED)
             self._handle_plain(stranger, opened.request, sealed)
         except RefusedRequest as error:
-            self._refuse(error, client, sealed)
+            self._refuse(error, stranger, sealed)
 
     # --- decisions --------------------------------------------------------------------------------------------------
 
