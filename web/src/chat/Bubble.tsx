@@ -55,12 +55,14 @@ function Content({ message, replied, find, onJump, onView }: Props): ReactNode {
       <span className="visually-hidden">{t("message.from", { name: cleanName(roost.nameOf(message.from)) })}</span>
       {message.reply_to !== null && <Quote message={replied} onJump={() => message.reply_to !== null && onJump(message.reply_to)} />}
       {message.attachments.length > 0 && <Attachments message={message} onView={(file) => onView(message, file)} />}
-      {message.deleted ? (
-        <p className="gone">{t("message.deleted")}</p>
-      ) : (
-        message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} find={find} /></div>
-      )}
-      <Foot message={message} />
+      <div className="said">
+        {message.deleted ? (
+          <p className="gone">{t("message.deleted")}</p>
+        ) : (
+          message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} find={find} /></div>
+        )}
+        <Foot message={message} />
+      </div>
     </div>
   );
 }

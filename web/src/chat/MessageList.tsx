@@ -46,11 +46,12 @@ export function MessageList(props: Props): ReactNode {
     followOnAppend: !state.later,
     scrollEndThreshold: AT_END,
     paddingStart: 12,
-    paddingEnd: 8,
+    paddingEnd: 16,
   });
   useOpening(thread, state.loaded, rows, list.scrollToIndex);
   useTarget(target, rows, list.scrollToIndex);
   useMarkRead(thread, state.messages, away);
+  useStayAtEnd(scroller, away, rows.length, list.scrollToIndex);
 
   const onScroll = (): void => {
     const element = scroller.current;
@@ -112,6 +113,22 @@ function useOpening(thread: Thread, loaded: boolean, rows: Row[], scrollTo: Scro
     if (unread >= 0) scrollTo(unread, { align: "start" });
     else scrollTo(rows.length - 1, { align: "end" });
   }, [thread, loaded, rows, scrollTo]);
+}
+
+/** A window that gets smaller (a keyboard, the panel, the growing field) does not hide the newest message. */
+function useStayAtEnd(scroller: { current: HTMLElement | null }, away: boolean, count: number, scrollTo: ScrollTo): void {
+  const latest = useRef({ away, count, scrollTo });
+  latest.current = { away, count, scrollTo };
+  useEffect(() => {
+    const element = scroller.current;
+    if (element === null) return;
+    const observer = new ResizeObserver(() => {
+      const now = latest.current;
+      if (!now.away && now.count > 0) now.scrollTo(now.count - 1, { align: "end" });
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [scroller]);
 }
 
 function useTarget(target: Props["target"], rows: Row[], scrollTo: ScrollTo): void {

@@ -25,11 +25,13 @@ export function PendingBubble({ pending }: { pending: Pending }): ReactNode {
             </div>
           ))}
           {pending.cancel && <IconButton icon="close" label={t("common.cancel")} onPress={pending.cancel} />}
-          {pending.text !== "" && <div className="text"><Markup text={pending.text} /></div>}
-          <span className="foot">
-            <time>{clock(pending.sentAt, language)}</time>
-            <Marks state="queued" />
-          </span>
+          <div className="said">
+            {pending.text !== "" && <div className="text"><Markup text={pending.text} /></div>}
+            <span className="foot">
+              <time>{clock(pending.sentAt, language)}</time>
+              <Marks state="queued" />
+            </span>
+          </div>
         </div>
       </div>
     </div>
