@@ -177,10 +177,10 @@ def test_late_lost_and_repeated_messages(seed: int, peer: Peer, monkeypatch: pyt
     for turn in range(24):
         for name, writer, reader in (("roost", roost, peer), ("peer", peer, roost)):
             for place in range(chance.randrange(1, 6)):
-                body = text(100 * turn + place)
-                waiting[name].append((turn + chance.choice((0, 0, 0, 1, 2, 3)), body, writer.seal(body)))
+                body, late = text(100 * turn + place), chance.choice((0, 0, 0, 1, 2, 3)) if turn else 0
+                waiting[name].append((turn + late, body, writer.seal(body)))
             due = [one for one in waiting[name] if one[0] <= turn]
-            # The newest one comes, or there would be no turns; others are lost now and then.
+            # The last one always comes, or hardly anything would; others are lost now and then.
             due = [one for one in due if one is due[-1] or chance.random() < 0.9]
             waiting[name] = [one for one in waiting[name] if one[0] > turn]
             chance.shuffle(due)
