@@ -59,7 +59,7 @@ web: setup
 	@$(BIN)/python packaging/build_web.py
 
 run: setup web
-	@$(BIN)/python -m roost.apps.demo $(if $(filter-out 0,$(ONCE)),--once)
+	@$(BIN)/python -m roost.apps.demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(filter-out 0,$(TERMINAL)),--terminal)
 
 test: setup web system-packages
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)

@@ -101,7 +101,11 @@ def test_the_demo_greets_and_ends() -> None:
 
 def test_the_demo_has_two_prompts() -> None:
     process = subprocess.Popen(
-        DEMO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        (*DEMO, "--terminal"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
     )
     assert process.stdin is not None
     assert process.stdout is not None

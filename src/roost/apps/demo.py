@@ -1,7 +1,8 @@
-"""`make run`: a relay and two people on this machine, a greeting both ways, then two prompts in one terminal.
+"""`make run`: a relay and two people on this machine, a greeting both ways, then the web app of each of them.
 
 Everything is real (a relay process, two profiles, end-to-end encryption), in a folder that is deleted in the end.
-`--once` ends after the greeting. Place: apps; it goes by the library and the command line.
+`--once` ends after the greeting; `--terminal`, or a web app that is not built: two prompts in one terminal.
+Place: apps; it goes by the library and the command line.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from roost.agent.events import ContactEvent, ReceiptEvent
 from roost.agent.views import MessageState
 from roost.apps.cli.formats import safe
 from roost.apps.cli.render import MARKS
+from roost.apps.web.pair import windows
+from roost.apps.web.site import Site
 from roost.errors import RoostError, SurroundingsError
 
 _START_S = 20.0
@@ -195,12 +198,31 @@ def _typed_lines() -> asyncio.Queue[str]:
     return lines
 
 
-async def play(folder: Path, *, once: bool) -> None:
+async def play(folder: Path, *, once: bool, terminal: bool) -> None:
     stage = Stage()
     stage.heading("Roost: two people, one relay, on this machine")
-    async with AsyncExitStack() as stack:
-        relay = await stack.enter_async_context(relay_process(folder / "relay"))
+    in_windows = not once and not terminal and Site().built
+    async with relay_process(folder / "relay") as relay:
         stage.step(f"A relay listens at {relay.listen}. It keeps sealed envelopes.")
+        await meet(stage, folder, relay, prompts=not once and not in_windows)
+        if in_windows:
+            await show_windows(stage, folder)
+    _what_next(stage)
+
+
+async def show_windows(stage: Stage, folder: Path) -> None:
+    """Both people's apps, until Ctrl-C."""
+    async with windows({"Alice": folder / "alice", "Bob": folder / "bob"}) as links:
+        stage.heading("Now you: write as Alice and as Bob, in two windows of your browser. Ctrl-C ends.")
+        for name, link in links.items():
+            stage.plain(f"  {name}:  {link}")
+        stage.plain("  (Each address works once. Prompts in the terminal instead: make run TERMINAL=1)")
+        await asyncio.Event().wait()
+
+
+async def meet(stage: Stage, folder: Path, relay: Ready, *, prompts: bool) -> None:
+    """Two people become contacts and greet each other; then, if wanted, they write at two prompts."""
+    async with AsyncExitStack() as stack:
         alice = await stack.enter_async_context(person("Alice", folder / "alice", relay.link))
         bob = await stack.enter_async_context(person("Bob", folder / "bob", relay.link))
         listening = [asyncio.create_task(one.listen(stage)) for one in (alice, bob)]
@@ -208,7 +230,7 @@ async def play(folder: Path, *, once: bool) -> None:
             async with asyncio.timeout(_GREETING_S):
                 await greet(stage, alice, bob)
             await asyncio.sleep(0.2)  # lets the last receipt be seen
-            if not once:
+            if prompts:
                 await converse(stage, alice, bob)
         except TimeoutError as error:
             raise SurroundingsError("The greeting did not arrive in time.") from error
@@ -216,7 +238,6 @@ async def play(folder: Path, *, once: bool) -> None:
             for task in listening:
                 task.cancel()
             await asyncio.gather(*listening, return_exceptions=True)
-    _what_next(stage)
 
 
 def _what_next(stage: Stage) -> None:
@@ -231,10 +252,11 @@ def _what_next(stage: Stage) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m roost.apps.demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the greeting")
-    once = parser.parse_args().once
+    parser.add_argument("--terminal", action="store_true", help="prompts in this terminal instead of the web app")
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roost-demo-") as folder:
         try:
-            asyncio.run(play(Path(folder), once=once))
+            asyncio.run(play(Path(folder), once=chosen.once, terminal=chosen.terminal))
         except KeyboardInterrupt:
             return 0
         except RoostError as error:
