@@ -183,7 +183,9 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             return _as(e.MessageEvent, message(work, row)) if row else None
         case "request":
             knock = work.get(r.Request, happened.subject)
-            return _as(e.RequestEvent, request(knock)) if knock else None
+            if knock is None or knock.state != r.RequestState.PENDING:
+                return None  # decided meanwhile
+            return _as(e.RequestEvent, request(knock))
         case "receipt" | "reaction" | "edit" | "delete":
             return _about_message(work, happened)
         case "typing":
