@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,19 @@ ACK_RETRY_MS = 10_000
 COVER = "cover"  # an envelope that carries nothing: nobody waits for it to arrive
 
 
+@dataclass(frozen=True, eq=False)
+class _Flight:
+    """Rows that are put at one relay together."""
+
+    relay: bytes
+
+
 class Outgoing:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._running: dict[object, asyncio.Task[None]] = {}
         self._addresses_wait = True
-        self._flying: dict[int, bytes] = {}  # outbox rows that are being put, and the relay they go to
+        self._flying: dict[int, _Flight] = {}  # outbox rows that are being put
 
     # --- starting what is due -----------------------------------------------------------------------------------------
 
@@ -217,33 +225,38 @@ class Outgoing:
                 if address is not None and row.number not in self._flying:
                     due.setdefault(address.relay.key, []).append((row, address))
         for relay, group in due.items():
-            room = IN_FLIGHT - sum(1 for to in self._flying.values() if to == relay)
+            room = IN_FLIGHT - sum(1 for flight in self._flying.values() if flight.relay == relay)
             batch = sorted(group, key=lambda item: item[0].number)[: max(room, 0)]
             if batch:
-                self._flying.update((row.number, relay) for row, _ in batch)
-                self._start(("put", batch[0][0].number), partial(self._put_rows, batch))
+                flight = _Flight(relay)  # its own name: one that ends as this starts must not stand in its way
+                self._flying.update((row.number, flight) for row, _ in batch)
+                self._start(("put", flight), partial(self._put_rows, batch, flight))
 
     @staticmethod
     def _address(work: Work, row: Outbox) -> Address | None:
         peer = work.get(PeerDevice, row.account, row.device)
         return peer.address if peer else None
 
-    async def _put_rows(self, rows: list[tuple[Outbox, Address]]) -> None:
+    async def _put_rows(self, rows: list[tuple[Outbox, Address]], flight: _Flight) -> None:
         """Put the rows at one relay, all in flight at once, and write down what came of each as soon as it is known."""
         work = self._engine.look()
         try:
             async with asyncio.TaskGroup() as group:
                 for row, address in rows:
-                    group.create_task(self._put_row(row, address, self._needs(work, row)))
+                    group.create_task(self._put_row(row, address, self._needs(work, row), flight))
         finally:
             for row, _ in rows:
-                self._flying.pop(row.number, None)
+                self._landed(row, flight)
+
+    def _landed(self, row: Outbox, flight: _Flight) -> None:
+        if self._flying.get(row.number) is flight:  # else it is on its way once more
+            del self._flying[row.number]
 
     @staticmethod
     def _needs(work: Work, row: Outbox) -> tuple[Needs, ...]:
         return tuple(Needs(upload.pointer.hold, upload.pointer.blobs) for upload in outbox.uploads_of(work, row))
 
-    async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> None:
+    async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...], flight: _Flight) -> None:
         try:
             puts = [Put(address.put, envelope, needs=needs) for envelope in row.envelopes]
             if row.address is not None:
@@ -259,7 +272,7 @@ class Outgoing:
         else:
             await self._note(outbox.stored, row.number)
         finally:
-            self._flying.pop(row.number, None)
+            self._landed(row, flight)
 
     async def _note(self, step: Callable[..., None], *what: object) -> None:
         """Write down what a host said. If the disk refuses, the row is put again later, and the host knows it."""

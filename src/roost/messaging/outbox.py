@@ -183,7 +183,7 @@ def hurry(work: Work, account: bytes, device: bytes) -> None:
     """Something changed for the better (a new address): try at once what waits for this device."""
     for row in work.find(Outbox, where={"account": account, "device": device}):
         if row.next_at > work.now:
-            work.put(msgspec.structs.replace(row, next_at=work.now, attempts=0))
+            work.put(msgspec.structs.replace(row, next_at=work.now, attempts=0, problem=""))
 
 
 def hurry_all(work: Work, problems: tuple[str, ...] = ()) -> None:
