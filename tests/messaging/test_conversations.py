@@ -6,7 +6,7 @@ import pytest
 
 from roost.errors import CallerError
 from roost.messaging import conversations, devices, invitations, requests
-from roost.messaging.records import Message, MessageState, Outbox, PeerDevice, SessionRow
+from roost.messaging.records import Contact, ContactState, Message, MessageState, Outbox, PeerDevice, SessionRow
 from tests.messaging.harness import World, accepted
 
 
@@ -166,9 +166,23 @@ def test_block_and_unblock(world: World) -> None:
     assert alice.state(id) == MessageState.QUEUED
     bob.do(requests.unblock, alice.account)
     world.settle()
-    world.wait(2 * 3_600_000)
-    world.settle()
     assert bob.texts(alice.account) == ["are you there?"]
+
+
+def test_who_was_blocked_before_they_accepted_is_asked_anew(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    bob.add(alice.invite())
+    world.settle()
+    bob.do(requests.block, alice.account)
+    bob.do(requests.unblock, alice.account)
+    assert bob.work().need(Contact, alice.account).state == ContactState.REQUESTED
+    bob.add(alice.invite())
+    world.settle()
+    alice.accept_all()
+    world.settle()
+    alice.say(bob.account, "now")
+    world.settle()
+    assert bob.texts(alice.account) == ["now"]
 
 
 def test_used_and_withdrawn_invitations_end(world: World) -> None:

@@ -159,13 +159,16 @@ def block(work: Work, account: bytes) -> None:
 
 
 def unblock(work: Work, account: bytes) -> None:
-    """They get the address of a new mailbox."""
+    """They get the address of a new mailbox; who had not accepted yet must be asked anew."""
     contact = _other(work, account)
     if contact.state != ContactState.BLOCKED:
         return
-    contact_sync.changed(work, msgspec.structs.replace(contact, state=ContactState.ACCEPTED))
+    devices = work.find(PeerDevice, where={"account": account})
+    accepted = any(device.address is not None for device in devices)
+    state = ContactState.ACCEPTED if accepted else ContactState.REQUESTED
+    contact_sync.changed(work, msgspec.structs.replace(contact, state=state))
     peers.announce(work, account)
-    work.tell("contact", account, account, "accepted")
+    work.tell("contact", account, account, state.name.lower())
 
 
 def remove(work: Work, account: bytes) -> None:
