@@ -15,15 +15,15 @@ from collections.abc import Callable
 
 import pytest
 
-from roost.messaging import rounds
+from roost.messaging import conversations, rounds
 from roost.messaging.inbox import ACKNOWLEDGE_WITHIN_MS
-from roost.messaging.records import OwnMailbox
+from roost.messaging.records import Message, MessageState, OwnMailbox
 from tests.messaging.harness import Device, World
 
 MESSAGES = 100
 WINDOW_MS = ACKNOWLEDGE_WITHIN_MS + 200
-STEP_MS = 100
-OTHERS = 300  # people at the same host who have nothing to do with Bob
+STEP_MS = 200
+OTHERS = 200  # people at the same host who have nothing to do with Bob
 EVERY_MS = 30_000  # each of them gets an envelope so often
 CONTACTS = ("Alice", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi", "Ivan")
 
@@ -34,13 +34,15 @@ class Observer:
     def __init__(self, world: World) -> None:
         self.world = world
         self.arrivals: list[tuple[int, str]] = []
+        self._owners: dict[bytes, str] = {}
         self._put = world.host.put
         world.host.put = self.put  # type: ignore[method-assign]
 
     def put(self, capability: bytes, envelope: bytes) -> bool:
-        for device in self.world.devices:
-            if device.work().find(OwnMailbox) and any(row.put == capability for row in device.work().find(OwnMailbox)):
-                self.arrivals.append((self.world.now, device.name))
+        if capability not in self._owners:
+            boxes = [(row.put, device.name) for device in self.world.devices for row in device.work().find(OwnMailbox)]
+            self._owners.update(boxes)
+        self.arrivals.append((self.world.now, self._owners[capability]))
         return self._put(capability, envelope)
 
     def scores(self, target: str) -> Counter[str]:
@@ -48,12 +50,11 @@ class Observer:
         times = sorted(time for time, person in self.arrivals if person == target)
         seen: Counter[str] = Counter()
         for time in times:
-            seen.update({person for at, person in self.arrivals if time < at <= time + WINDOW_MS and person != target})
+            seen.update(person for at, person in self.arrivals if time < at <= time + WINDOW_MS and person != target)
         span = self.arrivals[-1][0] - self.arrivals[0][0]
         total = Counter(person for _, person in self.arrivals)
         for person in seen:
-            anyway = 1 - math.exp(-total[person] * WINDOW_MS / span)
-            seen[person] -= round(len(times) * anyway)
+            seen[person] -= round(len(times) * total[person] * WINDOW_MS / span)
         return seen
 
 
@@ -67,8 +68,8 @@ def bob_and_contacts() -> tuple[Device, list[Device]]:
     return bob, contacts
 
 
-def watched(bob: Device, alice: Device) -> Counter[str]:
-    """Alice writes at random times; Bob's device does what it does; the host adds up."""
+def watched(bob: Device, alice: Device, *, reads: bool = False) -> Counter[str]:
+    """Alice writes at random times; Bob's device does what it does, and he may read at once; the host adds up."""
     world, chance = bob.world, random.Random(1)
     observer, began = Observer(world), world.now
     for number in range(MESSAGES):
@@ -76,6 +77,9 @@ def watched(bob: Device, alice: Device) -> Counter[str]:
         alice.say(bob.account, f"{number}")
         alice.send()
         bob.fetch()
+        if reads:
+            unread = bob.work().find(Message, where={"state": int(MessageState.RECEIVED)})
+            bob.do(conversations.mark_read, alice.account, tuple(row.id for row in unread))
         for _ in range(WINDOW_MS // STEP_MS):
             world.wait(STEP_MS)
             bob.send()
@@ -106,6 +110,15 @@ def test_the_partner_is_not_singled_out(bob_and_contacts: tuple[Device, list[Dev
     assert len(suspects) >= rounds.CIRCLE
     circle = {scores[person] for person in suspects if not person.startswith("person")}
     assert max(circle) - min(circle) <= 2  # ... not even by a little
+
+
+def test_reading_does_not_single_out_the_partner(bob_and_contacts: tuple[Device, list[Device]]) -> None:
+    """Bob has the conversation open, so that his device says of each message at once that it was read."""
+    bob, contacts = bob_and_contacts
+    scores = watched(bob, contacts[1], reads=True)
+    suspects = singled_out(scores)
+    assert "Carol" in suspects
+    assert len(suspects) >= rounds.CIRCLE
 
 
 def test_without_rounds_the_attack_works(

@@ -187,6 +187,7 @@ class Device:
         count = 0
         for peer in self.work().find(PeerDevice):
             self.do(sealing.seal_waiting, peer)
+        bare = self.do(sealing.due_acknowledgements)
         for state in (OutboxState.SEALED, OutboxState.STORED):
             for row in self.work().find(Outbox, where={"state": int(state)}, order="number"):
                 if row.next_at > self.world.now:
@@ -200,7 +201,7 @@ class Device:
                     self.do(outbox.stored, row.number)
                 else:
                     self.do(outbox.refused, row.number, "denied")
-        for peer in self.do(sealing.due_acknowledgements):
+        for peer in bare:
             envelope = self.do(sealing.seal_bare, peer)
             if envelope is not None:
                 count += 1

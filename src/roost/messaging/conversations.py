@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.errors import CallerError
-from roost.messaging import files, outbox
+from roost.messaging import files, outbox, rounds
 from roost.messaging.records import (
     NEVER,
     Contact,
@@ -191,6 +191,7 @@ def mark_read(work: Work, account: bytes, ids: tuple[bytes, ...]) -> None:
         outbox.to_mine(work, c.encode_content(c.ReadMark(account, batch)))
         if work.me.read_receipts and contact is not None and contact.state == ContactState.ACCEPTED:
             outbox.queue_all(work, account, c.encode_content(c.Receipt(batch)))
+            rounds.cover(work, account)
 
 
 def mark_seen(work: Work, account: bytes, ids: tuple[bytes, ...]) -> tuple[bytes, ...]:

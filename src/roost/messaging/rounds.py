@@ -8,7 +8,9 @@ is messaging.inbox's business, and how it looks messaging.sealing's.
 
 from __future__ import annotations
 
-from roost.messaging.records import Contact, ContactState, PeerDevice, SessionRow
+import msgspec
+
+from roost.messaging.records import Contact, ContactState, Outbox, OutboxState, PeerDevice, SessionRow
 from roost.messaging.work import Work
 
 CIRCLE = 4  # contacts; the last circle has up to twice as many less one
@@ -24,9 +26,22 @@ def with_circles(work: Work, due: list[PeerDevice]) -> list[PeerDevice]:
     for account in {peer.account for peer in due}:
         for other in next((circle for circle in circles if account in circle), ()):
             for peer in work.find(PeerDevice, where={"account": other}):
-                if (peer.account, peer.device) not in found and _can_cover(work, peer):
+                if (peer.account, peer.device) in found or not _can_cover(work, peer):
+                    continue
+                if not _leaves_now(work, peer):
                     found[peer.account, peer.device] = peer
     return sorted(found.values(), key=lambda peer: (peer.account, peer.device))
+
+
+def cover(work: Work, account: bytes) -> None:
+    """Something leaves for this account by itself, such as a read receipt: the rest of its circle gets an envelope
+    too."""
+    circle = next((circle for circle in _circles(work) if account in circle), [])
+    for other in circle:
+        for peer in work.find(PeerDevice, where={"account": other}) if other != account else ():
+            if _can_cover(work, peer):
+                session = work.need(SessionRow, peer.session)
+                work.put(msgspec.structs.replace(session, acknowledge_at=min(session.acknowledge_at, work.now)))
 
 
 def _circles(work: Work) -> list[list[bytes]]:
@@ -38,6 +53,12 @@ def _circles(work: Work) -> list[list[bytes]]:
     circles = [accounts[number * CIRCLE : (number + 1) * CIRCLE] for number in range(whole)]
     circles[-1] += accounts[whole * CIRCLE :]
     return circles
+
+
+def _leaves_now(work: Work, peer: PeerDevice) -> bool:
+    """Whether the device is being sent something anyway at this moment."""
+    where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.SEALED)}
+    return bool(work.find(Outbox, where=where, at_most=("next_at", work.now), limit=1))
 
 
 def _can_cover(work: Work, peer: PeerDevice) -> bool:

@@ -246,7 +246,7 @@ def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"", *, again_at: i
         0, _floor(work, session), 0, 1 if payload else 0, payload, acknowledgements, not work.me.delivery_receipts
     )
     state, envelope = work.sessions.of(session).seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
-    unheard = session.unheard + (not payload and not acknowledgements)
+    unheard = session.unheard + (not payload)  # hearing anything sets it back
     work.put(msgspec.structs.replace(work.sessions.advanced(session, state), unheard=unheard))
     return envelope
 
