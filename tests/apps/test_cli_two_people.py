@@ -52,6 +52,7 @@ def test_accepting_by_name_under_an_alias(alice: Person, bob: Person) -> None:
     alice.until(lambda: alice.lines("requests"))
     assert alice.one("accept", "Bob", "--name", "Bobby")["name"] == "Bobby"
     assert alice.one("contacts")["name"] == "Bobby"
+    assert bob.one("send", "Alice", "at once")["conversation"] == alice.account  # without a command that fetches before
 
 
 def test_declining_and_revoking(alice: Person, bob: Person) -> None:
@@ -192,6 +193,8 @@ def test_names_blocks_and_deletion(friends: tuple[Person, Person]) -> None:
     assert alice.texts("Robert") == []
     assert alice.one("unblock", "Robert")["ok"] is True
     assert alice.one("contacts")["state"] == "accepted"
+    assert bob.one("sync")["waiting"] == 0
+    assert alice.texts("Robert") == ["can you hear me?"]
 
     assert alice.one("delete", "Robert")["ok"] is True
     assert alice.lines("contacts") == []

@@ -49,8 +49,7 @@ async def send(service: Service, request: o.Send) -> v.SentMessage:
 
 async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     engine = service.engine
-    work = engine.look()
-    contact = conversations.writable(work, naming.conversation(work, request.conversation).account)
+    contact = conversations.writable(engine.look(), (await _conversation(service, request.conversation)).account)
     conversations.check_text(request.text)
     reply_to = naming.message_id(request.reply_to) if request.reply_to else None
     attachments, local = await _take_files(service, request.files)
@@ -59,6 +58,17 @@ async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     message = await engine.submit(conversations.say, contact.account, text, id=id, local_files=local, network=network)
     engine.wake()
     return message
+
+
+async def _conversation(service: Service, named: str) -> r.Contact:
+    """The named conversation; fetched first when it is not known yet: they may just have accepted."""
+    engine = service.engine
+    try:
+        return naming.conversation(engine.look(), named)
+    except CallerError as error:
+        if error.code != "unknown_conversation" or not await syncing.refresh(engine, FETCH_S):
+            raise
+        return naming.conversation(engine.look(), named)
 
 
 async def _take_files(
