@@ -145,3 +145,18 @@ def test_who_was_blocked_and_is_asked_again_talks_with_all_devices(world: World)
         texts = device.texts(alice.account if device is bob else bob.account)
         assert sorted(texts) == ["from Bob", "from the phone"]
         assert not device.work().find(Outbox)
+
+
+def test_what_waited_comes_after_the_acceptance(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    alice.do(requests.block, bob.account)
+    world.settle()
+    bob.say(alice.account, "do you hear me?")
+    world.settle()
+    alice.add(bob.invite())
+    world.settle()
+    bob.accept_all()
+    world.settle()
+    assert alice.texts(bob.account) == ["do you hear me?"]
+    assert not bob.work().find(Outbox)

@@ -75,6 +75,18 @@ def queue(
     )
 
 
+def queue_first(work: Work, account: bytes, device: bytes, content: bytes) -> None:
+    """Queue before everything that waits for the device and is not sealed: it must know first who speaks."""
+    waiting = work.find(Outbox, where={"account": account, "device": device}, order="number")
+    queue(work, account, device, content)
+    for row in waiting:
+        if row.state == OutboxState.QUEUED:
+            moved = work.put(msgspec.structs.replace(row, number=work.next_number("outbox")))
+            for upload in uploads_of(work, row):
+                work.put(msgspec.structs.replace(upload, outbox=moved.number))
+            discard(work, row)
+
+
 def fan_out(
     work: Work,
     account: bytes,

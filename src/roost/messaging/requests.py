@@ -99,7 +99,7 @@ def accept(work: Work, request: Request, alias: str = "") -> Contact:
     mine = peers.my_card(work, request.account)
     work.put(msgspec.structs.replace(peer, announced=mine.version))
     answer = ContactAcceptance(work.me.about, mine.card)
-    outbox.queue(work, request.account, request.device, encode_content(answer))
+    outbox.queue_first(work, request.account, request.device, encode_content(answer))
     work.put(msgspec.structs.replace(request, state=RequestState.ACCEPTED))
     invitation = work.get(InvitationRow, request.invitation)
     if invitation is not None and invitation.kind == InvitationKind.ONE_TIME:
