@@ -46,7 +46,7 @@ class ShownCertificate:
         try:
             key = x509.load_der_x509_certificate(self.der).public_key()
             return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
             raise NotARelay("The certificate shown at the relay's address cannot be read.") from error
 
 
