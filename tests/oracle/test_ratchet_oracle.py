@@ -196,7 +196,8 @@ def test_damage_is_refused_and_changes_nothing(peer: Peer, monkeypatch: pytest.M
     roost, first, body = libsignal_begins(peer, monkeypatch)
     assert roost.open(first) == body
     for turn in range(3):
-        for reader, (kind, sealed) in ((peer, roost.seal(text(turn))), (roost, peer.seal(text(turn)))):
+        for writer, reader in ((roost, peer), (peer, roost)):
+            kind, sealed = writer.seal(text(turn))
             for place in (9, len(sealed) // 2, len(sealed) - 1):
                 assert reader.open((kind, sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :])) is None
             assert reader.open((kind, sealed)) == text(turn)
