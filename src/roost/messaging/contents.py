@@ -193,14 +193,15 @@ def _change(work: Work, target: bytes, author: bytes, at: int, content: _ABOUT_A
             react(work, message, author, emoji, at)
         case c.Vote(options=options):
             held = work.get(VoteRow, target, author)
-            if held is None or held.at <= at:
+            if not message.deleted and (held is None or (held.at, held.options) < (at, options)):
                 work.put(VoteRow(target, author, options, at))
 
 
 def react(work: Work, message: Message, author: bytes, emoji: str, at: int) -> None:
-    """One emoji per person and message; the latest holds, empty takes it back."""
+    """One emoji per person and message; the latest holds, empty takes it back. Nothing sticks to a deleted message: on
+    some devices the reaction came before the deletion and went with it."""
     held = work.get(ReactionRow, message.id, author)
-    if held is None or held.at <= at:
+    if not message.deleted and (held is None or (held.at, held.emoji) < (at, emoji)):
         work.put(ReactionRow(message.id, author, emoji, at))
         work.tell("reaction", message.id, author, emoji)
 

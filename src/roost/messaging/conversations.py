@@ -146,8 +146,9 @@ def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Me
     check_text(text)
     writable(work, message.conversation)
     change = c.Edit(id, text, spans)
-    apply_edit(work, message, change, work.now)
-    outbox.fan_out(work, message.conversation, c.encode_content(change))
+    at = max(work.now, message.edited_at + 1)  # the clock may have been set back since the last one
+    apply_edit(work, message, change, at)
+    outbox.fan_out(work, message.conversation, c.encode_content(change), sent_at=at)
     return work.need(Message, id)
 
 
@@ -171,8 +172,10 @@ def react(work: Work, id: bytes, emoji: str) -> None:
     if message is None or message.deleted:
         raise UnknownMessage("There is no such message.")
     writable(work, message.conversation)
-    work.put(ReactionRow(id, work.me.account, emoji, work.now))
-    outbox.fan_out(work, message.conversation, c.encode_content(c.Reaction(id, emoji)))
+    held = work.get(ReactionRow, id, work.me.account)
+    at = max(work.now, held.at + 1) if held else work.now
+    work.put(ReactionRow(id, work.me.account, emoji, at))
+    outbox.fan_out(work, message.conversation, c.encode_content(c.Reaction(id, emoji)), sent_at=at)
     work.tell("reaction", id, work.me.account, emoji)
 
 
@@ -211,9 +214,12 @@ def mark_seen(work: Work, account: bytes, ids: tuple[bytes, ...]) -> tuple[bytes
 
 
 def apply_edit(work: Work, message: Message, edit: c.Edit, at: int) -> None:
-    """Replace the text; of two edits the later one holds, whichever comes first."""
+    """Replace the text; of two edits the later one holds, whichever comes first, and of two at once the greater text:
+    all devices agree."""
     content = c.decode_content(message.content)
-    if message.deleted or not isinstance(content, c.Text) or at < message.edited_at:
+    if message.deleted or not isinstance(content, c.Text):
+        return
+    if message.edited_at and (at, edit.text) <= (message.edited_at, content.text):
         return
     changed = msgspec.structs.replace(content, text=edit.text, spans=edit.spans)
     work.put(

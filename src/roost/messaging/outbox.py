@@ -50,6 +50,7 @@ def queue(
     copy_of: bytes = b"",
     address: Address | None = None,
     attachments: tuple[Attachment, ...] = (),
+    sent_at: int = 0,
 ) -> Outbox:
     """Queue an encoded content for one device. `attachments` still need uploading, under keys of this row alone."""
     number = work.next_number("outbox")
@@ -64,7 +65,7 @@ def queue(
             id=id or work.entropy.bytes(16),
             message=message.id if message else b"",
             content=content,
-            sent_at=message.sent_at if message and not copy_of else work.now,
+            sent_at=sent_at or (message.sent_at if message and not copy_of else work.now),
             counter=counter,
             state=OutboxState.QUEUED,
             created_at=work.now,
@@ -96,6 +97,7 @@ def fan_out(
     message: Message | None = None,
     counter: int = 0,
     attachments: tuple[Attachment, ...] = (),
+    sent_at: int = 0,
 ) -> None:
     """Queue for every device of a contact, and as a copy for every other device of mine."""
     entry_id = id or work.entropy.bytes(16)
@@ -109,6 +111,7 @@ def fan_out(
             message=message,
             counter=counter,
             attachments=attachments,
+            sent_at=sent_at,
         )
     mine = work.me.account
     if mine == account:
@@ -124,6 +127,7 @@ def fan_out(
             counter=counter,
             copy_of=account,
             attachments=attachments,
+            sent_at=sent_at,
         )
 
 
