@@ -10,7 +10,7 @@ from roost.relay.core.decision import Decision, Deliver, FetchBlob, FetchEntries
 from roost.relay.core.desk import Desk, Named
 from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.limits import Limits
-from roost.relay.core.operations import Freed
+from roost.relay.core.operations import Freed, begin
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.storage import Engine, StorageFull
 from roost.wire.codec import decode, encode
@@ -109,7 +109,7 @@ class CoreRelay:
         if decision.deliver is not None:
             self.delivered.append(decision.deliver)
         try:
-            self.engine.apply(decision.operations)
+            self.engine.apply(begin(decision.operations))
         except StorageFull:
             self.desk.start_over()
             self.desk.recount(self.reader.totals())

@@ -85,10 +85,11 @@ def call(number: int, request: Request) -> bytes:
 
 
 async def settle(bench: Bench) -> None:
-    """Until what was asked is answered and written."""
-    done = asyncio.get_running_loop().create_future()
-    bench.storage.submit((), lambda *_: done.set_result(None))
-    await done
+    """Until what was asked is read, answered and written."""
+    for wait in (bench.storage.count, lambda done: bench.storage.submit((), done)):
+        done = asyncio.get_running_loop().create_future()
+        wait(lambda *_, done=done: done.set_result(None))  # type: ignore[misc]
+        await done
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 

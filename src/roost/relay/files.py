@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from roost.crypto import Entropy, PacketSecret, SigningKey
 from roost.errors import CryptoError, SurroundingsError
 
 _ACCESS_BYTES = 16
+_LOCK_S = 1.0  # the writer of a relay that was killed finishes its transaction first
 
 
 def write_secret(path: Path, data: bytes) -> None:
@@ -73,16 +75,30 @@ class DataDirectory:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._path / "packet-keys").mkdir(mode=0o700, exist_ok=True)
             self._lock = os.open(self._path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        until = time.monotonic() + _LOCK_S
+        while not self._locked():
+            if time.monotonic() > until:
+                os.close(self._lock)
+                raise SurroundingsError(
+                    "Another relay already runs on this data directory.",
+                    code="data_in_use",
+                    hint="Stop it first, or give this one another --data directory.",
+                )
+            time.sleep(_LOCK_S / 50)
+        return self
+
+    def _locked(self) -> bool:
+        assert self._lock is not None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            raise SurroundingsError(
-                "Another relay already runs on this data directory.",
-                code="data_in_use",
-                hint="Stop it first, or give this one another --data directory.",
-            ) from error
-        return self
+        except OSError:
+            return False
+        return True
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The lock's descriptor, for processes that belong to this relay and may outlive it for a moment."""
+        return () if self._lock is None else (self._lock,)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

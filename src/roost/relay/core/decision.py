@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from roost.relay.core.mailbox import Card, Mailbox
 from roost.relay.core.operations import Operation
 from roost.wire.mailbox import Response
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(msgspec.Struct, frozen=True):
     """An envelope for a mailbox's live subscribers, before it is durable; `number` 0 is ephemeral."""
 
     mailbox: int
@@ -18,16 +17,14 @@ class Deliver:
     envelope: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EndSubscriptions:
+class EndSubscriptions(msgspec.Struct, frozen=True):
     """Subscriptions to this mailbox end: all of them, or those opened with a revoked capability."""
 
     mailbox: int
     capability_hashes: frozenset[bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FetchEntries:
+class FetchEntries(msgspec.Struct, frozen=True):
     """The response is made of these envelopes; `ready` are those that are not on disk yet."""
 
     mailbox: int
@@ -36,16 +33,14 @@ class FetchEntries:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FetchBlob:
+class FetchBlob(msgspec.Struct, frozen=True):
     """The response is this blob."""
 
     mailbox: int
     blob: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """`response` is given once `operations` are durable, or at once when `durable` is False."""
 
     response: Response

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
+from roost.crypto import envelope_hash
 from roost.relay.core.limits import BLOB_COST, ENTRY_COST, ROW_COST
 from roost.relay.core.operations import (
     AppendEntry,
@@ -27,8 +28,11 @@ from roost.wire.sizes import BLOB_SIZE
 RUN_BITS = 20
 """Entry numbers are `run << 20 | counter`: an envelope may have been delivered but not committed when a relay dies, and
 its number must not be given to another one, or a reader's cursor would skip that. Each start is a new run, and so is
-what follows a failed commit. A start's run is at least the time in seconds, so that numbers rise across a restored
+what follows a failed commit. Within a run a mailbox that leaves memory leaves its last number behind
+(relay.core.shelf). A start's run is at least the time in seconds, so that numbers rise across a restored
 backup too."""
+
+_HEAD = 32  # bytes that no two envelopes of honest senders share: they begin with random ones
 
 
 class Ledger:
@@ -68,6 +72,7 @@ class Mailbox:
         "_ledger",
         "by_hash",
         "entries",
+        "fresh",
         "grants",
         "holds",
         "id",
@@ -81,7 +86,8 @@ class Mailbox:
         "used_day",
     )
 
-    def __init__(self, row: MailboxRow, run: int, ledger: Ledger) -> None:
+    def __init__(self, row: MailboxRow, spent: int, ledger: Ledger) -> None:
+        """Numbers up to `spent` are not given out."""
         self.id = row.mailbox
         self.kind = MailboxKind(row.kind)
         self.sealed = row.sealed
@@ -90,7 +96,8 @@ class Mailbox:
         self.entries = {entry.number: entry for entry in row.entries}
         self.numbers = [entry.number for entry in row.entries]
         self.by_hash = {entry.hash: entry.number for entry in row.entries}
-        self.top = max(row.floor, run << RUN_BITS, self.numbers[-1] if self.numbers else 0)
+        self.fresh: dict[bytes, int] = {}  # entries that are pending and not in `by_hash`, by their first bytes
+        self.top = max(row.floor, spent, self.numbers[-1] if self.numbers else 0)
         self.holds = {hold.hold: HoldState(hold.day, hold.blobs) for hold in row.holds}
         for entry in row.entries:
             self._need(entry)
@@ -120,10 +127,21 @@ class Mailbox:
         start = bisect_right(self.numbers, cursor)
         return self.numbers[start : start + limit]
 
-    def number_of(self, envelope_hash: bytes) -> int | None:
-        """The number under which this envelope is stored. One that was trimmed may come again: whoever puts it again has
-        not heard from its reader, who answers only what is delivered."""
-        return self.by_hash.get(envelope_hash)
+    def find(self, envelope: bytes) -> tuple[int | None, bytes]:
+        """The number under which this envelope is stored, if it is, and its hash, empty where it was not needed.
+
+        One that was trimmed may come again: whoever puts it again has not heard from its reader, who answers only what
+        is delivered. Hashing costs more than all else that a put needs, so entries whose transaction has not ended are
+        known by their first bytes and compared whole; most are trimmed before that.
+        """
+        number = self.fresh.get(envelope[:_HEAD])
+        if number is None:
+            if not self.by_hash:
+                return None, b""
+        elif self.pending[number].envelope == envelope:
+            return number, b""
+        digest = envelope_hash(envelope)
+        return self.by_hash.get(digest), digest
 
     def has_blob(self, blob: bytes) -> bool:
         return any(blob in hold.blobs for hold in self.holds.values())
@@ -143,28 +161,35 @@ class Mailbox:
     # --- changes ----------------------------------------------------------------------------------------------------
 
     def append(self, entry: EntryRow, envelope: bytes) -> AppendEntry:
-        """Take `entry`, whose number is `top + 1`."""
+        """Take `entry`, whose number is `top + 1`. Its hash may be empty as `find` gave it."""
         operation = AppendEntry(self.id, entry, envelope)
         self.top = entry.number
         self.entries[entry.number] = entry
         self.numbers.append(entry.number)
-        self.by_hash[entry.hash] = entry.number
-        self._need(entry)
+        if entry.hash:
+            self.by_hash[entry.hash] = entry.number
+        else:
+            self.fresh[envelope[:_HEAD]] = entry.number
+        if entry.holds:
+            self._need(entry)
         self.pending[entry.number] = operation
         self._ledger.used += ENTRY_COST
         return operation
 
     def trim(self, upto: int, keep: Iterable[int]) -> TrimEntries | None:
-        """Forget entries up to `upto` except `keep`; None when there is nothing to forget."""
+        """Forget entries up to `upto` except `keep`; None when there is nothing to forget on disk."""
         kept = set(keep)
         cut = bisect_right(self.numbers, upto)
         gone = [number for number in self.numbers[:cut] if number not in kept]
         if not gone:
             return None
         self.numbers[:cut] = [number for number in self.numbers[:cut] if number in kept]
+        unwritten = all(number in self.pending and not self.pending[number].begun for number in gone)
         holds = [hold for number in gone for hold in self._forget(number, charge=True)]
+        if unwritten and not holds:
+            return None
         present = tuple(sorted(number for number in kept if number in self.entries and number <= upto))
-        return TrimEntries(self.id, upto, present, self.top, tuple(holds))
+        return TrimEntries(self.id, upto, present, 0, tuple(holds))
 
     def remove(self, number: int) -> RemoveEntry:
         """Forget one entry that needs no blobs."""
@@ -199,7 +224,10 @@ class Mailbox:
     def settled(self, entries: Iterable[int], blobs: Iterable[bytes]) -> None:
         """These are on disk now."""
         for number in entries:
-            self.pending.pop(number, None)
+            operation = self.pending.pop(number, None)
+            if operation is not None and self.fresh.get(head := operation.envelope[:_HEAD]) == number:
+                del self.fresh[head]
+                self.by_hash[operation.entry.hash] = number
         for blob in blobs:
             self.pending_blobs.pop(blob, None)
 
@@ -214,10 +242,14 @@ class Mailbox:
     def _forget(self, number: int, *, charge: bool) -> list[bytes]:
         """Drop the entry from the books (not from `numbers`); the holds that nothing needs any more."""
         entry = self.entries.pop(number)
-        self.by_hash.pop(entry.hash, None)
         operation = self.pending.pop(number, None)
         if operation is not None:
             operation.dropped = True
+        head = b"" if operation is None else operation.envelope[:_HEAD]
+        if self.fresh.get(head) == number:
+            del self.fresh[head]
+        else:
+            self.by_hash.pop(entry.hash, None)
         if charge:
             self._ledger.used -= ENTRY_COST
         return [hold for hold in entry.holds if self._release(hold, number, charge=charge)]

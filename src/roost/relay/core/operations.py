@@ -7,14 +7,22 @@ so that a stolen database tells little about when people wrote (DESIGN section 6
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+
+from roost.crypto import envelope_hash
 
 RUNS_PER_START = 4_096
 """How many runs (relay.core.mailbox.RUN_BITS) one start of a relay has for itself: failed commits begin new ones."""
 
 
 class _Value(msgspec.Struct, array_like=True):
-    """Base of all operations and rows."""
+    """Base of all rows."""
+
+
+class _Change(_Value, tag=True):
+    """Base of all operations: encoded, each tells its kind."""
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
@@ -28,8 +36,9 @@ class GrantRow(_Value):
     limit: int
 
 
-class EntryRow(_Value):
-    """A stored envelope without its bytes. `writer` is 0, or tells which limited put capability it counts against."""
+class EntryRow(_Value, gc=False):
+    """A stored envelope without its bytes; `hash` may be empty until its transaction begins. `writer` is 0, or tells
+    which limited put capability it counts against."""
 
     number: int
     hash: bytes
@@ -83,24 +92,27 @@ class Totals(_Value):
 # --- changes ----------------------------------------------------------------------------------------------------------
 
 
-class CreateMailbox(_Value):
+class CreateMailbox(_Change):
     mailbox: int
     kind: int
     day: int
     grants: tuple[GrantRow, ...]
 
 
-class AppendEntry(_Value):
-    """`dropped` may be set until the transaction begins: the entry was trimmed already and is not written."""
+class AppendEntry(_Change, gc=False):
+    """`begun`: its transaction was begun, so it is on disk or will be. Until then `dropped` may be set: the entry was
+    trimmed already and is never written."""
 
     mailbox: int
     entry: EntryRow
     envelope: bytes
     dropped: bool = False
+    begun: bool = False
 
 
-class TrimEntries(_Value):
-    """Delete entries up to `upto` except `keep`, and all blobs of `holds`. Numbers up to `floor` are spent."""
+class TrimEntries(_Change):
+    """Delete entries up to `upto` except `keep`, and all blobs of `holds`. Numbers up to `floor` are spent,
+    unless it is 0."""
 
     mailbox: int
     upto: int
@@ -109,7 +121,7 @@ class TrimEntries(_Value):
     holds: tuple[bytes, ...] = ()
 
 
-class RemoveEntry(_Value):
+class RemoveEntry(_Change):
     """Delete one entry (a knock that gave way)."""
 
     mailbox: int
@@ -117,28 +129,28 @@ class RemoveEntry(_Value):
     floor: int
 
 
-class SealMailbox(_Value):
+class SealMailbox(_Change):
     mailbox: int
 
 
-class DeleteMailbox(_Value):
+class DeleteMailbox(_Change):
     mailbox: int
 
 
-class ChangeGrantRows(_Value):
+class ChangeGrantRows(_Change):
     mailbox: int
     add: tuple[GrantRow, ...]
     revoke: tuple[bytes, ...]
 
 
-class TouchMailboxes(_Value):
+class TouchMailboxes(_Change):
     """These mailboxes were used on this day."""
 
     mailboxes: tuple[int, ...]
     day: int
 
 
-class StoreBlob(_Value):
+class StoreBlob(_Change):
     mailbox: int
     hold: bytes
     blob: bytes
@@ -146,34 +158,34 @@ class StoreBlob(_Value):
     data: bytes
 
 
-class TouchHold(_Value):
+class TouchHold(_Change):
     mailbox: int
     hold: bytes
     day: int
 
 
-class StoreCard(_Value):
+class StoreCard(_Change):
     card: CardRow
 
 
-class RemoveCard(_Value):
+class RemoveCard(_Change):
     locator: bytes
 
 
-class RememberTags(_Value):
+class RememberTags(_Change):
     """Packets that were opened with the key of this period; a packet is valid once."""
 
     period: int
     tags: tuple[int, ...]
 
 
-class ForgetTags(_Value):
+class ForgetTags(_Change):
     """The packet keys of all periods up to this one are erased; nothing can be sealed to them any more."""
 
     period: int
 
 
-class Sweep(_Value):
+class Sweep(_Change):
     """Delete what expired, at most `limit` rows of each kind, and report it (`Freed`).
 
     Entries stored before `entries_before`, unneeded blobs last touched before `holds_before`, cards whose `expires_day`
@@ -207,6 +219,20 @@ Operation = (
 
 FREEING = (TrimEntries, RemoveEntry, SealMailbox, DeleteMailbox, RemoveCard, ForgetTags, Sweep)
 """Operations that free space and stand for themselves: tried again alone when the disk is full."""
+
+
+def begin(operations: Sequence[Operation]) -> Sequence[Operation]:
+    """What is to be written of operations whose transaction begins. Entries get their hashes now at the latest."""
+    wanted = operations
+    for operation in operations:
+        if type(operation) is AppendEntry:
+            if operation.dropped:
+                wanted = [other for other in wanted if other is not operation]
+            else:
+                operation.begun = True
+                if not operation.entry.hash:
+                    operation.entry.hash = envelope_hash(operation.envelope)
+    return wanted
 
 
 class Freed(_Value):

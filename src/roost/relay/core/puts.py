@@ -35,8 +35,7 @@ class PutRules:
         """`shown` is the capability's hash. Raises RefusedRequest: sealed, unsupported, blobs_missing, work_needed,
         full, denied."""
         grant = self._writer(mailbox, shown)
-        digest = envelope_hash(request.envelope)
-        known = mailbox.number_of(digest)
+        known, digest = mailbox.find(request.envelope)
         if known is not None:
             return Decision(Stored(known), durable=True, mailbox=mailbox)
         if mailbox.sealed:
@@ -44,10 +43,13 @@ class PutRules:
         if request.ephemeral:
             return self._ephemeral(mailbox, request)
         self._check_needs(mailbox, request.needs)
-        work = self._check_knock(mailbox, grant, digest, request.work) if mailbox.kind == MailboxKind.REQUEST else 0
+        work = 0
+        if mailbox.kind == MailboxKind.REQUEST:
+            digest = digest or envelope_hash(request.envelope)
+            work = self._check_knock(mailbox, grant, digest, request.work)
         removed = self._make_room(mailbox, grant)
         writer = _writer_number(grant) if grant.limit else 0
-        holds = tuple(dict.fromkeys(need.hold for need in request.needs))
+        holds = tuple(dict.fromkeys(need.hold for need in request.needs)) if request.needs else ()
         entry = EntryRow(mailbox.top + 1, digest, self.today, writer, work, holds)
         operation = mailbox.append(entry, request.envelope)
         return Decision(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from roost.relay.core.mailbox import Card, Ledger, Mailbox
+from roost.relay.core.mailbox import RUN_BITS, Card, Ledger, Mailbox
 from roost.relay.core.operations import CardRow, MailboxRow
 
 _MAX_WEIGHT = 400_000  # rows in memory: about 100 MB at the worst
@@ -21,7 +21,7 @@ class Shelf:
     """Loaded mailboxes by id and by capability hash, loaded cards by locator."""
 
     def __init__(self, run: int, ledger: Ledger) -> None:
-        self._run = run
+        self._spent = run << RUN_BITS  # mailboxes that are loaded number their entries from here on
         self._ledger = ledger
         self._by_id: OrderedDict[int, Mailbox] = OrderedDict()
         self._by_hash: dict[bytes, Mailbox] = {}
@@ -30,7 +30,7 @@ class Shelf:
 
     def start_over(self, run: int) -> None:
         """Forget everything."""
-        self._run = run
+        self._spent = run << RUN_BITS
         self._by_id.clear()
         self._by_hash.clear()
         self._cards.clear()
@@ -59,7 +59,7 @@ class Shelf:
         present = self._by_id.get(row.mailbox)
         if present is not None:
             return present
-        mailbox = Mailbox(row, self._run, self._ledger)
+        mailbox = Mailbox(row, self._spent, self._ledger)
         self._by_id[mailbox.id] = mailbox
         for hash_ in mailbox.grants:
             self._by_hash[hash_] = mailbox
@@ -80,6 +80,7 @@ class Shelf:
             self._by_hash[hash_] = mailbox
 
     def remove(self, mailbox: Mailbox) -> None:
+        self._spent = max(self._spent, mailbox.top)  # it may come back, with all its entries gone
         self._by_id.pop(mailbox.id, None)
         for hash_ in mailbox.grants:
             self._by_hash.pop(hash_, None)

@@ -38,7 +38,8 @@ from roost.relay.server.observe import health, serve_metrics
 from roost.relay.server.service import Service
 from roost.relay.server.statement import Statement, load_packet_keys, rotate_packet_keys
 from roost.relay.server.tls import TlsIdentity, self_made
-from roost.relay.storage import SqliteEngine, ThreadedStorage
+from roost.relay.storage import ProcessStorage, SqliteEngine
+from roost.relay.storage.sqlite import open_reader
 from roost.wire.addresses import RelayAddress, canonical_host
 from roost.wire.links import RelayLink
 
@@ -106,20 +107,24 @@ class _Relay:
         self._access = None if config.open else (access or directory.access(self._entropy))
         self._tls = _tls(config, directory)
         self._limits = config.limits()
-        self._engine = SqliteEngine(directory.database)
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._acceptor: asyncio.Server | None = None
         self._swept_at = 0.0
 
     async def __aenter__(self) -> _Relay:
         now = time.time()
-        totals = self._engine.reader().totals()
-        run = self._engine.begin_run(min(int(now), _LAST_RUN))
-        self._packets: PacketKeys = load_packet_keys(self._directory, self._engine.tags(), now)
+        engine = SqliteEngine(self._directory.database)
+        run = engine.begin_run(min(int(now), _LAST_RUN))
+        tags = engine.tags()
+        engine.close()
+        reader = open_reader(self._directory.database)
+        totals = reader.totals()
+        reader.close()
+        self._packets: PacketKeys = load_packet_keys(self._directory, tags, now)
         admission = Admission(None if self._access is None else self._access.encode())
         nonces = KnockNonces(self._entropy.bytes(32))
         desk = Desk(run, totals, self._limits, admission, nonces)
-        self._storage = ThreadedStorage(self._engine, self._on_broken)
+        self._storage = ProcessStorage(self._directory.database, self._on_broken, self._directory.held)
         self._statement = Statement(
             self._identity,
             self._packets,

@@ -2,12 +2,14 @@
 
 from roost.relay.storage.engine import Engine, Reader, StorageBroken, StorageFull
 from roost.relay.storage.memory import MemoryEngine
+from roost.relay.storage.process import ProcessStorage
 from roost.relay.storage.sqlite import SqliteEngine
 from roost.relay.storage.worker import Storage, ThreadedStorage
 
 __all__ = [
     "Engine",
     "MemoryEngine",
+    "ProcessStorage",
     "Reader",
     "SqliteEngine",
     "Storage",

@@ -72,6 +72,12 @@ def connect(path: Path) -> apsw.Connection:
     return connection
 
 
+def open_reader(path: Path) -> Reader:
+    """A reader of the file at `path`, which an engine has made. Raises StorageBroken."""
+    with mapped_errors():
+        return SqliteReader(connect(path), mapped_errors)
+
+
 class SqliteEngine:
     """One file, one writer. `max_pages` bounds the file in tests of a full disk."""
 
@@ -123,8 +129,7 @@ class SqliteEngine:
         return self._freed
 
     def reader(self) -> Reader:
-        with mapped_errors():
-            return SqliteReader(connect(self._path), mapped_errors)
+        return open_reader(self._path)
 
     def close(self) -> None:
         with mapped_errors():
@@ -185,7 +190,10 @@ class SqliteEngine:
         self._raise_floor(operation.mailbox, operation.floor)
 
     def _raise_floor(self, mailbox: int, floor: int) -> None:
-        self._connection.execute("UPDATE mailboxes SET floor = ? WHERE id = ? AND floor < ?", (floor, mailbox, floor))
+        if floor:
+            self._connection.execute(
+                "UPDATE mailboxes SET floor = ? WHERE id = ? AND floor < ?", (floor, mailbox, floor)
+            )
 
     def _delete_hold(self, mailbox: int, hold: bytes) -> int:
         found = self._all("SELECT id FROM holds WHERE mailbox = ? AND hold = ?", (mailbox, hold))

@@ -1,8 +1,9 @@
 """The storage as the server sees it: hand in changes and questions, get called back on the event loop.
 
-Group commit without a window: whatever came while the last transaction was being committed is the next one. The
-engine's writer, its reader and its checkpoints each have a thread here; another implementation of `Storage` may put the
-writer into a process of its own, or talk to a database server.
+Group commit without a window: whatever came while the last transaction was being committed is the next one. What a
+transaction holds is decided on the event loop at the moment when it begins, so that an envelope that was trimmed
+before then is never written. `Writer` is what commits: a thread here, a process of its own in `relay.storage.process`.
+Another implementation of `Storage` may talk to a database server.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from roost.errors import SurroundingsError
-from roost.relay.core.operations import FREEING, AppendEntry, CardRow, Freed, MailboxRow, Operation, StoreBlob, Totals
-from roost.relay.storage.engine import Engine, Reader, StorageBroken, StorageFull
+from roost.relay.core.operations import CardRow, Freed, MailboxRow, Operation, Totals, begin
+from roost.relay.storage.committing import Batch, Committer, Outcome, frees, size
+from roost.relay.storage.engine import Engine, Reader
 
 _log = logging.getLogger("roost.relay")
 
 _BATCH = 4_096  # submissions in one transaction, so that no one waits for more than about 100 ms
-_CHECKPOINT_BYTES = 8 * 1024**2
 
 Done = Callable[[SurroundingsError | None, Freed], None]
 
@@ -61,17 +61,168 @@ class Storage(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Submission:
-    operations: tuple[Operation, ...]
-    done: Done
-    size: int
-    generation: int
-    error: SurroundingsError | None = None
+class Writer(Protocol):
+    """Commits one batch at a time, elsewhere; used on the event loop."""
 
-    @property
-    def frees(self) -> bool:
-        return bool(self.operations) and all(isinstance(operation, FREEING) for operation in self.operations)
+    def write(self, batch: Batch, done: Callable[[Outcome], None]) -> None:
+        """`done` is called on the event loop, later."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class _Submission:
+    __slots__ = ("done", "error", "operations", "size")
+
+    def __init__(self, operations: Sequence[Operation], done: Done, size: int) -> None:
+        self.operations = operations
+        self.done = done
+        self.size = size
+        self.error: SurroundingsError | None = None
+
+
+class GroupStorage:
+    """`Storage` over a writer, and a reader with a thread of its own. `broken` is called when either cannot go on."""
+
+    def __init__(self, writer: Writer, reader: Reader, broken: Callable[[SurroundingsError], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._writer = writer
+        self._broken = broken
+        self.backlog = 0
+        self.commits = 0
+        self._waiting: list[_Submission] = []
+        self._batch: list[_Submission] = []
+        self._busy = False  # a batch is being written, or is about to begin
+        self._idle: asyncio.Future[None] | None = None
+        self._reads = _Jobs()
+        self._reading = threading.Thread(target=self._read, args=(reader,), name="relay-reader", daemon=True)
+        self._reading.start()
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def submit(self, operations: Sequence[Operation], done: Done) -> None:
+        bytes_ = sum(map(size, operations))
+        self.backlog += bytes_
+        self._waiting.append(_Submission(operations, done, bytes_))
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        """Begin the next transaction, with what is still wanted of all that waits."""
+        self._batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        batch = [begin(submission.operations) for submission in self._batch if submission.error is None]
+        if any(batch):
+            self._writer.write(batch, self._committed)
+        else:
+            self._loop.call_soon(self._committed, Outcome(Freed()))
+
+    def _committed(self, outcome: Outcome) -> None:
+        self.commits += 1
+        batch = self._batch
+        if outcome.failed:
+            self._fail(outcome)
+        for submission in batch:
+            self.backlog -= submission.size
+            _guarded(submission.done, submission.error, outcome.freed)
+        if self._waiting:
+            self._begin()
+            return
+        self._busy = False
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _fail(self, outcome: Outcome) -> None:
+        error = outcome.error
+        tried = [submission for submission in self._batch if submission.error is None]
+        for index in outcome.failed:
+            tried[index].error = error
+        for submission in self._waiting:
+            if not frees(submission.operations):
+                submission.error = error
+        if outcome.broken:
+            self._broken(error)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def load(self, hashes: Sequence[bytes], done: Callable[[list[MailboxRow]], None]) -> None:
+        self._reads.put((lambda reader: reader.mailboxes(hashes), done))
+
+    def load_mailbox(self, number: int, done: Callable[[MailboxRow | None], None]) -> None:
+        self._reads.put((lambda reader: reader.mailbox(number), done))
+
+    def load_card(self, locator: bytes, done: Callable[[CardRow | None], None]) -> None:
+        self._reads.put((lambda reader: reader.card(locator), done))
+
+    def read_envelopes(
+        self, mailbox: int, numbers: Sequence[int], done: Callable[[list[tuple[int, bytes]]], None]
+    ) -> None:
+        self._reads.put((lambda reader: reader.envelopes(mailbox, numbers), done))
+
+    def read_blob(self, mailbox: int, blob: bytes, done: Callable[[bytes | None], None]) -> None:
+        self._reads.put((lambda reader: reader.blob(mailbox, blob), done))
+
+    def count(self, done: Callable[[Totals], None]) -> None:
+        self._reads.put((lambda reader: reader.totals(), done))
+
+    def _answered(self, results: list[tuple[Callable[[Any], None], Any]]) -> None:
+        for done, result in results:
+            _guarded(done, result)
+
+    def _read(self, reader: Reader) -> None:
+        """In the thread."""
+        while (jobs := self._reads.take(_BATCH)) is not None:
+            results = []
+            for read, done in jobs:
+                try:
+                    results.append((done, read(reader)))
+                except SurroundingsError as error:
+                    post(self._loop, self._broken, error)
+                    return
+            post(self._loop, self._answered, results)
+        reader.close()
+
+    # --- end --------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        if self._busy:
+            self._idle = self._loop.create_future()
+            await self._idle
+        self._reads.close()
+        await asyncio.to_thread(self._reading.join)
+        await asyncio.sleep(0)  # the last results were posted to this loop
+        await self._writer.close()
+
+
+class ThreadWriter:
+    """A `Writer` in a thread. It competes with the event loop for Python's lock; a process does not."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._committer = Committer(engine)
+        self._jobs = _Jobs()
+        self._thread = threading.Thread(target=self._run, name="relay-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, batch: Batch, done: Callable[[Outcome], None]) -> None:
+        self._jobs.put((batch, done))
+
+    async def close(self) -> None:
+        self._jobs.close()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while (jobs := self._jobs.take(1)) is not None:
+            for batch, done in jobs:
+                post(self._loop, done, self._committer.commit(batch))
+        self._committer.close()
+
+
+class ThreadedStorage(GroupStorage):
+    """`Storage` over an embedded engine, with threads."""
+
+    def __init__(self, engine: Engine, broken: Callable[[SurroundingsError], None]) -> None:
+        super().__init__(ThreadWriter(engine), engine.reader(), broken)
 
 
 _END = object()
@@ -102,147 +253,12 @@ class _Jobs:
         return taken or None
 
 
-class ThreadedStorage:
-    """`Storage` over an embedded engine, with threads. `broken` is called when the engine cannot go on."""
-
-    def __init__(self, engine: Engine, broken: Callable[[SurroundingsError], None]) -> None:
-        self._engine = engine
-        self._broken = broken
-        self._loop = asyncio.get_running_loop()
-        self.backlog = 0
-        self.commits = 0
-        self._generation = 0
-        self._writes = _Jobs()
-        self._reads = _Jobs()
-        self._checkpoints = _Jobs()
-        reader, checkpointer = engine.reader(), engine.reader()
-        self._threads = [
-            threading.Thread(target=self._write, name="relay-writer", daemon=True),
-            threading.Thread(target=self._read, args=(reader,), name="relay-reader", daemon=True),
-            threading.Thread(target=self._checkpoint, args=(checkpointer,), name="relay-checkpoints", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    # --- on the event loop ------------------------------------------------------------------------------------------
-
-    def submit(self, operations: Sequence[Operation], done: Done) -> None:
-        size = sum(map(_size, operations))
-        self.backlog += size
-        self._writes.put(_Submission(tuple(operations), done, size, self._generation))
-
-    def load(self, hashes: Sequence[bytes], done: Callable[[list[MailboxRow]], None]) -> None:
-        self._reads.put((lambda reader: reader.mailboxes(hashes), done))
-
-    def load_mailbox(self, number: int, done: Callable[[MailboxRow | None], None]) -> None:
-        self._reads.put((lambda reader: reader.mailbox(number), done))
-
-    def load_card(self, locator: bytes, done: Callable[[CardRow | None], None]) -> None:
-        self._reads.put((lambda reader: reader.card(locator), done))
-
-    def read_envelopes(
-        self, mailbox: int, numbers: Sequence[int], done: Callable[[list[tuple[int, bytes]]], None]
-    ) -> None:
-        self._reads.put((lambda reader: reader.envelopes(mailbox, numbers), done))
-
-    def read_blob(self, mailbox: int, blob: bytes, done: Callable[[bytes | None], None]) -> None:
-        self._reads.put((lambda reader: reader.blob(mailbox, blob), done))
-
-    def count(self, done: Callable[[Totals], None]) -> None:
-        self._reads.put((lambda reader: reader.totals(), done))
-
-    async def close(self) -> None:
-        self._writes.close()
-        self._reads.close()
-        await asyncio.to_thread(self._threads[0].join)
-        self._checkpoints.put(None)
-        self._checkpoints.close()
-        for thread in self._threads[1:]:
-            await asyncio.to_thread(thread.join)
-        await asyncio.sleep(0)  # the last results were posted to this loop
-        self._engine.close()
-
-    def _committed(self, batch: list[_Submission], freed: Freed) -> None:
-        self.commits += 1
-        if any(submission.error is not None for submission in batch):
-            self._generation = max(submission.generation for submission in batch) + 1
-        for submission in batch:
-            self.backlog -= submission.size
-            _guarded(submission.done, submission.error, freed)
-
-    def _answered(self, results: list[tuple[Callable[[Any], None], Any]]) -> None:
-        for done, result in results:
-            _guarded(done, result)
-
-    def _post(self, call: Callable[..., None], *arguments: Any) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call, *arguments)
-        except RuntimeError:  # the loop is gone: nobody waits for the answer
-            return
-
-    # --- in the threads ---------------------------------------------------------------------------------------------
-
-    def _write(self) -> None:
-        written = 0
-        failed = -1  # submissions up to this generation build on something that was not stored
-        while (batch := self._writes.take(_BATCH)) is not None:
-            for submission in batch:
-                if submission.generation <= failed and not submission.frees:
-                    submission.error = StorageFull("The relay's disk is full.")
-            freed, ended = self._commit([submission for submission in batch if submission.error is None])
-            if any(submission.error is not None for submission in batch):
-                failed = max(submission.generation for submission in batch)
-            if ended is not None:
-                self._post(self._broken, ended)
-            self._post(self._committed, batch, freed)
-            written += sum(submission.size for submission in batch)
-            if written > _CHECKPOINT_BYTES:
-                written = 0
-                self._checkpoints.put(None)
-
-    def _commit(self, batch: Sequence[_Submission]) -> tuple[Freed, StorageBroken | None]:
-        """One transaction for all; when the disk is full, one for what frees space. Marks what was not stored."""
-        try:
-            return self._apply(batch), None
-        except StorageBroken as error:
-            for submission in batch:
-                submission.error = error
-            return Freed(), error
-        except StorageFull as error:
-            for submission in batch:
-                submission.error = error
-        freeing = [submission for submission in batch if submission.frees]
-        try:
-            freed = self._apply(freeing)
-        except SurroundingsError:  # not even that: the next ones may find room again
-            return Freed(), None
-        for submission in freeing:
-            submission.error = None
-        return freed, None
-
-    def _apply(self, batch: Sequence[_Submission]) -> Freed:
-        operations = [operation for submission in batch for operation in submission.operations]
-        return self._engine.apply(operations) if operations else Freed()
-
-    def _read(self, reader: Reader) -> None:
-        while (jobs := self._reads.take(_BATCH)) is not None:
-            results = []
-            for read, done in jobs:
-                try:
-                    results.append((done, read(reader)))
-                except SurroundingsError as error:
-                    self._post(self._broken, error)
-                    return
-            self._post(self._answered, results)
-        reader.close()
-
-    def _checkpoint(self, reader: Reader) -> None:
-        while self._checkpoints.take(_BATCH) is not None:
-            try:
-                reader.checkpoint()
-            except SurroundingsError:
-                continue  # a full disk: the log keeps everything, the next one may succeed
-        reader.close()
+def post(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments: Any) -> None:
+    """Call back on the loop, from a thread."""
+    try:
+        loop.call_soon_threadsafe(call, *arguments)
+    except RuntimeError:  # the loop is gone: nobody waits for the answer
+        return
 
 
 def _guarded(done: Callable[..., None], *arguments: Any) -> None:
@@ -251,9 +267,3 @@ def _guarded(done: Callable[..., None], *arguments: Any) -> None:
         done(*arguments)
     except Exception:  # noqa: BLE001 - a task ends here
         _log.exception("internal error after storage")
-
-
-def _size(operation: Operation) -> int:
-    if isinstance(operation, AppendEntry):
-        return len(operation.envelope)
-    return len(operation.data) if isinstance(operation, StoreBlob) else 128
