@@ -88,6 +88,18 @@ async def test_an_edit_is_told_as_it_was_written(tmp_path: Path, relay: Relay) -
         assert (await following(events, e.EditEvent)).text == "  look here "
 
 
+async def test_a_message_that_waits_says_why(tmp_path: Path, relay: Relay) -> None:
+    async with people(tmp_path, relay.link, "Alice", "Bob") as (alice, bob):
+        await bob.call(o.Block(contact="Alice"))
+        await bob.call(o.Sync())  # the mailbox is gone
+        sent = await alice.call(o.Send(conversation="Bob", text="hello?", wait=v.MessageState.SENT, wait_timeout_s=1.0))
+        assert (sent.state, sent.reason[:31]) == (v.MessageState.QUEUED, "The relay knows no such mailbox")
+        relay.stop()
+        sent = await alice.call(o.Send(conversation="Bob", text="now?", wait=v.MessageState.SENT, wait_timeout_s=1.0))
+        assert sent.state is v.MessageState.QUEUED
+        assert sent.reason in {"The relay is restarting.", "Nothing listens at the relay's address."}
+
+
 async def test_many_messages_at_once_arrive_once_and_in_order(tmp_path: Path, relay: Relay) -> None:
     texts = [f"message {number}" for number in range(150)]
     async with people(tmp_path, relay.link, "Alice", "Bob") as (alice, bob):

@@ -10,6 +10,7 @@ from roost.errors import Unreachable
 from roost.messaging import outbox
 from roost.messaging import records as r
 from roost.messaging.work import Work
+from roost.network import sentence
 from roost.wire.mailbox import RefusalCode
 
 if TYPE_CHECKING:
@@ -146,6 +147,18 @@ def _can_leave(work: Work, row: r.Outbox) -> bool:
     if peer is None or (row.address or peer.address) is None or not (peer.session or peer.card):
         return False
     return row.problem in _PASSING
+
+
+def held_up_by(engine: Engine, message: r.Message) -> str:
+    """Why a message of mine has not reached its host, in one sentence; empty where nothing is wrong."""
+    if message.state != r.MessageState.QUEUED:
+        return ""
+    work = engine.look()
+    if not engine.network.any_reachable():
+        problems = (engine.network.problem(row.relay) for row in work.find(r.OwnRelay))
+        return next((problem.message for problem in problems if problem), "")
+    rows = work.find(r.Outbox, where={"message": message.id, "account": message.conversation})
+    return next((sentence(row.problem) for row in rows if row.problem), "")
 
 
 def _acknowledging(work: Work) -> list[r.SessionRow]:

@@ -147,6 +147,7 @@ class SentMessage(View, frozen=True, kw_only=True):
     conversation: str
     state: MessageState
     sent_at: Instant | None = None
+    reason: str = ""  # why it is still queued, in one sentence, where that is known
 
 
 class MessageRef(View, frozen=True, kw_only=True):

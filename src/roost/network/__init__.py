@@ -1,5 +1,6 @@
 """How requests reach a relay: carriers, secure links and routes (docs/protocol/links.md, docs/protocol/routes.md)."""
 
+from roost.network.answers import sentence
 from roost.network.backoff import BackoffPolicy
 from roost.network.check import CheckReport, check_relay
 from roost.network.dial import Connect, connect_relay, link_over
@@ -30,4 +31,5 @@ __all__ = [
     "link_over",
     "prove",
     "read_info",
+    "sentence",
 ]

@@ -64,6 +64,11 @@ def refused(refusal: m.Refusal) -> Refused:
     )
 
 
+def sentence(code: str) -> str:
+    """What a refusal's code means, in one sentence; empty for another code."""
+    return _SENTENCES[m.RefusalCode(code)][0] if code in list(m.RefusalCode) else ""
+
+
 def fits(kind: type[m.Request], response: m.Response) -> bool:
     """Whether `response` is one that a request of this kind can have."""
     return isinstance(response, (m.Refusal, _ANSWERS[kind]))

@@ -44,7 +44,13 @@ async def send(service: Service, request: o.Send) -> v.SentMessage:
         await _wait(service, message, request)
         message = engine.look().get(r.Message, id) or message
     shown = showing.message(engine.look(), message)
-    return v.SentMessage(id=shown.id, conversation=shown.conversation, state=shown.state, sent_at=shown.sent_at)
+    return v.SentMessage(
+        id=shown.id,
+        conversation=shown.conversation,
+        state=shown.state,
+        sent_at=shown.sent_at,
+        reason=syncing.held_up_by(engine, message),
+    )
 
 
 async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:

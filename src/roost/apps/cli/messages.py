@@ -78,7 +78,7 @@ def send(
     _show_sent(here, sent)
     if request.wait is not None and not sent.state.reached(request.wait):
         raise NotReached(
-            f"The message is {sent.state.value}, not yet {request.wait.value}.",
+            f"The message is {sent.state.value}, not yet {request.wait.value}. {sent.reason}".rstrip(),
             hint="It goes on by itself. The same --id with --wait asks again." if key else "It goes on by itself.",
         )
 
@@ -111,7 +111,7 @@ def _show_sent(here: Session, sent: SentMessage) -> None:
         return
     from roost.apps.cli.render import MARKS
 
-    words = {"queued": "waits in the outbox; it goes out when the relay can be reached"}
+    words = {"queued": f"waits in the outbox and goes out by itself. {sent.reason}".rstrip()}
     here.out.say(MARKS[sent.state] + f" {words.get(sent.state.value, sent.state.value)}  {sent.id}")
 
 
