@@ -43,12 +43,21 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def friends(stage: Stage) -> tuple[Person, Person]:
-    """Alice and Bob, contacts, each with the other's conversation open."""
+def alice_and_bob(stage: Stage) -> tuple[Person, Person]:
     from tests.web import people
 
     alice, bob = stage.person("Alice"), stage.person("Bob")
     people.befriend(alice, bob)
+    return alice, bob
+
+
+@pytest.fixture
+def friends(alice_and_bob: tuple[Person, Person]) -> tuple[Person, Person]:
+    """Alice and Bob, contacts, each with the other's conversation open."""
+    alice, bob = alice_and_bob
+    for person, other in ((alice, bob), (bob, alice)):
+        if not person.page.locator(".composer textarea").is_visible():
+            person.open(other.name)
     return alice, bob
 
 

@@ -74,7 +74,7 @@ export function Composer(props: Props): ReactNode {
       event.preventDefault();
       submit();
     } else if (event.key === "Escape" && (editing !== null || replyTo !== null)) {
-      event.stopPropagation();
+      event.preventDefault();
       if (editing !== null) setText("");
       onDone();
     } else if (event.key === "ArrowUp" && text === "") {

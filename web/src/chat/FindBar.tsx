@@ -57,7 +57,11 @@ export function FindBar({ conversation, words, onWords, onGo, onClose }: Props):
         placeholder={t("chat.find")}
         aria-label={t("chat.find")}
         onChange={(event) => onWords(event.target.value)}
-        onKeyDown={(event) => event.key === "Escape" && onClose()}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return;
+          event.preventDefault();
+          onClose();
+        }}
       />
       <span className="hint" role="status">{words.trim() === "" ? "" : hits.length === 0 ? t("find.none") : t("find.position", { at: at + 1, n: hits.length })}</span>
       <span className="turned"><IconButton icon="down" label={t("find.older")} onPress={() => step(1)} disabled={hits.length < 2} /></span>
