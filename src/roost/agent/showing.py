@@ -20,7 +20,7 @@ _STATES = {
     r.MessageState.RECEIVED: v.MessageState.RECEIVED,
     r.MessageState.SEEN: v.MessageState.READ,
 }
-_CONTACT_STATES = {
+CONTACT_STATES = {
     r.ContactState.REQUESTED: v.ContactState.REQUESTED,
     r.ContactState.ACCEPTED: v.ContactState.ACCEPTED,
     r.ContactState.BLOCKED: v.ContactState.BLOCKED,
@@ -113,7 +113,7 @@ def contact(work: Work, row: r.Contact) -> v.ContactView:
     return v.ContactView(
         contact=account_id(row.account),
         name=contact_name(row),
-        state=_CONTACT_STATES[r.ContactState(row.state)],
+        state=CONTACT_STATES[r.ContactState(row.state)],
         verified=row.verified,
         networks=(network_of(work, row.account),),
         own_name=row.name,
@@ -265,7 +265,7 @@ def _contact(work: Work, happened: r.Event) -> e.Event:
     return e.ContactEvent(
         contact=account_id(happened.account),
         name=contact_name(row) if row else "",
-        state=_CONTACT_STATES[r.ContactState(row.state)] if row else v.ContactState.BLOCKED,
+        state=CONTACT_STATES[r.ContactState(row.state)] if row else v.ContactState.BLOCKED,
         change=_CHANGES.get(happened.detail, happened.detail),
         timer_s=row.timer_s if row else 0,
     )

@@ -48,23 +48,27 @@ def picture_id(about: c.About | None) -> str:
 # --- the list --------------------------------------------------------------------------------------------------------
 
 
-def conversation(work: Work, row: r.Contact) -> b.ConversationView:
+def unread_messages(work: Work) -> dict[bytes, list[r.Message]]:
+    """What is unread, by conversation, oldest first: one look for all, since few messages are."""
+    found: dict[bytes, list[r.Message]] = {}
+    for row in work.find(r.Message, where={"state": int(r.MessageState.RECEIVED)}):
+        found.setdefault(row.conversation, []).append(row)
+    return {account: sorted(rows, key=lambda row: row.position) for account, rows in found.items()}
+
+
+def conversation(work: Work, row: r.Contact, unread: list[r.Message]) -> b.ConversationView:
     last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
-    unread = work.find(
-        r.Message, where={"conversation": row.account, "state": int(r.MessageState.RECEIVED)}, order="position"
-    )
     waiting = {entry.message for entry in work.find(r.Outbox, where={"account": row.account})}
     arranged = arrangement(work, row.account)
-    shown = showing.contact(work, row)
     return b.ConversationView(
-        id=shown.contact,
-        name=shown.name,
-        state=shown.state,
-        verified=shown.verified,
+        id=account_id(row.account),
+        name=showing.contact_name(row),
+        state=showing.CONTACT_STATES[r.ContactState(row.state)],
+        verified=row.verified,
         network=showing.network_of(work, row.account),
         key_changed=row.key_changed,
-        own_name=shown.own_name,
-        status=shown.status,
+        own_name=row.name,
+        status=row.about.status if row.about else "",
         picture=picture_id(row.about),
         unread=len(unread),
         waiting=sum(1 for id in waiting if id and _unsent(work, id)),
@@ -87,7 +91,8 @@ def _unsent(work: Work, id: bytes) -> bool:
 async def list_conversations(service: Service, _: b.Conversations) -> tuple[b.ConversationView, ...]:
     work = service.engine.look()
     rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
-    return tuple(conversation(work, row) for row in rows)
+    unread = unread_messages(work)
+    return tuple(conversation(work, row, unread.get(row.account, [])) for row in rows)
 
 
 @handles(b.Arrange)
@@ -106,7 +111,8 @@ async def arrange(service: Service, request: b.Arrange) -> b.ConversationView:
         work.put(r.Setting(_ARRANGED + contact.account.hex(), msgspec.msgpack.encode(new)))
 
     engine.step(change)
-    return conversation(engine.look(), contact)
+    work = engine.look()
+    return conversation(work, contact, unread_messages(work).get(contact.account, []))
 
 
 def _until(now: int, seconds: int) -> int:
