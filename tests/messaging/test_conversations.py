@@ -6,7 +6,7 @@ import pytest
 
 from roost.errors import CallerError
 from roost.messaging import conversations, devices, invitations, requests
-from roost.messaging.records import Contact, ContactState, Message, MessageState, Outbox, PeerDevice, SessionRow
+from roost.messaging.records import Contact, ContactState, Message, MessageState, Outbox, PeerDevice, Prekey, SessionRow
 from tests.messaging.harness import World, accepted
 
 
@@ -190,7 +190,9 @@ def test_used_and_withdrawn_invitations_end(world: World) -> None:
     link = alice.invite()
     bob.add(link)
     world.settle()
+    assert [row for row in alice.work().find(Prekey) if row.invitation]
     alice.accept_all()
+    assert not [row for row in alice.work().find(Prekey) if row.invitation]  # a stolen profile opens no first message
     world.settle()
     eve = world.person("Eve")
     with pytest.raises(KeyError):
