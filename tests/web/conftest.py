@@ -62,9 +62,9 @@ def friends(alice_and_bob: tuple[Person, Person]) -> tuple[Person, Person]:
 
 
 @pytest.fixture
-def quiet(request: pytest.FixtureRequest) -> Iterator[None]:
+def quiet(alice_and_bob: tuple[Person, Person]) -> Iterator[None]:
     """No window complained, and none asked anybody but its own agent."""
     yield
-    for person in request.getfixturevalue("friends"):
+    for person in alice_and_bob:
         assert person.complaints == []
         assert person.foreign == []
