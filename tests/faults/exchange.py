@@ -97,7 +97,9 @@ def _check(service: object, messages: int) -> None:
     (other,) = [row.account for row in work.find(r.Contact) if row.account != me]
     for author in (me, other):
         found = [text.split("\n")[0] for text in texts(service, author)]  # type: ignore[arg-type]
-        assert found == [text_of(number).strip() for number in range(messages)]
+        waits = [_waits(work, row) for row in work.find(r.Outbox)]
+        wanted = [text_of(number).strip() for number in range(messages)]
+        assert found == wanted, (author == me, [text[:6] for text in found], waits, _sessions(work))
     waits = [_waits(work, row) for row in work.find(r.Outbox)]
     assert not waits, waits
     said = [row for row in work.find(r.Message, order="position") if row.author == other]
@@ -107,6 +109,14 @@ def _check(service: object, messages: int) -> None:
         ref = FileRef(row.file, AttachmentKey(row.file_key), row.size)
         files = service.engine.profile.files  # type: ignore[attr-defined]
         assert b"".join(files.blob(ref, index) for index in range(ref.blobs)) == file_of(other, number)
+
+
+def _sessions(work: Work) -> list[tuple[object, ...]]:
+    """How far every session has come."""
+    return [
+        (row.id.hex()[:4], row.next_number, row.acked, row.received, row.highest, work.find(r.Stash, limit=9) != [])
+        for row in work.find(r.SessionRow)
+    ]
 
 
 def _waits(work: Work, row: r.Outbox) -> tuple[object, ...]:

@@ -49,7 +49,9 @@ async def people(tmp_path: Path, relay: RelayProcess) -> tuple[Path, Path]:
 @pytest.mark.parametrize("federated", [False, True], ids=["central", "federated"])
 async def test_killed_at_random(tmp_path: Path, federated: bool) -> None:
     """2,000 messages: python -m tests.faults.exchange --messages 2000."""
-    report = await exchange(tmp_path, 50, seed=random.randrange(10**6), federated=federated)
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    report = await exchange(tmp_path, 50, seed=seed, federated=federated)
     assert report.kills >= 2
 
 

@@ -251,11 +251,11 @@ class Engine:
         if not touched.isdisjoint((OwnMailbox, OwnRelay)):
             self.incoming.subscribe_all()
             self.incoming.start_trims()
-        if not touched.isdisjoint((Outbox, Upload, StoredFile)):
+        if not touched.isdisjoint((Outbox, Upload, StoredFile)) or self.transfers.next_deadline() <= self.now_ms:
             self.transfers.start_due()
 
     def _pause_s(self) -> float:
-        due = min(self._tick_at, self.outgoing.next_deadline())
+        due = min(self._tick_at, self.outgoing.next_deadline(), self.transfers.next_deadline())
         return min(max((due - self.now_ms) / 1000, 0.02), 60.0)
 
     def trouble(self, error: RoostError) -> None:
@@ -266,6 +266,7 @@ class Engine:
     def _relay_state(self, relay: bytes, reachable: bool, reason: str) -> None:
         self.tell(Event("connection", subject=relay, detail=reason if not reachable else ""))
         if reachable:
+            self.transfers.hurry()
             self.hurry()
 
     def hurry(self, *, everything: bool = False) -> None:

@@ -15,6 +15,7 @@ from roost.crypto import AttachmentKey, padding_blob
 from roost.errors import CryptoError, Refused, RoostError, SurroundingsError, Unreachable
 from roost.messaging import files, outbox
 from roost.messaging.records import (
+    NEVER,
     Event,
     FileState,
     Message,
@@ -50,8 +51,13 @@ class Transfers:
     def idle(self) -> bool:
         return not self._running
 
+    def next_deadline(self) -> int:
+        """When a transfer that failed is tried again, in milliseconds since 1970; NEVER when none did."""
+        return min(self._again_at.values(), default=NEVER)
+
     def start_due(self) -> None:
         work = self._engine.look()
+        self._again_at = {name: at for name, at in self._again_at.items() if at > work.now}
         for row in self._uploads(work):
             self._start(("up", row.number), partial(self._upload, row.number))
         for file in work.find(StoredFile, where={"state": int(FileState.REMOTE)}, limit=AT_ONCE * 8):
