@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from fuzz import hours, runner
@@ -31,6 +32,7 @@ def main() -> int:
     unknown = set(arguments.targets) - set(targets)
     if unknown:
         parser.error(f"no such target: {', '.join(sorted(unknown))}; --list names them")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the fuzzer under way ends too
     chosen = [targets[name] for name in arguments.targets or targets]
     found = 0
     for _ in range(arguments.rounds):

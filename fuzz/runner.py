@@ -82,6 +82,7 @@ def _folder(target: Target, keep: bool) -> Iterator[Path]:
 
 def _become_fuzzer(target: Target, seconds: int, folder: Path, log: Path, keep: bool) -> None:
     """Never returns: libFuzzer ends the process."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     from fuzz.mutator import changed
