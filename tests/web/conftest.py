@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.web.people import Person, Stage
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open no other test of this process may have an event loop
 def browser() -> Iterator[Browser]:
     pytest.importorskip("playwright", reason="playwright is not installed")
     from playwright.sync_api import sync_playwright
