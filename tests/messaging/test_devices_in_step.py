@@ -160,3 +160,19 @@ def test_what_waited_comes_after_the_acceptance(world: World) -> None:
     world.settle()
     assert alice.texts(bob.account) == ["do you hear me?"]
     assert not bob.work().find(Outbox)
+
+
+def test_a_contact_that_was_ended_does_not_come_back_from_another_device(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    phone = world.second_device(alice, "Alice's phone")
+    world.friends(alice, bob)
+    alice.do(requests.remove, bob.account)
+    phone.do(lambda work: contact_sync.changed(work, work.need(Contact, bob.account)))
+    world.settle()
+    for device in (alice, phone):
+        assert device.work().get(Contact, bob.account) is None
+    alice.add(bob.invite())
+    world.settle()
+    bob.accept_all()
+    world.settle()
+    assert phone.work().need(Contact, bob.account).state == ContactState.ACCEPTED

@@ -89,6 +89,7 @@ def _on_message(
     device = _device(world, action.a)
     message = _message(device, action.b, mine=mine) if device else None
     if device is not None and message is not None:
+        world.ledger.changed.setdefault(message.id, set()).add(device.number)
         change(device, message)
         device.wake()
 

@@ -89,6 +89,8 @@ def _order(world: World) -> list[str]:
             said = world.ledger.said.get(id)
             if said is None or device.doubtful or world.devices[said.sender].doubtful:
                 continue
+            if world.parted(device, said.conversation) or world.parted(world.devices[said.sender], said.conversation):
+                continue
             key = said.sender, said.conversation
             if said.order < last.get(key, -1):
                 wrong.append(_text(world, said, device, "came too late at"))
@@ -129,6 +131,9 @@ def _agreement(world: World) -> list[str]:
     wrong = []
     for said in world.ledger.said.values():
         sender = world.devices[said.sender]
+        hands = [world.devices[number] for number in world.ledger.changed.get(said.id, ())]
+        if any(device.removed or device.doubtful for device in hands):
+            continue  # what it said last may have reached some and not others
         views = {}
         for number in (said.sender, *said.to):
             device = world.devices[number]

@@ -24,6 +24,7 @@ class Said:
 class Ledger:
     def __init__(self) -> None:
         self.said: dict[bytes, Said] = {}
+        self.changed: dict[bytes, set[int]] = {}  # which devices edited a message, deleted it or reacted to it
         self.order: dict[int, list[bytes]] = {}  # by device: messages as they were shown
 
     def accepted(self, device: Device, id: bytes, conversation: bytes, to: frozenset[int], at: int) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from roost.messaging import outbox
-from roost.messaging.records import Contact, ContactState, PeerDevice
+from roost.messaging.records import Contact, ContactState, PeerDevice, Seen
 from roost.messaging.work import Work
 from roost.wire.content import ContactSync, encode_content
+
+REMEMBER_END_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 
 
 def made(work: Work, contact: Contact) -> Contact:
@@ -21,6 +23,19 @@ def changed(work: Work, contact: Contact) -> Contact:
     contact = work.put(msgspec.structs.replace(contact, changed_at=max(work.now, contact.changed_at + 1)))
     sync_contact(work, contact.account)
     return contact
+
+
+def ended(work: Work, contact: Contact) -> None:
+    """Remember that this contact was ended: another device of mine may still tell of it."""
+    work.put(Seen(_end_of(contact.account, contact.made_at), work.now + REMEMBER_END_MS))
+
+
+def was_ended(work: Work, sync: ContactSync) -> bool:
+    return work.get(Seen, _end_of(sync.account, sync.made_at)) is not None
+
+
+def _end_of(account: bytes, made_at: int) -> bytes:
+    return b"ended" + account + made_at.to_bytes(8, "big")
 
 
 def sync_contact(work: Work, account: bytes) -> None:

@@ -169,6 +169,8 @@ def contact_synced(work: Work, sync: c.ContactSync) -> None:
     known = work.get(Contact, sync.account)
     if known is not None and (sync.made_at < known.made_at or known.state == state == ContactState.REQUESTED):
         return
+    if known is None and contact_sync.was_ended(work, sync):
+        return
     newer = known is None or (sync.made_at, sync.changed_at) > (known.made_at, known.changed_at)
     if newer:
         _take_over(work, known, sync)

@@ -183,6 +183,7 @@ def forget_contact(work: Work, account: bytes) -> None:
     contact = work.get(Contact, account)
     if contact is None or contact.state == ContactState.SELF:
         return
+    contact_sync.ended(work, contact)
     conversations.clear(work, account)
     peers.forget_account(work, account)
     for request in work.find(Request, where={"account": account}):
