@@ -1,9 +1,10 @@
-"""Receiving chains at their limits, one by one: what the whole-session tests only come near to."""
+"""Chains at their limits, one by one, and other places where a change of the code went unnoticed (tests/mutants)."""
 
 from __future__ import annotations
 
 import pytest
 
+from roost.crypto import ENVELOPE_SIZE, KEM_CIPHERTEXT_SIZE, NotForThisSession, Session, accept
 from roost.crypto.chains import (
     ENDED,
     KEPT_CHAINS,
@@ -14,8 +15,10 @@ from roost.crypto.chains import (
     ReceivingChain,
     retained,
 )
-from roost.crypto.envelope import MAX_INDEX, HandshakeHeader, RatchetHeader
+from roost.crypto.envelope import MAX_INDEX, HandshakeHeader, RatchetHeader, mask_opening
+from roost.crypto.ratchet import SendingChain
 from roost.errors import CryptoError
+from tests.crypto.crypto_helpers import BOB, SeededEntropy, begun, body, running
 
 KEY = bytes(range(32))
 
@@ -92,3 +95,60 @@ def test_too_many_chains_lose_the_oldest_but_never_the_handshakes(more: int) -> 
     assert names(retained(plain)) == list(range(1 + more, MAX_CHAINS + 1 + more))
     begun = (chain(0, first=True), *plain)
     assert names(retained(begun)) == [0, *range(2 + more, MAX_CHAINS + 1 + more)]
+
+
+def test_a_full_chain_sends_nothing_more() -> None:
+    alice, _, entropy = running()
+    assert isinstance(alice.sending, SendingChain)
+    step, key = alice.sending.step, alice.sending.key
+    after, _ = SendingChain(step, key, MAX_INDEX - 1).seal(body(0), entropy)
+    with pytest.raises(ValueError, match="full"):
+        after.seal(body(1), entropy)
+
+
+@pytest.mark.parametrize("only_chain", [True, False])
+def test_keys_skipped_within_one_chain_are_bounded_at_once(only_chain: bool) -> None:
+    alice, bob, entropy = begun() if only_chain else running()
+    assert (len(bob.receiving) == 1) is only_chain
+    for _ in range(3):
+        alice = _skipping(alice, MAX_SKIP, entropy)
+        alice, envelope = alice.seal(body(7), entropy)
+        bob, opened = bob.open(envelope)
+        assert opened == body(7)
+        assert sum(len(chain.skipped) for chain in bob.receiving) <= MAX_SKIPPED
+    assert sum(len(chain.skipped) for chain in bob.receiving) == MAX_SKIPPED
+
+
+def _skipping(session: Session, count: int, entropy: SeededEntropy) -> Session:
+    """`session` after `count` messages that nobody will see."""
+    for _ in range(count):
+        session, _ = session.seal(body(0), entropy)
+    return session
+
+
+@pytest.mark.parametrize("size", [0, 15, ENVELOPE_SIZE - 1, ENVELOPE_SIZE + 1])
+def test_an_envelope_of_another_size_is_called_malformed(size: int) -> None:
+    alice, bob, entropy = running()
+    _, envelope = alice.seal(body(0), entropy)
+    for refusing in (bob.open, lambda data: accept(BOB.local, BOB.prekeys, data)):
+        with pytest.raises(CryptoError) as refused:
+            refusing((envelope + b"\0")[:size])
+        assert refused.value.code == "malformed"
+
+
+def test_every_key_of_a_session_has_its_length() -> None:
+    """In memory too: the store would cut a longer one off, and the two ends would part."""
+    for session in begun()[:2]:
+        keys = [session.root, session.next_sending_header, session.next_receiving_header]
+        keys += [chain.key for chain in session.receiving] + [chain.header.key for chain in session.receiving]
+        if isinstance(session.sending, SendingChain):
+            keys += [session.sending.key, session.sending.step.opening.header.key]
+        assert {len(key) for key in keys} == {32}
+        assert len(session.id) == 16
+
+
+def test_a_low_order_ephemeral_key_is_no_handshake() -> None:
+    salt = bytes(16)
+    masked = mask_opening(BOB.prekeys.mask, salt, bytes(32 + KEM_CIPHERTEXT_SIZE))
+    with pytest.raises(NotForThisSession):
+        accept(BOB.local, BOB.prekeys, (salt + masked).ljust(ENVELOPE_SIZE, b"\0"))

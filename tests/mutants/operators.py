@@ -146,9 +146,7 @@ def _arithmetic(node: ast.BinOp, function: str) -> Iterator[Place]:
         def swap(n: ast.AST) -> None:
             n.left, n.right = n.right, n.left  # type: ignore[attr-defined]
 
-        numbers = any(
-            isinstance(side, ast.Constant) and isinstance(side.value, int) for side in (node.left, node.right)
-        )
+        numbers = any(map(_is_number, (node.left, node.right)))
         if numbers:
 
             def subtract(n: ast.AST) -> None:
@@ -157,3 +155,13 @@ def _arithmetic(node: ast.BinOp, function: str) -> Iterator[Place]:
             yield function, node, "Add becomes Sub", subtract
         else:
             yield function, node, "the sides change places", swap
+
+
+def _is_number(side: ast.expr) -> bool:
+    """Whether this is a number by all appearances: then its place in a sum means nothing."""
+    if isinstance(side, ast.Constant):
+        return isinstance(side.value, int)
+    if isinstance(side, ast.Call):
+        return isinstance(side.func, ast.Name) and side.func.id in ("len", "int", "min", "max", "sum")
+    name = side.id if isinstance(side, ast.Name) else side.attr if isinstance(side, ast.Attribute) else ""
+    return name.lower().rpartition("_")[2] in ("size", "end", "start", "length", "index", "overhead", "skip", "chains")

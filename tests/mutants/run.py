@@ -18,8 +18,8 @@ from tests.mutants.operators import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "roost"
-TIMEOUT_S = 90
-# The pinned and fast ones first: most mutants end there. Slow models and Wycheproof's files are left to the full run.
+TIMEOUT_S = 240
+# The pinned and fast ones first: most mutants end there. Slow ones (models, every structure, Wycheproof) are left out.
 TESTS = {
     "crypto": (
         "test_crypto_vectors",
@@ -41,7 +41,6 @@ TESTS = {
         "test_wire_padding",
         "test_wire_calls",
         "test_wire_contents",
-        "test_wire_structures",
     ),
 }
 
