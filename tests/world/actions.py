@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from functools import partial
@@ -63,10 +64,8 @@ def recipients(world: World, device: Device, contact: r.Contact) -> frozenset[in
 
 def say(world: World, device: Device, contact: r.Contact, text: str) -> None:
     id, to = device.entropy.bytes(16), recipients(world, device, contact)
-    try:
+    with contextlib.suppress(Crashed):  # before or after the commit
         device.step(conversations.say, contact.account, Text(text), id=id)
-    except Crashed:
-        pass  # before or after the commit
     if device.look().get(r.Message, id) is not None:
         world.ledger.accepted(device, id, contact.account, to, world.time.now)
         world.log(f"    {device.name} says {id[:4].hex()} to {sorted(world.devices[n].name for n in to)}")

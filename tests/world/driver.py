@@ -327,8 +327,8 @@ class Device:
                     self._once(("get", row.admin), self._get, relays[row.relay], row)
 
     def _get(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox) -> None:
-        """As a subscription: from the cursor on a new connection, or from the start if that is beyond the relay's newest
-        entry; then what is new."""
+        """As a subscription: from the cursor on a new connection, or from the start if that is beyond the relay's
+        newest entry; then what is new."""
         connection = self.world.connection(self, relay.relay)
         state = f"{connection}/{self.world.puts(row.put)}"
         if self._clean.get(row.admin) == state:

@@ -13,9 +13,9 @@ from collections import deque
 from roost.crypto import capability_hash
 from roost.messaging import accounts, devices, inbox, invitations, outbox
 from roost.messaging import records as r
+from roost.wire.addresses import RelayAddress
 from roost.wire.links import InvitationKind, RelayLink, parse_invitation
 from roost.wire.mailbox import CardData, GetCard, Request, Response
-from roost.wire.addresses import RelayAddress
 
 from . import actions, check
 from .driver import Answer, Crashed, Device
@@ -30,9 +30,16 @@ EVENT_BUDGET = 150_000
 RETRY_MS = 10 * SECOND
 TRIES = 200
 CALM_DOWN_MS = (
-    *(15 * SECOND,) * 4, 2 * 60 * SECOND, 12 * 60 * SECOND, HOUR, 2 * HOUR, 7 * HOUR, *(25 * HOUR,) * 3, *(8 * DAY,) * 2,
+    *(15 * SECOND,) * 4,
+    2 * 60 * SECOND,
+    12 * 60 * SECOND,
+    HOUR,
+    2 * HOUR,
+    7 * HOUR,
+    *(25 * HOUR,) * 3,
+    *(8 * DAY,) * 2,
     *(25 * HOUR,) * 4,
-)  # fmt: skip
+)
 
 
 class Broken(AssertionError):
@@ -85,7 +92,7 @@ class World:
         check.everything(self)
 
     def set_up(self) -> None:
-        for index, count in enumerate(self.plan.people):
+        for index in range(len(self.plan.people)):
             self.person(index)
         self._run_until(self.time.now + 5 * SECOND)
         for one, other in self.plan.friends:
