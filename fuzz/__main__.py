@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
     parser.add_argument("--unlogged", action="store_true", help="count nothing and keep nothing, as the tests do")
+    parser.add_argument("--inputs", type=int, default=-1, help="... and at most so many inputs")
     parser.add_argument("--rounds", type=int, default=1, help="go through the targets so many times")
     parser.add_argument("--list", action="store_true", help="the targets and their properties")
     parser.add_argument("--seeds", action="store_true", help="write fuzz/corpus anew")
@@ -37,7 +38,7 @@ def main() -> int:
     found = 0
     for _ in range(arguments.rounds):
         for target in chosen:
-            outcome = runner.run(target, arguments.seconds, keep=not arguments.unlogged)
+            outcome = runner.run(target, arguments.seconds, keep=not arguments.unlogged, most=arguments.inputs)
             if not arguments.unlogged:
                 hours.add(outcome.name, outcome.seconds, outcome.runs)
             print(f"{outcome.name}: {outcome.runs:,} inputs in {outcome.seconds} s", flush=True)

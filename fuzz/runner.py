@@ -44,14 +44,14 @@ def load() -> dict[str, Target]:
     return TARGETS
 
 
-def run(target: Target, seconds: int, *, keep: bool) -> Outcome:
-    """Fuzz one target. `keep`: what it learns goes to fuzz/.work and counts for the next run."""
+def run(target: Target, seconds: int, *, keep: bool, most: int = -1) -> Outcome:
+    """Fuzz one target, with `most` inputs at most. `keep`: what it learns stays in fuzz/.work for the next run."""
     with _folder(target, keep) as folder:
         log = folder / "log"
         started = time.monotonic()
         child = os.fork()
         if child == 0:
-            _become_fuzzer(target, seconds, folder, log, keep)
+            _become_fuzzer(target, seconds, folder, log, keep, most)
         try:
             _, status = os.waitpid(child, 0)
         except BaseException:
@@ -80,7 +80,7 @@ def _folder(target: Target, keep: bool) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _become_fuzzer(target: Target, seconds: int, folder: Path, log: Path, keep: bool) -> None:
+def _become_fuzzer(target: Target, seconds: int, folder: Path, log: Path, keep: bool, most: int) -> None:
     """Never returns: libFuzzer ends the process."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
@@ -92,6 +92,7 @@ def _become_fuzzer(target: Target, seconds: int, folder: Path, log: Path, keep: 
     os.dup2(output, 2)
     flags = [
         f"-max_total_time={seconds}",
+        f"-runs={most}",
         f"-max_len={target.max_size}",
         f"-timeout={_TIMEOUT_S}",
         f"-artifact_prefix={folder}/",

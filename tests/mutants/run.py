@@ -41,6 +41,7 @@ TESTS = {
         "test_wire_padding",
         "test_wire_calls",
         "test_wire_contents",
+        "test_wire_immutable",
     ),
 }
 
