@@ -176,7 +176,7 @@ class AgentHost:
     async def _create(self, request: web.Request) -> web.Response:
         try:
             await self.create(msgspec.json.decode(await request.read(), type=Creation))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return refusal(CallerError(f"The request does not fit: {error}"))
         except RoostError as error:
             return refusal(error)
@@ -185,7 +185,7 @@ class AgentHost:
     async def _unlock(self, request: web.Request) -> web.Response:
         try:
             await self.unlock(msgspec.json.decode(await request.read() or b"{}", type=Unlocking).passphrase)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return refusal(CallerError(f"The request does not fit: {error}"))
         except RoostError as error:
             return refusal(error)

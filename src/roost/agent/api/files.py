@@ -80,8 +80,12 @@ class FileRoutes:
         """Forget files that were sent, or are not to be."""
         if self.uploads is None:
             return refusal(_CLOSED)
-        named = await request.json()
-        for text in named.get("paths", []) if isinstance(named, dict) else []:
+        try:
+            named = await request.json()
+        except (ValueError, RecursionError):
+            return refusal(CallerError("The request is not JSON."))
+        paths = named.get("paths") if isinstance(named, dict) else None
+        for text in paths if isinstance(paths, list) else []:
             folder = Path(str(text)).parent
             if folder.parent == self.uploads and re.fullmatch(r"[0-9a-f]{32}", folder.name):
                 await asyncio.to_thread(shutil.rmtree, folder, True)
