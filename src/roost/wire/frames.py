@@ -33,19 +33,37 @@ class FrameReader:
         Raises:
             WireError: a frame is empty or longer than the limit. The stream cannot be used any further.
         """
-        buffer = self._buffer
-        buffer += data
         frames: list[bytes] = []
-        start, end = 0, len(buffer)
+        if self._buffer:
+            data = self._complete(data, frames)
+        start, end = 0, len(data)
         while end - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(buffer, start)
-            if not 0 < length <= self._limit:
-                raise WireError("frame size out of bounds")
-            stop = start + _LENGTH.size + length
+            stop = start + _LENGTH.size + self._checked(_LENGTH.unpack_from(data, start)[0])
             if stop > end:
                 break
-            frames.append(bytes(buffer[start + _LENGTH.size : stop]))
+            frames.append(data[start + _LENGTH.size : stop])
             start = stop
-        if start:
-            del buffer[:start]
+        if start < end:
+            self._buffer += data[start:]
         return frames
+
+    def _complete(self, data: bytes, frames: list[bytes]) -> bytes:
+        """Put `data` to the frame that began earlier, and no more than it lacks; returns what follows."""
+        buffer = self._buffer
+        used = max(0, _LENGTH.size - len(buffer))
+        buffer += data[:used]
+        if len(buffer) < _LENGTH.size:
+            return b""
+        whole = _LENGTH.size + self._checked(_LENGTH.unpack_from(buffer)[0])
+        stop = used + whole - len(buffer)
+        buffer += data[used:stop]
+        if len(buffer) < whole:
+            return b""
+        frames.append(bytes(buffer[_LENGTH.size :]))
+        buffer.clear()
+        return data[stop:]
+
+    def _checked(self, length: int) -> int:
+        if not 0 < length <= self._limit:
+            raise WireError("frame size out of bounds")
+        return length

@@ -121,7 +121,7 @@ class Desk:
         today = int(now) // DAY_S
         match request:
             case Put():
-                return self._puts(now).put(self._of(named), named[0], request)
+                return self.rules(now).put(self._of(named), named[0], request)
             case Trim():
                 return self._trim(self._of(named, Right.ADMIN), request, today)
             case Get():
@@ -133,7 +133,7 @@ class Desk:
                 self.admission.admit_creation(client, request.admission, now)
                 return self._create(request, today)
             case PutBlob():
-                return self._puts(now).put_blob(self._of(named), named[0], request)
+                return self.rules(now).put_blob(self._of(named), named[0], request)
             case GetBlob():
                 return self._get_blob(self._of(named, Right.GET), request, today)
             case Seal():
@@ -201,7 +201,7 @@ class Desk:
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
-    def _puts(self, now: float) -> PutRules:
+    def rules(self, now: float) -> PutRules:
         """The rules of this hour."""
         hour = int(now) // HOUR_S
         if hour != self._hour:

@@ -54,6 +54,10 @@ class TokenBucket:
         self._level = burst
         self._seen = now
 
+    def has(self, cost: float) -> bool:
+        """Whether `take` would surely give 0; it may even if this is False."""
+        return self._level >= cost
+
     def take(self, cost: float, now: float) -> int:
         """0 when `cost` units were taken, else the milliseconds after which it is worth trying again."""
         level = min(self._burst, self._level + max(0.0, now - self._seen) * self._rate)

@@ -224,12 +224,16 @@ class Mailbox:
     def settled(self, entries: Iterable[int], blobs: Iterable[bytes]) -> None:
         """These are on disk now."""
         for number in entries:
-            operation = self.pending.pop(number, None)
-            if operation is not None and self.fresh.get(head := operation.envelope[:_HEAD]) == number:
-                del self.fresh[head]
-                self.by_hash[operation.entry.hash] = number
+            self.settle(number)
         for blob in blobs:
             self.pending_blobs.pop(blob, None)
+
+    def settle(self, number: int) -> None:
+        """This entry is on disk now, or was trimmed."""
+        operation = self.pending.pop(number, None)
+        if operation is not None and self.fresh.get(head := operation.envelope[:_HEAD]) == number:
+            del self.fresh[head]
+            self.by_hash[operation.entry.hash] = number
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from roost.errors import CryptoError
 from roost.relay.core.decision import Decision, Deliver
 from roost.relay.core.limits import BLOB_COST, ENTRY_COST, Limits
 from roost.relay.core.mailbox import Ledger, Mailbox
-from roost.relay.core.operations import EntryRow, GrantRow, Operation, TouchHold
+from roost.relay.core.operations import AppendEntry, EntryRow, GrantRow, Operation, TouchHold
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.codec import encode
 from roost.wire.mailbox import Done, MailboxKind, Needs, Put, PutBlob, RefusalCode, Right, Stored, WorkChallenge
@@ -60,6 +60,22 @@ class PutRules:
             entries=(entry.number,),
             deliver=Deliver(mailbox.id, entry.number, request.envelope),
         )
+
+    def plain(self, mailbox: Mailbox, shown: bytes, envelope: bytes) -> AppendEntry | None:
+        """What `put` would do with a request without needs, proof or haste, where that is simply to append it; None,
+        and nothing changed, where it might do anything else."""
+        grant = mailbox.grants[shown]
+        if grant.right != Right.PUT or grant.limit or mailbox.sealed or mailbox.kind == MailboxKind.REQUEST:
+            return None
+        limits = self.limits
+        if self.ledger.used + ENTRY_COST > limits.total_bytes - limits.reserved(limits.total_bytes):
+            return None
+        if len(mailbox.numbers) >= limits.mailbox_envelopes - limits.reserved(limits.mailbox_envelopes):
+            return None
+        known, digest = mailbox.find(envelope)
+        if known is not None:
+            return None
+        return mailbox.append(EntryRow(mailbox.top + 1, digest, self.today), envelope)
 
     def put_blob(self, mailbox: Mailbox, shown: bytes, request: PutBlob) -> Decision:
         """Raises RefusedRequest: sealed, unsupported, full, denied."""

@@ -7,7 +7,6 @@ fall behind; they are served from the store when it can (relay.server.delivery).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 L = TypeVar("L")
@@ -35,19 +34,19 @@ class Subscriptions(Generic[L]):
     __slots__ = ("_by_mailbox",)
 
     def __init__(self) -> None:
-        self._by_mailbox: dict[int, list[Subscription[L]]] = {}
+        self._by_mailbox: dict[int, tuple[Subscription[L], ...]] = {}
 
     def add(self, subscription: Subscription[L]) -> None:
-        self._by_mailbox.setdefault(subscription.mailbox, []).append(subscription)
+        self._by_mailbox[subscription.mailbox] = (*self.of(subscription.mailbox), subscription)
 
-    def of(self, mailbox: int) -> Iterable[Subscription[L]]:
-        return tuple(self._by_mailbox.get(mailbox, ()))
+    def of(self, mailbox: int) -> tuple[Subscription[L], ...]:
+        return self._by_mailbox.get(mailbox, ())
 
     def end(self, subscription: Subscription[L]) -> None:
         """Idempotent."""
         subscription.ended = True
         subscription.live = False
-        left = [other for other in self._by_mailbox.get(subscription.mailbox, ()) if other is not subscription]
+        left = tuple(other for other in self.of(subscription.mailbox) if other is not subscription)
         if left:
             self._by_mailbox[subscription.mailbox] = left
         else:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from roost.relay.core.decision import Deliver, EndSubscriptions
+from roost.relay.core.decision import EndSubscriptions
 from roost.relay.core.desk import Desk
 from roost.relay.core.mailbox import Mailbox
 from roost.relay.core.subscriptions import Subscription, Subscriptions
 from roost.relay.server.loading import Loader
 from roost.relay.storage import Storage
+from roost.wire.calls import delivery_head
 from roost.wire.codec import encode
-from roost.wire.mailbox import Delivery, Refusal, RefusalCode, Reply
+from roost.wire.mailbox import Refusal, RefusalCode, Reply
 from roost.wire.sizes import PAGE_ENTRIES
 
 
@@ -32,6 +33,10 @@ class Subscriber(Protocol):
         ...
 
     def send(self, frame: bytes) -> None: ...
+
+    def deliver(self, head: bytes, envelope: bytes) -> None:
+        """Send a frame that is made of both."""
+        ...
 
 
 class Deliveries:
@@ -62,14 +67,14 @@ class Deliveries:
         for call in tuple(link.subscriptions):
             self.unsubscribe(link, call)
 
-    def live(self, deliver: Deliver) -> None:
-        """An envelope just entered a mailbox."""
-        for subscription in self.subscriptions.of(deliver.mailbox):
+    def live(self, mailbox: int, number: int, envelope: bytes) -> None:
+        """An envelope just entered a mailbox; `number` 0 is ephemeral."""
+        for subscription in self.subscriptions.of(mailbox):
             if not subscription.live:
                 continue
             if subscription.link.writable:
-                self._give(subscription, deliver.number, deliver.envelope)
-            elif deliver.number:
+                self._give(subscription, number, envelope)
+            elif number:
                 subscription.live = False
                 subscription.link.stalled = True
 
@@ -91,7 +96,7 @@ class Deliveries:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _give(self, subscription: Subscription[Subscriber], number: int, envelope: bytes) -> None:
-        subscription.link.send(encode(Delivery(subscription.call, number, envelope)))
+        subscription.link.deliver(delivery_head(subscription.call, number), envelope)
         self.delivered += 1
         if number:
             subscription.cursor = number

@@ -19,9 +19,10 @@ from roost.relay.core.admission import Client
 from roost.relay.core.limits import Limits
 from roost.relay.core.subscriptions import Subscription
 from roost.relay.server.delivery import Subscriber
+from roost.relay.server.express import Express
 from roost.relay.server.framing import Framing, RawFraming, WebFraming
 from roost.relay.server.service import Service
-from roost.wire.calls import MalformedCall, decode_call
+from roost.wire.calls import MalformedCall, decode_call, plain_put, stored_reply
 from roost.wire.codec import encode
 from roost.wire.mailbox import Goodbye, Hello, Refusal, RefusalCode, Reply, Response, SignedInfo
 
@@ -52,6 +53,7 @@ class Server:
         max_links: int,
     ) -> None:
         self.service = service
+        self.express = Express(service)
         self.info = info
         self.health = health
         self.clock = clock
@@ -62,6 +64,8 @@ class Server:
         self.malformed = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self._loop = asyncio.get_running_loop()
+        self._unsent: list[Link] = []
 
     @property
     def limits(self) -> Limits:
@@ -73,9 +77,44 @@ class Server:
         for link in tuple(self.links):
             link.check(now)
 
+    def unsent(self, link: Link) -> None:
+        """Have it flushed when this turn of the event loop is over."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(link)
+
+    def _flush(self) -> None:
+        links, self._unsent = self._unsent, []
+        for link in links:
+            link.flush()
+
 
 class Link(asyncio.Protocol):
     """A `Peer` of the service over a TLS byte stream."""
+
+    __slots__ = (
+        "_active_at",
+        "_called",
+        "_flushing",
+        "_framing",
+        "_loop",
+        "_malformed",
+        "_most",
+        "_outstanding",
+        "_outstanding_bytes",
+        "_paused_at",
+        "_queue",
+        "_queued",
+        "_raw",
+        "_reading",
+        "_server",
+        "_service",
+        "_transport",
+        "client",
+        "hashes",
+        "stalled",
+        "subscriptions",
+    )
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -83,13 +122,16 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.client = Client(server.limits, server.clock())
         self.subscriptions: dict[int, Subscription[Subscriber]] = {}
+        self.hashes: dict[bytes, bytes] = {}
         self.stalled = False
         self._framing: Framing | None = None
+        self._raw = False
         self._queue: list[bytes] = []
         self._queued = 0
         self._flushing = False
         self._paused_at: float | None = None
         self._reading = True
+        self._most = server.limits.outstanding
         self._outstanding = 0
         self._outstanding_bytes = 0
         self._malformed = 0
@@ -109,6 +151,7 @@ class Link(asyncio.Protocol):
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == ALPN_RAW:
             self._framing = RawFraming()
+            self._raw = True
             self._greet()
 
     def data_received(self, data: bytes) -> None:
@@ -121,13 +164,16 @@ class Link(asyncio.Protocol):
         except WireError:
             self._hopeless()
             return
-        self._write(self._framing.replies())
-        if self._framing.ready and not ready:
-            self._greet()
+        if not self._raw:
+            self._write(self._framing.replies())
+            if self._framing.ready and not ready:
+                self._greet()
         for body in frames:
-            self._call(body)
-        if self._framing.over():
-            self._flush()
+            plain = plain_put(body)
+            if plain is None or not self._express(plain, len(body)):
+                self._call(body)
+        if not self._raw and self._framing.over():
+            self.flush()
             self._transport.close()
 
     def pause_writing(self) -> None:
@@ -135,7 +181,7 @@ class Link(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused_at = None
-        self._flush()
+        self.flush()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.links.discard(self)
@@ -150,11 +196,23 @@ class Link(asyncio.Protocol):
 
     @property
     def writable(self) -> bool:
-        return self._paused_at is None and self._queued < _WRITE_HIGH and not self._transport.is_closing()
+        return self._paused_at is None and self._queued < _WRITE_HIGH
 
     def send(self, frame: bytes) -> None:
         if self._framing is not None:
             self._write(self._framing.wrap(frame))
+
+    def deliver(self, head: bytes, envelope: bytes) -> None:
+        """Send a frame that is made of both."""
+        if self._raw:
+            size = len(head) + len(envelope)
+            self._queue += (size.to_bytes(4), head, envelope)
+            self._queued += 4 + size
+            if not self._flushing:
+                self._flushing = True
+                self._server.unsent(self)
+        else:
+            self.send(head + envelope)
 
     def goodbye(self, retry_after_ms: int) -> None:
         """The relay is about to close."""
@@ -165,7 +223,7 @@ class Link(asyncio.Protocol):
         """Send what is queued, then close."""
         if self._framing is not None:
             self._write(self._framing.closing())
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def abort(self) -> None:
@@ -203,30 +261,68 @@ class Link(asyncio.Protocol):
         except MalformedCall as error:
             self._not_understood(error)
             return
+        size = len(body)
+        self._counted(size)
+        try:
+            self._service.handle(self, call.id, call.request, partial(self.reply, call.id, size))
+        except Exception:  # noqa: BLE001 - a fault of ours ends this link, not the relay; what it was about stays unsaid
+            _log.exception("internal error in a request")
+            self._transport.abort()
+
+    def _express(self, plain: tuple[int, bytes, bytes], size: int) -> bool:
+        """Try the short way."""
+        try:
+            if not self._server.express.put(self, *plain, size):
+                return False
+        except Exception:  # noqa: BLE001 - as in `_call`
+            _log.exception("internal error in a put")
+            self._transport.abort()
+            return True
+        self._counted(size)
+        return True
+
+    def _counted(self, size: int) -> None:
+        """A request is under way."""
         self._called = True
         self._active_at = self._loop.time()
-        size = len(body)
         self._outstanding += 1
         self._outstanding_bytes += size
         if self._reading and self._overloaded():
             self._reading = False
             self._transport.pause_reading()
-        try:
-            self._service.handle(self, call.id, call.request, partial(self._reply, call.id, size))
-        except Exception:  # noqa: BLE001 - a fault of ours ends this link, not the relay; what it was about stays unsaid
-            _log.exception("internal error in a request")
-            self._transport.abort()
 
-    def _reply(self, call: int, size: int, response: Response) -> None:
+    def stored(self, call: int, size: int, number: int) -> None:
+        """As `reply` with `Stored`."""
+        frame = stored_reply(call, number)
+        if self._raw:
+            self._outstanding -= 1
+            self._outstanding_bytes -= size
+            self._queue += (len(frame).to_bytes(4), frame)
+            self._queued += 4 + len(frame)
+            if not self._flushing:
+                self._flushing = True
+                self._server.unsent(self)
+            if not self._reading:
+                self._read_on()
+        else:
+            self._answered(size, frame)
+
+    def reply(self, call: int, size: int, response: Response) -> None:
+        self._answered(size, encode(Reply(call, response)))
+
+    def _answered(self, size: int, frame: bytes) -> None:
         self._outstanding -= 1
         self._outstanding_bytes -= size
-        self.send(encode(Reply(call, response)))
+        self.send(frame)
+        self._read_on()
+
+    def _read_on(self) -> None:
         if not self._reading and not self._overloaded() and not self._transport.is_closing():
             self._reading = True
             self._transport.resume_reading()
 
     def _overloaded(self) -> bool:
-        return self._outstanding > self._server.limits.outstanding or self._outstanding_bytes > _OUTSTANDING_BYTES
+        return self._outstanding > self._most or self._outstanding_bytes > _OUTSTANDING_BYTES
 
     def _not_understood(self, error: MalformedCall) -> None:
         """A request from a newer client is refused by its id; what is no call at all ends the link."""
@@ -250,9 +346,9 @@ class Link(asyncio.Protocol):
         self._queued += len(data)
         if not self._flushing:
             self._flushing = True
-            self._loop.call_soon(self._flush)
+            self._server.unsent(self)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         self._flushing = False
         if self._transport.is_closing():
             self._queue.clear()

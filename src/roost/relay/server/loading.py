@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from roost.relay.core.desk import Desk, Named
+from roost.relay.core.mailbox import Mailbox
 from roost.relay.core.operations import CardRow, MailboxRow
 from roost.relay.storage import Storage
 from roost.wire.mailbox import Request
@@ -33,6 +34,10 @@ class Loader:
         self._storage = storage
         self._lines: dict[Key, deque[_Waiter]] = {}
         self._under_way: set[Key] = set()
+
+    def at_hand(self, hash_: bytes) -> Mailbox | None:
+        """The capability's mailbox, if a request that names it alone can be decided at once."""
+        return None if self._lines else self._desk.shelf.mailbox(hash_)
 
     def for_request(self, request: Request, then: Callable[[Named], None]) -> None:
         """`then` is given what the request names."""

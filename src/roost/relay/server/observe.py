@@ -39,7 +39,7 @@ def metrics(server: Server, forwarder: Forwarder) -> str:
         *_metric("roost_malformed_total", "counter", "Frames that were not understood.", {"": server.malformed}),
         *_metric("roost_received_bytes_total", "counter", "Received inside TLS.", {"": server.bytes_in}),
         *_metric("roost_sent_bytes_total", "counter", "Sent inside TLS.", {"": server.bytes_out}),
-        *_metric("roost_requests_total", "counter", "Requests by kind.", _labelled("kind", service.requests)),
+        *_metric("roost_requests_total", "counter", "Requests by kind.", _labelled("kind", _requests(server))),
         *_metric("roost_refusals_total", "counter", "Refusals by code.", _labelled("code", service.refusals)),
     ]
     return "\n".join(lines) + "\n"
@@ -48,6 +48,11 @@ def metrics(server: Server, forwarder: Forwarder) -> str:
 def _metric(name: str, kind: str, text: str, values: dict[str, int]) -> list[str]:
     head = [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
     return head + [f"{name}{labels} {value}" for labels, value in values.items()]
+
+
+def _requests(server: Server) -> dict[str, int]:
+    counts = server.service.requests
+    return {**counts, "Put": counts["Put"] + server.express.puts}
 
 
 def _labelled(label: str, counts: dict[str, int]) -> dict[str, int]:

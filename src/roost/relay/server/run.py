@@ -33,7 +33,7 @@ from roost.relay.core.packets import PacketKeys
 from roost.relay.files import DataDirectory
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.link import Link, Server
-from roost.relay.server.listening import endpoint, listening_socket, notify
+from roost.relay.server.listening import accelerated_server, endpoint, listening_socket, notify
 from roost.relay.server.observe import health, serve_metrics
 from roost.relay.server.service import Service
 from roost.relay.server.statement import Statement, load_packet_keys, rotate_packet_keys
@@ -108,7 +108,7 @@ class _Relay:
         self._tls = _tls(config, directory)
         self._limits = config.limits()
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._acceptor: asyncio.Server | None = None
+        self._acceptor: asyncio.AbstractServer | None = None
         self._swept_at = 0.0
 
     async def __aenter__(self) -> _Relay:
@@ -165,7 +165,7 @@ class _Relay:
 
     async def start(self) -> None:
         """Begin to accept."""
-        self._acceptor = await asyncio.get_running_loop().create_server(
+        self._acceptor = await accelerated_server(
             lambda: Link(self._server),
             sock=self._listener,
             ssl=self._tls.context,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from roost.crypto import capability_hash
 from roost.errors import SurroundingsError
 from roost.relay.core.admission import REQUEST_COST, Client
 from roost.relay.core.decision import Decision, FetchBlob, FetchEntries
@@ -29,7 +30,6 @@ from roost.wire.mailbox import (
     Entries,
     Entry,
     Forward,
-    Get,
     GetBlob,
     GetInfo,
     Packet,
@@ -54,6 +54,7 @@ Respond = Callable[[Response], None]
 _MAX_BACKLOG = 64 * 1024**2  # bytes that wait for the disk; beyond that senders are asked to wait
 _BACKLOG_RETRY_MS = 500
 _FULL_RETRY_MS = 60_000
+_MAX_HASHES = 1_024  # of one connection: 250 KiB
 _FULL_PAUSE_S = 5.0  # after the disk was full: how long nothing is tried that needs more of it
 
 
@@ -61,6 +62,8 @@ class Peer(Subscriber, Protocol):
     """What the service needs of a link."""
 
     client: Client
+    hashes: dict[bytes, bytes]
+    """Of capabilities that it showed lately."""
 
     @property
     def closed(self) -> bool:
@@ -94,12 +97,12 @@ class Service:
         self._packets = packets
         self._outgoing = outgoing
         self._info = info
-        self._clock = clock
-        self._loader = Loader(desk, storage)
-        self.deliveries = Deliveries(desk, storage, self._loader)
+        self.clock = clock
+        self.loader = Loader(desk, storage)
+        self.deliveries = Deliveries(desk, storage, self.loader)
         self.requests: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
-        self._restarts = 0
+        self.restarts = 0
         self._full_until = 0.0
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -108,14 +111,14 @@ class Service:
         """A request that came over a link."""
         client = link.client
         try:
-            client.pace(self._clock(), _COSTS.get(type(request), REQUEST_COST))
+            client.pace(self.clock(), _COSTS.get(type(request), REQUEST_COST))
             match request:
-                case Put() | Trim() | Get():  # nearly all that is asked
-                    self._handle_plain(client, request, respond)
+                case Put() | Trim():  # nearly all that is asked
+                    self._handle_common(link, request, respond)
                 case Subscribe():
                     if len(link.subscriptions) >= self.desk.limits.subscriptions:
                         raise RefusedRequest(RefusalCode.FULL)
-                    self._loader.for_request(request, partial(self._subscribe, link, call, request, respond))
+                    self.loader.for_request(request, partial(self._subscribe, link, call, request, respond))
                 case Unsubscribe():
                     self.deliveries.unsubscribe(link, request.call)
                     respond(Done())
@@ -133,6 +136,21 @@ class Service:
         else:
             self.requests[type(request).__name__] += 1
 
+    def _handle_common(self, link: Peer, request: Put | Trim, respond: Respond) -> None:
+        """As `_handle_plain`, with less ado where the mailbox is in memory."""
+        capability = request.put if isinstance(request, Put) else request.admin
+        hash_ = link.hashes.get(capability)
+        if hash_ is None:
+            if len(link.hashes) >= _MAX_HASHES:
+                link.hashes.clear()
+            hash_ = link.hashes[capability] = capability_hash(capability)
+        if self.loader.at_hand(hash_) is None:
+            self._handle_plain(link.client, request, respond)
+            return
+        if isinstance(request, Put):
+            self._check_room()
+        self._decide(link.client, request, respond, (hash_,))
+
     def _handle_plain(self, client: Client, request: Request, respond: Respond) -> None:
         """What may be asked directly as well as inside a packet."""
         if isinstance(request, GetInfo):
@@ -144,11 +162,11 @@ class Service:
             return
         if isinstance(request, _GROWING):
             self._check_room()
-        self._loader.for_request(request, partial(self._decide, client, request, respond))
+        self.loader.for_request(request, partial(self._decide, client, request, respond))
 
     def packet(self, request: Packet, client: Client, respond: Respond) -> None:
         """A packet for this relay. Raises RefusedRequest: stale_packet, slow_down."""
-        opened = self._packets.opened(request.packet, self._clock())
+        opened = self._packets.opened(request.packet, self.clock())
         self._write((RememberTags(opened.period, (opened.tag,)),), Decision(Done()), None)
         # Many clients share a relay's link: what one of them showed admits none of the others.
         stranger = client.stranger()
@@ -166,7 +184,7 @@ class Service:
 
     def _decide(self, client: Client, request: Request, respond: Respond, named: Named) -> None:
         try:
-            decision = self.desk.decide(request, named, client, self._clock())
+            decision = self.desk.decide(request, named, client, self.clock())
         except RefusedRequest as error:
             self._refuse(error, client, respond)
             return
@@ -181,7 +199,7 @@ class Service:
         assert isinstance(named, tuple)
         shown = named[0]
         try:
-            decision = self.desk.decide(request, named, link.client, self._clock())
+            decision = self.desk.decide(request, named, link.client, self.clock())
         except RefusedRequest as error:
             self._refuse(error, link.client, respond)
             return
@@ -189,7 +207,8 @@ class Service:
 
     def _perform(self, decision: Decision, respond: Respond) -> None:
         if decision.deliver is not None:
-            self.deliveries.live(decision.deliver)
+            deliver = decision.deliver
+            self.deliveries.live(deliver.mailbox, deliver.number, deliver.envelope)
         if decision.end is not None:
             self.deliveries.end(decision.end)
         if decision.operations or decision.durable:
@@ -205,7 +224,7 @@ class Service:
         code = error.refusal.code
         self.refusals[code.value] += 1
         if code in (RefusalCode.DENIED, RefusalCode.NOT_ADMITTED):
-            client.punish(self._clock())
+            client.punish(self.clock())
         respond(error.refusal)
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -215,7 +234,7 @@ class Service:
             decision.mailbox.pins += 1
         if decision.card is not None:
             decision.card.pins += 1
-        self.storage.submit(operations, partial(self._written, decision, respond, self._restarts))
+        self.storage.submit(operations, partial(self._written, decision, respond, self.restarts))
 
     def _written(
         self, decision: Decision, respond: Respond | None, restarts: int, error: SurroundingsError | None, _: Freed
@@ -224,15 +243,25 @@ class Service:
             decision.mailbox.pins -= 1
         if decision.card is not None:
             decision.card.pins -= 1
+        response = decision.response
         if error is None:
             self.desk.settled(decision)
-        elif restarts == self._restarts:  # the first of those that failed together
-            self._restarts += 1
-            self._full_until = self._clock() + _FULL_PAUSE_S
+        else:
+            response = self.failed(error, restarts)
+        if respond is not None:
+            respond(response)
+
+    def failed(self, error: SurroundingsError, restarts: int) -> Refusal:
+        """The answer to what was not stored; the rules start over, once: `restarts` is as it was when that was handed
+        in."""
+        if restarts == self.restarts:  # the first of those that failed together
+            self.restarts += 1
+            self._full_until = self.clock() + _FULL_PAUSE_S
             self.desk.start_over()
             self.storage.count(self.desk.recount)
-        if respond is not None:
-            respond(decision.response if error is None else _failed(error))
+        if isinstance(error, StorageFull):
+            return Refusal(RefusalCode.FULL, _FULL_RETRY_MS)
+        return Refusal(RefusalCode.INTERNAL)
 
     def submit(self, operations: tuple[Operation, ...], done: Callable[[Freed], None] | None = None) -> None:
         """Commit housekeeping. `done` is called only if it succeeded."""
@@ -242,23 +271,27 @@ class Service:
             if error is None and done is not None:
                 done(freed)
 
-        restarts = self._restarts
+        restarts = self.restarts
         self.storage.submit(operations, written)
 
     def sweep(self) -> None:
         """Delete what expired, step by step; mailboxes with subscribers stay in use."""
-        now = self._clock()
+        now = self.clock()
         live = self.desk.touch_live(self.deliveries.subscriptions.mailboxes(), now)
         self.submit((live, self.desk.sweep(now)), self._swept)
 
     def _swept(self, freed: Freed) -> None:
         self.desk.swept(freed)
         if freed.more:
-            self.submit((self.desk.sweep(self._clock()),), self._swept)
+            self.submit((self.desk.sweep(self.clock()),), self._swept)
+
+    def has_room(self, now: float) -> bool:
+        """Whether what needs room on the disk may be tried."""
+        return now >= self._full_until and self.storage.backlog <= _MAX_BACKLOG
 
     def _check_room(self) -> None:
         """Refuse what would be refused after waiting for the disk."""
-        if self._clock() < self._full_until:
+        if self.clock() < self._full_until:
             raise RefusedRequest(RefusalCode.FULL, retry_after_ms=_FULL_RETRY_MS)
         if self.storage.backlog > _MAX_BACKLOG:
             raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_BACKLOG_RETRY_MS)
@@ -294,12 +327,6 @@ _GROWING = Create | Put | PutBlob | PutCard | ChangeGrants
 
 
 _COSTS: dict[type, float] = {PutBlob: 4.0, GetBlob: 4.0, Packet: 2.0, Forward: 2.0}
-
-
-def _failed(error: SurroundingsError) -> Refusal:
-    if isinstance(error, StorageFull):
-        return Refusal(RefusalCode.FULL, _FULL_RETRY_MS)
-    return Refusal(RefusalCode.INTERNAL)
 
 
 def _sealed(opened: OpenedPacket, respond: Respond, response: Response) -> None:

@@ -22,7 +22,11 @@ from roost.relay.storage.committing import Batch, Committer, Outcome, frees, siz
 from roost.relay.storage.engine import Engine, Reader
 
 _log = logging.getLogger("roost.relay")
+_FAULT = "internal error after storage"
 
+_BUSY_BATCH = 16  # submissions: a transaction of more is a busy relay's, ...
+_BUSY_S = 0.005  # ... and the next one begins so long after it began, and ...
+_BUSY_TURNS = 4  # ... so many turns of the event loop later: most of its envelopes are delivered and trimmed by then
 _BATCH = 4_096  # submissions in one transaction, so that no one waits for more than about 100 ms
 
 Done = Callable[[SurroundingsError | None, Freed], None]
@@ -34,8 +38,8 @@ class Storage(Protocol):
     backlog: int
     """Bytes that wait to be committed."""
 
-    def submit(self, operations: Sequence[Operation], done: Done) -> None:
-        """Commit all or none; `done(None, freed)` when they are durable.
+    def submit(self, operations: Sequence[Operation], done: Done, bytes_: int = -1) -> None:
+        """Commit all or none; `done(None, freed)` when they are durable. `bytes_` is what they write, if that is known.
 
         When a transaction fails, every submission that was handed in before `done` told of it fails too, since it may
         build on what was not stored; only operations that free space are tried again by themselves.
@@ -92,6 +96,7 @@ class GroupStorage:
         self.commits = 0
         self._waiting: list[_Submission] = []
         self._batch: list[_Submission] = []
+        self._begun_at = 0.0
         self._busy = False  # a batch is being written, or is about to begin
         self._idle: asyncio.Future[None] | None = None
         self._reads = _Jobs()
@@ -100,8 +105,9 @@ class GroupStorage:
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    def submit(self, operations: Sequence[Operation], done: Done) -> None:
-        bytes_ = sum(map(size, operations))
+    def submit(self, operations: Sequence[Operation], done: Done, bytes_: int = -1) -> None:
+        if bytes_ < 0:
+            bytes_ = sum(map(size, operations))
         self.backlog += bytes_
         self._waiting.append(_Submission(operations, done, bytes_))
         if not self._busy:
@@ -110,12 +116,19 @@ class GroupStorage:
 
     def _begin(self) -> None:
         """Begin the next transaction, with what is still wanted of all that waits."""
+        self._begun_at = self._loop.time()
         self._batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
         batch = [begin(submission.operations) for submission in self._batch if submission.error is None]
         if any(batch):
             self._writer.write(batch, self._committed)
         else:
             self._loop.call_soon(self._committed, Outcome(Freed()))
+
+    def _begin_later(self, turns: int) -> None:
+        if turns and self._idle is None:
+            self._loop.call_soon(self._begin_later, turns - 1)
+        else:
+            self._begin()
 
     def _committed(self, outcome: Outcome) -> None:
         self.commits += 1
@@ -124,9 +137,15 @@ class GroupStorage:
             self._fail(outcome)
         for submission in batch:
             self.backlog -= submission.size
-            _guarded(submission.done, submission.error, outcome.freed)
-        if self._waiting:
-            self._begin()
+            try:
+                submission.done(submission.error, outcome.freed)
+            except Exception:  # noqa: BLE001 - a fault in one answer must not swallow the others of its batch
+                _log.exception(_FAULT)
+        if self._waiting or len(batch) > _BUSY_BATCH:
+            if len(batch) > _BUSY_BATCH and self._idle is None:
+                self._loop.call_at(self._begun_at + _BUSY_S, self._begin_later, _BUSY_TURNS)
+            else:
+                self._begin()
             return
         self._busy = False
         if self._idle is not None and not self._idle.done():
@@ -167,7 +186,10 @@ class GroupStorage:
 
     def _answered(self, results: list[tuple[Callable[[Any], None], Any]]) -> None:
         for done, result in results:
-            _guarded(done, result)
+            try:
+                done(result)
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception(_FAULT)
 
     def _read(self, reader: Reader) -> None:
         """In the thread."""
@@ -259,11 +281,3 @@ def post(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *arguments:
         loop.call_soon_threadsafe(call, *arguments)
     except RuntimeError:  # the loop is gone: nobody waits for the answer
         return
-
-
-def _guarded(done: Callable[..., None], *arguments: Any) -> None:
-    """A fault in one answer must not swallow the others of its batch."""
-    try:
-        done(*arguments)
-    except Exception:  # noqa: BLE001 - a task ends here
-        _log.exception("internal error after storage")
