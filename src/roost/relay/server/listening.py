@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import importlib
 import os
 import socket
-from collections.abc import Callable
-from typing import Any
 
 from roost.errors import SurroundingsError
 
@@ -38,17 +34,6 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listener.close()
         raise _failed(error) from error
     return listener
-
-
-async def accelerated_server(protocol: Callable[[], asyncio.Protocol], **options: Any) -> asyncio.AbstractServer:
-    """`loop.create_server`, by aiofastnet where it is installed: TLS without a detour through Python's objects."""
-    loop = asyncio.get_running_loop()
-    try:
-        aiofastnet = importlib.import_module("aiofastnet")
-    except ImportError:
-        return await loop.create_server(protocol, **options)
-    server: asyncio.AbstractServer = await aiofastnet.create_server(loop, protocol, **options)
-    return server
 
 
 def _failed(error: OSError) -> SurroundingsError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -33,7 +34,7 @@ from roost.relay.core.packets import PacketKeys
 from roost.relay.files import DataDirectory
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.link import Link, Server
-from roost.relay.server.listening import accelerated_server, endpoint, listening_socket, notify
+from roost.relay.server.listening import endpoint, listening_socket, notify
 from roost.relay.server.observe import health, serve_metrics
 from roost.relay.server.service import Service
 from roost.relay.server.statement import Statement, load_packet_keys, rotate_packet_keys
@@ -81,7 +82,7 @@ async def run_relay(
     stop = stop or asyncio.Event()
     with _life_cycle_log(), DataDirectory(config.data) as directory, _listener(config.listen) as listener:
         async with _Relay(config, directory, listener) as relay, relay.metrics():
-            with _signals(stop, relay.reload):
+            with _signals(stop, relay.reload), _rare_collections():
                 await relay.start()
                 ready = Ready(relay.link(), "{}:{}".format(*_bracketed(*endpoint(listener))))
                 _log.info("ready")
@@ -108,7 +109,7 @@ class _Relay:
         self._tls = _tls(config, directory)
         self._limits = config.limits()
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._acceptor: asyncio.AbstractServer | None = None
+        self._acceptor: asyncio.Server | None = None
         self._swept_at = 0.0
 
     async def __aenter__(self) -> _Relay:
@@ -165,7 +166,7 @@ class _Relay:
 
     async def start(self) -> None:
         """Begin to accept."""
-        self._acceptor = await accelerated_server(
+        self._acceptor = await asyncio.get_running_loop().create_server(
             lambda: Link(self._server),
             sock=self._listener,
             ssl=self._tls.context,
@@ -321,6 +322,20 @@ def _life_cycle_log() -> Iterator[None]:
     finally:
         _log.removeHandler(handler)
         _log.setLevel(level)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Python looks for garbage in cycles after every 700 new objects, all of which a busy relay is about to free
+    without that. Here it does so rarely, and never among what a start leaves behind."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @contextmanager
