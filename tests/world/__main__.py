@@ -1,6 +1,6 @@
 """Run simulated worlds: `python -m tests.world --seeds 20000 --from 1 --jobs 2`. Exit status 1 when one fails.
 
-A failing seed is replayed, shrunk and printed with the last steps of its log.
+The first failing seed is replayed, shrunk and printed with the last steps of its log; `--seed N` does that for one.
 """
 
 from __future__ import annotations
@@ -12,53 +12,36 @@ import sys
 import time
 
 from .plan import draw
-from .shrink import describe, failure, shrunk
+from .shrink import failure, report
 
 
 def run(seed: int) -> tuple[int, str]:
+    """The seed, and what is wrong with its world: nothing, one hopes."""
     found = failure(draw(seed))
     return seed, found[0] if found else ""
 
 
-def explain(seed: int, *, lines: int = 60, shrink: bool = True) -> str:
-    """Everything about a failing seed that one needs to find out why."""
-    plan = draw(seed)
-    if shrink:
-        plan = shrunk(plan, lambda smaller: any(failure(smaller) for _ in range(2)))
-    found = failure(plan) or failure(plan) or failure(plan)
-    if found is None:
-        return f"{describe(plan)}\ndoes not fail every time: its outcome hangs on ML-KEM's own randomness"
-    what, world = found
-    return "\n".join([describe(plan), *list(world.lines)[-lines:], "", what])
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.world", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=300)
-    parser.add_argument("--from", type=int, default=1, dest="first")
+    parser.add_argument("--seeds", type=int, default=300, help="how many")
+    parser.add_argument("--from", type=int, default=1, dest="first", help="the first")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seed", type=int, help="explain this one")
-    parser.add_argument("--lines", type=int, default=60)
+    parser.add_argument("--seed", type=int, help="replay this one and explain it")
+    parser.add_argument("--lines", type=int, default=60, help="of the log")
     parser.add_argument("--no-shrink", action="store_true")
-    arguments = parser.parse_args()
-    if arguments.seed is not None:
-        print(explain(arguments.seed, lines=arguments.lines, shrink=not arguments.no_shrink))
+    chosen = parser.parse_args()
+    if chosen.seed is not None:
+        print(report(draw(chosen.seed), shrink=not chosen.no_shrink, lines=chosen.lines))
         return 0
-    started, failed = time.monotonic(), []
-    with multiprocessing.Pool(arguments.jobs) as pool:
-        seeds = range(arguments.first, arguments.first + arguments.seeds)
+    started, failed, seeds = time.monotonic(), [], range(chosen.first, chosen.first + chosen.seeds)
+    with multiprocessing.Pool(chosen.jobs) as pool:
         for seed, what in pool.imap_unordered(run, seeds, chunksize=4):
             if what:
                 failed.append(seed)
-                print(
-                    f"seed {seed}: {what.strip().splitlines()[-1] if what.startswith('Tr') else what.splitlines()[0]}",
-                    flush=True,
-                )
-    print(
-        f"{arguments.seeds} worlds in {time.monotonic() - started:.1f} s, {len(failed)} failed: {sorted(failed)[:40]}"
-    )
-    if failed and not arguments.no_shrink:
-        print(explain(min(failed), lines=arguments.lines))
+                print(f"seed {seed}: {what.strip().splitlines()[-1]}", flush=True)
+    print(f"{chosen.seeds} worlds in {time.monotonic() - started:.1f} s; failed: {sorted(failed) or 'none'}")
+    if failed:
+        print(report(draw(min(failed)), shrink=not chosen.no_shrink, lines=chosen.lines))
     return 1 if failed else 0
 
 

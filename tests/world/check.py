@@ -68,7 +68,7 @@ def excused(world: World, said: Said, sender: Device, device: Device) -> bool:
     mine, theirs = work.get(r.Contact, account), sender.look().get(r.Contact, said.conversation)
     if mine is None or theirs is None or world.parted(sender, said.conversation) or world.parted(device, account):
         return True
-    if mine.state == r.ContactState.BLOCKED or r.ContactState.REQUESTED in (mine.state, theirs.state):
+    if {mine.state, theirs.state} & {r.ContactState.BLOCKED, r.ContactState.REQUESTED}:
         return _waits(sender, said, device)
     return False
 

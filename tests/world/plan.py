@@ -85,3 +85,16 @@ def draw(seed: int, *, faults: bool = True, size: int = 40) -> Plan:
         at += int(rng.expovariate(1 / rng.choice((200, 2_000, 10_000, 60_000))))
         actions.append(Action(at, kind, rng.randrange(1 << 16), rng.randrange(1 << 16), rng.randrange(1 << 16)))
     return Plan(seed, rng.random() < 0.4, tuple(people), tuple(friends), tuple(actions))
+
+
+def crowd(seed: int, people: int) -> Plan:
+    """Many people with two devices each, in a ring of contacts; everybody speaks, and some things go wrong."""
+    rng = random.Random(f"crowd/{seed}")
+    weights = {"say": 20, "react": 3, "edit": 2, "crash": 2, "cut": 1, "storm": 1, "relay_crash": 1}
+    kinds = rng.choices(list(weights), list(weights.values()), k=people * 2)
+    actions = [
+        Action(rng.randrange(60 * SECOND), kind, rng.randrange(1 << 16), rng.randrange(1 << 16), rng.randrange(1 << 16))
+        for kind in kinds
+    ]
+    ring = tuple((number, (number + 1) % people) for number in range(people))
+    return Plan(seed, True, (2,) * people, ring, tuple(sorted(actions, key=lambda action: action.at)))

@@ -37,6 +37,21 @@ def shrunk(plan: Plan, fails: Callable[[Plan], bool]) -> Plan:
     return plan
 
 
+def report(plan: Plan, *, shrink: bool = True, lines: int = 60) -> str:
+    """What one needs to know of a failing plan: what is left of it, the last steps of its log, what is wrong.
+
+    ML-KEM draws its own randomness, which decides between sessions begun at once; so a plan is tried more than once.
+    """
+    tries = 2
+    if shrink:
+        plan = shrunk(plan, lambda smaller: any(failure(smaller) for _ in range(tries)))
+    found = next(filter(None, (failure(plan) for _ in range(3 * tries))), None)
+    if found is None:
+        return f"{describe(plan)}\ndid not fail again"
+    what, world = found
+    return "\n".join([describe(plan), *list(world.lines)[-lines:], "", what])
+
+
 def describe(plan: Plan) -> str:
     def line(action: Action) -> str:
         return f"  {action}"
