@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from roost.crypto import ENVELOPE_SIZE, KEM_CIPHERTEXT_SIZE, NotForThisSession, Session, accept
+from roost.crypto import (
+    ENVELOPE_SIZE,
+    KEM_CIPHERTEXT_SIZE,
+    AgreementSecret,
+    KemSecret,
+    NotForThisSession,
+    Session,
+    accept,
+)
 from roost.crypto.chains import (
     ENDED,
     KEPT_CHAINS,
@@ -16,9 +24,10 @@ from roost.crypto.chains import (
     retained,
 )
 from roost.crypto.envelope import MAX_INDEX, HandshakeHeader, RatchetHeader, mask_opening
+from roost.crypto.handshake import initiate
 from roost.crypto.ratchet import SendingChain
 from roost.errors import CryptoError
-from tests.crypto.crypto_helpers import BOB, SeededEntropy, begun, body, running
+from tests.crypto.crypto_helpers import ALICE, BOB, SeededEntropy, begun, body, running
 
 KEY = bytes(range(32))
 
@@ -152,3 +161,15 @@ def test_a_low_order_ephemeral_key_is_no_handshake() -> None:
     masked = mask_opening(BOB.prekeys.mask, salt, bytes(32 + KEM_CIPHERTEXT_SIZE))
     with pytest.raises(NotForThisSession):
         accept(BOB.local, BOB.prekeys, (salt + masked).ljust(ENVELOPE_SIZE, b"\0"))
+
+
+def test_a_handshake_that_claims_to_come_from_the_device_itself_is_refused() -> None:
+    """The initiator's code refuses this too; a hostile one's would not."""
+    entropy, salt = SeededEntropy("mirror"), bytes(16)
+    ephemeral, kem = AgreementSecret.generate(entropy), KemSecret.generate(entropy)
+    start = initiate(ALICE.local, BOB.bundle, ephemeral, kem)
+    introduction = ALICE.local.account + BOB.local.identity.public.raw + kem.public.raw
+    masked = mask_opening(BOB.prekeys.mask, salt, start.opening)
+    header = start.header.seal(salt, masked, introduction, 0)
+    with pytest.raises(CryptoError, match="itself"):
+        accept(BOB.local, BOB.prekeys, (salt + header).ljust(ENVELOPE_SIZE, b"\0"))
