@@ -14,7 +14,7 @@ from functools import cached_property
 from roost.crypto import AnswerKey, Entropy, PacketPublic, PacketSecret, capability_hash, max_request, seal_packet
 from roost.relay.core.admission import Client
 from roost.relay.core.limits import Limits
-from roost.relay.core.operations import FREEING, Freed, Operation
+from roost.relay.core.operations import FREEING, CreateMailbox, Freed, MailboxRow, Operation
 from roost.relay.core.packets import PacketKeys, TagSet, WeeklyKey, allowed
 from roost.relay.storage import memory
 from roost.relay.storage.engine import StorageFull
@@ -42,6 +42,10 @@ class Engine(memory.MemoryEngine):
     full = False
     clock: Callable[[], int]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._owners: dict[bytes, int] = {}  # mailboxes by the hashes of their capabilities
+
     def begin_run(self, at_least: int = 0) -> int:
         return super().begin_run(max(at_least, self.clock() // 1000))
 
@@ -51,13 +55,21 @@ class Engine(memory.MemoryEngine):
         self._freed = Freed()
         for operation in batch:
             memory._APPLY[type(operation)](self, operation)
+            if isinstance(operation, CreateMailbox):
+                self._owners |= {grant.hash: operation.mailbox for grant in operation.grants}
         return self._freed
+
+    def mailboxes(self, capability_hashes: Sequence[bytes]) -> list[MailboxRow]:
+        """Without looking at every mailbox there is."""
+        found = {self._owners[hash_] for hash_ in capability_hashes if hash_ in self._owners}
+        return [row for row in map(self.mailbox, sorted(found)) if row is not None]
 
     def backup(self) -> object:
         return deepcopy(self._state)
 
     def restore(self, backup: object) -> None:
         self._state = deepcopy(backup)  # type: ignore[assignment]
+        self._owners = {hash_: number for number, box in self._state.boxes.items() for hash_ in box.grants}
 
 
 @dataclass
