@@ -1,6 +1,6 @@
 """A real relay process with real links: durable puts, each delivered to a subscriber and trimmed, against a plain echo.
 
-The load comes from this process over 16 links, so wall-clock figures show both ends on one machine. The figure that
+The load comes from this process over 100 links, so wall-clock figures show both ends on one machine. The figure that
 holds is per second of the *relay's* CPU time, compared with the echo server's own CPU time for frames of the same size:
 one delivery is a put, an answer, a pushed envelope, a share of a trim, TLS both ways and a commit to disk; one echo is
 a frame in and out.

@@ -7,12 +7,11 @@ slow client. So frames are patched and counted here, not encoded and decoded; wh
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import struct
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from roost.crypto import capability_hash
 from roost.network.tls import client_context
@@ -165,24 +164,14 @@ async def echo_links(port: int, links: int, count: Count) -> list[EchoLink]:
 async def relay_links(port: int, links: int, count: Count, *, trim_every: int) -> list[LoadLink]:
     """Links with a subscribed mailbox each. Who answers is not checked: it is the relay that was just started."""
     tls = client_context()
-    connect = getattr(_accelerated(), "create_connection", None)
     loop = asyncio.get_running_loop()
     found = []
     for _ in range(links):
         make = partial(LoadLink, count, trim_every)
-        where: dict[str, Any] = {"host": "127.0.0.1", "port": port, "ssl": tls, "server_hostname": "127.0.0.1"}
-        connecting = loop.create_connection(make, **where) if connect is None else connect(loop, make, **where)
-        _, link = await connecting
+        _, link = await loop.create_connection(make, "127.0.0.1", port, ssl=tls, server_hostname="127.0.0.1")
         await link.ready
         found.append(link)
     return found
-
-
-def _accelerated() -> Any:
-    try:
-        return importlib.import_module("aiofastnet")
-    except ImportError:
-        return None
 
 
 def _parts(call: Call) -> tuple[bytes, bytes]:
