@@ -24,8 +24,18 @@ from roost.relay.core.operations import (
     TouchMailboxes,
     TrimEntries,
 )
-from roost.relay.storage import Engine, MemoryEngine, Reader, SqliteEngine, StorageBroken, StorageFull, ThreadedStorage
+from roost.relay.storage import (
+    Engine,
+    MemoryEngine,
+    ProcessStorage,
+    Reader,
+    SqliteEngine,
+    StorageBroken,
+    StorageFull,
+    ThreadedStorage,
+)
 from roost.relay.storage.migrations import steps
+from roost.relay.storage.process import ProcessWriter
 
 
 class TestMemoryEngine(EngineConformance):
@@ -267,3 +277,63 @@ async def test_a_broken_engine_is_told_and_every_submission_fails() -> None:
     assert [type(error) for error in outcomes.errors] == [StorageBroken, StorageBroken]
     assert told
     await storage.close()
+
+
+# --- the writer as a process ------------------------------------------------------------------------------------------
+
+
+async def process_storage(path: Path, told: list[SurroundingsError]) -> ProcessStorage:
+    SqliteEngine(path).close()
+    return ProcessStorage(path, told.append)
+
+
+async def test_the_process_commits_in_order_and_its_end_loses_nothing(tmp_path: Path) -> None:
+    told: list[SurroundingsError] = []
+    storage = await process_storage(tmp_path / "relay.db", told)
+    outcomes = Outcomes()
+    storage.submit((made(),), outcomes)
+    for number in range(1, 101):
+        storage.submit((entry(number),), outcomes)
+    await storage.close()
+    assert outcomes.errors == [None] * 101
+    assert not told
+    again = SqliteEngine(tmp_path / "relay.db")
+    assert again.reader().totals().entries == 100
+    again.close()
+
+
+async def test_more_than_a_socket_holds_is_handed_over(tmp_path: Path) -> None:
+    storage = await process_storage(tmp_path / "relay.db", [])
+    outcomes = Outcomes()
+    storage.submit((made(), *(entry(number) for number in range(1, 1_500))), outcomes)
+    await storage.close()
+    assert outcomes.errors == [None]
+
+
+async def test_what_was_dropped_before_its_transaction_is_not_written(tmp_path: Path) -> None:
+    storage = await process_storage(tmp_path / "relay.db", [])
+    outcomes = Outcomes()
+    gone = entry(1)
+    storage.submit((made(), gone, entry(2)), outcomes)
+    gone.dropped = True
+    await storage.close()
+    assert outcomes.errors == [None]
+    again = SqliteEngine(tmp_path / "relay.db")
+    row = again.reader().mailbox(1)
+    assert row is not None
+    assert [each.number for each in row.entries] == [2]
+    again.close()
+
+
+async def test_a_writer_that_is_gone_is_told_and_every_submission_fails(tmp_path: Path) -> None:
+    told: list[SurroundingsError] = []
+    storage = await process_storage(tmp_path / "relay.db", told)
+    writer = storage._writer
+    assert isinstance(writer, ProcessWriter)
+    writer._process.kill()
+    outcomes = Outcomes()
+    storage.submit((made(),), outcomes)
+    storage.submit((DeleteMailbox(1),), outcomes)
+    await storage.close()
+    assert [type(error) for error in outcomes.errors] == [StorageBroken, StorageBroken]
+    assert told
