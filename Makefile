@@ -6,6 +6,8 @@
 PYTHON  ?= python3
 WORKERS ?= auto
 TESTS   ?=
+SEEDS   ?= 20000
+FROM    ?= 1
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -14,7 +16,7 @@ CODE   := src tests benchmarks examples packaging fuzz
 PRESENT = $(wildcard $(CODE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run test check format bench fuzz mutants lock clean system-packages
+.PHONY: help setup web run test check format world bench fuzz mutants lock clean system-packages
 
 help:
 	@echo "make setup          everything Roost needs, in .venv (then: .venv/bin/roost)"
@@ -22,6 +24,7 @@ help:
 	@echo "make run            a relay and two demo people on this machine; ONCE=1 ends after the greeting"
 	@echo "make test           all tests; TESTS=tests/wire runs some"
 	@echo "make check          format, lint, types, import contracts"
+	@echo "make world          simulated worlds from SEEDS=20000 seeds, FROM=1 on (docs/testing.md)"
 	@echo "make bench          the benchmarks (benchmarks/README.md)"
 	@echo "make fuzz           every parser, a minute each; TARGET=wire-links SECONDS=600 (docs/testing.md)"
 	@echo "make mutants        do the tests notice a changed line of crypto/ and wire/? ONLY=crypto/chains.py"
@@ -73,6 +76,9 @@ check: setup
 format: setup
 	$(BIN)/ruff format $(PRESENT)
 	$(BIN)/ruff check --fix $(PRESENT)
+
+world: setup
+	$(BIN)/python -m tests.world --seeds $(SEEDS) --from $(FROM)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -152,9 +152,11 @@ def _remove_device(world: World, action: Action) -> None:
         return
     old, gone = able[action.b % len(able)], able[(action.b + 1 + action.c % (len(able) - 1)) % len(able)]
     key = gone.look().me.device
-    old.step(lambda work: devices.remove(work, key, accounts.account_key(work.me, None)))
-    gone.removed = True
-    world.log(f"    {old.name} removes {gone.name}")
+    try:
+        old.step(lambda work: devices.remove(work, key, accounts.account_key(work.me, None)))
+    finally:  # it may die before the commit or after it
+        gone.removed = key not in {entry.signing for entry in identity.entries(old.look().me.devices)}
+        world.log(f"    {old.name} removes {gone.name}: {gone.removed}")
     old.wake()
 
 
