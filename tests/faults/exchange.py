@@ -24,6 +24,8 @@ from tests.faults.people import Child, befriend, make_profile, opened, texts
 from tests.faults.talker import FILE_EVERY, file_of, text_of
 from tests.network.relay_process import RelayProcess
 
+LEAST_KILLS = 2  # however slow the machine is
+
 
 @dataclass
 class Report:
@@ -76,9 +78,9 @@ async def _relays(folder: Path, count: int) -> AsyncIterator[list[RelayProcess]]
 
 
 async def _torment(talkers: list[Child], relays: list[RelayProcess], chance: random.Random, messages: int) -> int:
-    """Kill somebody now and then, until about as much time is over as the messages take."""
+    """Kill somebody now and then, until about as much time is over as the messages take, and at least twice."""
     ends, kills = time.monotonic() + 4 + messages * 0.04, 0
-    while time.monotonic() < ends:
+    while time.monotonic() < ends or kills < LEAST_KILLS:
         await asyncio.sleep(chance.uniform(0.4, 1.6))
         victim = chance.choice([*talkers, *talkers, *relays])
         if isinstance(victim, Child) and chance.random() < 0.25:  # a slow consumer: it stands still for a while
