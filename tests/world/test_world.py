@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .plan import crowd, draw
-from .shrink import failure, report
+from tests.world.plan import crowd, draw
+from tests.world.shrink import failure, report
 
 SEEDS = 300
 CHUNK = 20
