@@ -176,3 +176,20 @@ def test_a_contact_that_was_ended_does_not_come_back_from_another_device(world: 
     bob.accept_all()
     world.settle()
     assert phone.work().need(Contact, bob.account).state == ContactState.ACCEPTED
+
+
+def test_a_device_that_a_contact_never_met_hears_of_its_new_address(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    bob.do(requests.block, alice.account)
+    world.settle()
+    phone = world.second_device(alice, "Alice's phone")  # learns an address that is gone
+    bob.do(requests.unblock, alice.account)
+    world.settle()
+    phone.say(bob.account, "from the phone")
+    bob.say(alice.account, "from Bob")
+    world.wait(2 * 3_600_000)
+    world.settle()
+    for device in (alice, phone, bob):
+        assert sorted(device.texts(alice.account if device is bob else bob.account)) == ["from Bob", "from the phone"]
+        assert not device.work().find(Outbox)

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 ACK_RETRY_MS = 10_000
+REST_MS = 1_000  # after something failed that no row says when to try again
+_RESTING = ("mailbox", "card", "get", "trim", "ack")
 Answer = Callable[[Response | None], None]  # None: unreachable
 
 
@@ -166,12 +168,22 @@ class Device:
         life = self.life
 
         def answered(response: Response | None) -> None:
-            if life == self.life:
+            if life != self.life:
+                return
+            failed = response is None or isinstance(response, Refusal)
+            if failed and isinstance(name, tuple) and name[0] in _RESTING:
+                self.world.time.after(REST_MS, partial(self._rested, life, name))
+            else:
                 self._running.discard(name)
-                self.guarded(done, response)
-                self.wake()
+            self.guarded(done, response)
+            self.wake()
 
         self.world.call(self, relay, request, answered)
+
+    def _rested(self, life: int, name: object) -> None:
+        if life == self.life:
+            self._running.discard(name)
+            self.wake()
 
     # --- what is due --------------------------------------------------------------------------------------------------
 

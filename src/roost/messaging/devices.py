@@ -155,7 +155,7 @@ def announced(work: Work, origin: Origin, contact: Contact, content: c.DeviceAnn
         return
     outbox.hurry(work, origin.account, card.device)
     peers.announce(work, origin.account)
-    if fresh and not mine:
+    if fresh and not mine:  # it may not know all my devices, and they not where it is written to now
         contact_sync.sync_contact(work, origin.account)
 
 

@@ -123,7 +123,7 @@ def announce_all(work: Work) -> None:
 
 
 def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
-    """Take over what a card of the account says. True when it brought a device that was not known.
+    """Take over what a card of the account says. True when it brought a device or an address that was not known.
 
     Raises:
         CryptoError, WireError: the card is not the account's, or not authentic.
@@ -147,7 +147,7 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
             announced=known.announced if known.address == card.address else 0,  # it may have forgotten us in between
         )
     )
-    return known.card is None
+    return known.card is None or known.address != card.address
 
 
 def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
