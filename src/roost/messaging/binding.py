@@ -12,7 +12,7 @@ from roost.wire.identity import SignedCard
 
 
 def learn_and_bind(work: Work, origin: Origin, card: SignedCard) -> bool:
-    """Learn the card of the device that speaks, and let its session be that device's. True if it or its address is new."""
+    """Learn the card of the device that speaks, and let its session be that device's. True: news for my others."""
     fresh = peers.learn_card(work, origin.account, card)
     peer = next(
         (peer for peer in work.find(PeerDevice, where={"account": origin.account}) if peer.identity == origin.identity),
