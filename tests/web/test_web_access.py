@@ -65,6 +65,7 @@ def test_keyboard_alone(friends: Friends) -> None:
     page.keyboard.type("typed by keys")
     page.keyboard.press("Enter")
     bob.sees("typed by keys")
+    alice.marks("typed by keys", "sent, .marks.delivered, .marks.read")
     page.keyboard.press("ArrowUp")
     page.locator(".composer-above").wait_for()
     page.keyboard.press("End")

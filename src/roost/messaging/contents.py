@@ -28,6 +28,7 @@ from roost.wire import content as c
 
 _SHOWN = c.Text | c.Poll | c.Unknown
 _ABOUT_A_MESSAGE = c.Edit | c.Deletion | c.Reaction | c.Vote
+MAX_ORPHANS = 500  # changes that one author can make me keep for messages that are not here
 _AMONG_MINE = c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome
 
 
@@ -173,11 +174,19 @@ def _without_pointers(content: _SHOWN) -> bytes:
 def _about_a_message(work: Work, author: bytes, conversation: bytes, entry: c.Entry, content: _ABOUT_A_MESSAGE) -> None:
     message = work.get(Message, content.target)
     if message is None:
+        _make_room(work, author)
         work.put(Orphan(content.target, entry.id, author, entry.sent_at, c.encode_content(content), work.now))
     elif message.conversation != conversation:
         raise NotAllowed("the message belongs to another conversation")
     else:
         _change(work, message.id, author, entry.sent_at, content)
+
+
+def _make_room(work: Work, author: bytes) -> None:
+    """The oldest changes of messages that never came make way: one author can make me keep only so many."""
+    held = work.find(Orphan, where={"account": author})
+    for orphan in sorted(held, key=lambda orphan: orphan.received_at)[: max(len(held) - MAX_ORPHANS + 1, 0)]:
+        work.delete(orphan)
 
 
 def _change(work: Work, target: bytes, author: bytes, at: int, content: _ABOUT_A_MESSAGE) -> None:

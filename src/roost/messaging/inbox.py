@@ -21,6 +21,7 @@ from roost.messaging.records import (
     OwnMailbox,
     PeerDevice,
     Prekey,
+    Request,
     Seen,
     SessionRow,
     Stash,
@@ -30,11 +31,13 @@ from roost.wire import padding
 from roost.wire.codec import decode
 from roost.wire.content import Entry, Frame, frame_check
 from roost.wire.mailbox import MailboxKind
+from roost.wire.sizes import MAX_FRAGMENTS
 
 REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 ACKNOWLEDGE_WITHIN_MS = 2_000
 STASH_LIMIT = 2 * sealing.WINDOW
 CONTRADICTED = 2**32 - 1  # a frame number that no session reaches
+MAX_UNKNOWN = 16  # sessions of one account whose devices have not announced themselves
 RESET_PAUSE_MS = 60 * 60_000  # a device's session is replaced at most so often
 
 
@@ -118,6 +121,7 @@ def _accept_session(
         work.mention("dropped", detail="handshake_refused")
         return None
     work.put(Seen(mark, max(prekey.expires_at, work.now) + REMEMBER_MS))
+    _make_room(work, accepted.account)
     identity = accepted.identity.raw
     peer = next(
         (peer for peer in work.find(PeerDevice, where={"account": accepted.account}) if peer.identity == identity), None
@@ -138,6 +142,15 @@ def _accept_session(
     if peer is not None and mailbox.account:
         sealing.settle(work, peer, session)
     return session, accepted.body
+
+
+def _make_room(work: Work, account: bytes) -> None:
+    """Sessions of devices that have not announced themselves are few: whoever holds a card of mine can begin them
+    without end, and every envelope is tried on all. One that asks to become a contact stays until that is decided."""
+    asked = {row.session for row in work.find(Request, where={"account": account})}
+    unknown = [row for row in work.find(SessionRow, where={"account": account, "device": b""}) if row.id not in asked]
+    for row in sorted(unknown, key=lambda row: row.created_at)[: max(len(unknown) - MAX_UNKNOWN + 1, 0)]:
+        peers.forget_session(work, row)
 
 
 # --- frames ----------------------------------------------------------------------------------------------------------
@@ -192,10 +205,20 @@ def _take_frame(work: Work, session_id: bytes, frame: Frame, mailbox: OwnMailbox
         received += 1
         check = frame_check(ready.payload)
         work.put(msgspec.structs.replace(work.need(SessionRow, session_id), received=received, check=check))
+        if ready.part == 0:
+            _drop_unfinished(work, session_id, received)
         if ready.part == ready.parts - 1:
             _finish_entry(work, session_id, ready)
             if work.get(SessionRow, session_id) is None:  # the entry ended the contact, and the session with it
                 return
+
+
+def _drop_unfinished(work: Work, session_id: bytes, before: int) -> None:
+    """Entries are never interleaved: where one begins, parts of an earlier one that never ended are junk."""
+    for number in range(max(before - MAX_FRAGMENTS, 0), before):
+        unfinished = work.get(Stash, session_id, number)
+        if unfinished is not None:
+            work.delete(unfinished)
 
 
 def _finish_entry(work: Work, session_id: bytes, last: Stash) -> None:
@@ -287,7 +310,7 @@ def _undecryptable(work: Work, mailbox: OwnMailbox) -> None:
     if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.SELF):
         return
     for peer in work.find(PeerDevice, where={"account": mailbox.account}):
-        if peer.card is None or peer.address is None or work.now - peer.reset_at < RESET_PAUSE_MS:
+        if peer.card is None or peer.address is None or 0 <= work.now - peer.reset_at < RESET_PAUSE_MS:
             continue
         peer = work.put(msgspec.structs.replace(peer, reset_at=work.now, announced=0))
         sealing.begin_session(work, peer)

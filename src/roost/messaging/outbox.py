@@ -34,6 +34,8 @@ DENIED_RETRY_MS = (
     5 * MINUTE_MS,
     60 * MINUTE_MS,
 )  # the mailbox is gone: blocked, moved or lost
+LONGEST_PAUSE_MS = 2 * REPUT_AFTER_MS[-1]
+CATCH_UP_AT_ONCE = 1_000
 ROWS_AT_ONCE = 32
 GAP_PATIENCE_MS = 3_000  # how long a hole may stay before what fills it is put again
 
@@ -188,7 +190,7 @@ def refused(work: Work, number: int, code: str, retry_after_ms: int = 0) -> None
     if code in (RefusalCode.DENIED, RefusalCode.SEALED):
         pause = DENIED_RETRY_MS[min(row.attempts, len(DENIED_RETRY_MS) - 1)]
     else:
-        pause = max(retry_after_ms, RETRY_AFTER_MS[min(row.attempts, len(RETRY_AFTER_MS) - 1)])
+        pause = max(min(retry_after_ms, REPUT_AFTER_MS[-1]), RETRY_AFTER_MS[min(row.attempts, len(RETRY_AFTER_MS) - 1)])
     if code == RefusalCode.BLOBS_MISSING:
         for upload in uploads_of(work, row):
             work.put(msgspec.structs.replace(upload, done=0))
@@ -207,6 +209,14 @@ def hurry_all(work: Work, problems: tuple[str, ...] = ()) -> None:
     for row in waiting(work):
         if row.next_at > work.now and (not problems or row.problem in problems):
             work.put(msgspec.structs.replace(row, next_at=work.now))
+
+
+def catch_up(work: Work) -> None:
+    """A clock that was ahead and was set back would hold up what waits: no pause is longer than the longest."""
+    for row in work.find(Outbox, order="next_at", descending=True, limit=CATCH_UP_AT_ONCE):
+        if row.next_at <= work.now + LONGEST_PAUSE_MS:
+            return
+        work.put(msgspec.structs.replace(row, next_at=work.now))
 
 
 # --- what the device said --------------------------------------------------------------------------------------------

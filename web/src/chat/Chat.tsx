@@ -76,6 +76,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
     setFiles([]);
   };
   const editLast = (): void => {
+    if (roost.outgoing.pending.get().some((row) => row.conversation === conversation.id)) return; // the last one is not there yet
     const last = thread.state.get().messages.findLast((message) => message.from === "me" && !message.deleted && message.text !== "");
     if (last) actions.edit(last);
   };

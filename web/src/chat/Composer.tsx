@@ -38,7 +38,7 @@ export function Composer(props: Props): ReactNode {
   useDraft(conversation.id, text, editing !== null);
   useGrow(area, text);
 
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key
     if (editing !== null) setText(editing.text);
     area.current?.focus();
   }, [editing, replyTo]);

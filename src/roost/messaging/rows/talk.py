@@ -74,6 +74,7 @@ class Orphan(Row, frozen=True):
 
     table: ClassVar[str] = "orphan"
     key: ClassVar[tuple[str, ...]] = ("target", "id")
+    indexes: ClassVar[tuple[str, ...]] = ("account",)
     target: bytes
     id: bytes
     account: bytes

@@ -134,9 +134,11 @@ CREATE TABLE "vote" (
 CREATE TABLE "orphan" (
     "target" BLOB NOT NULL,
     "id" BLOB NOT NULL,
+    "account" BLOB NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY ("target", "id")
 ) STRICT;
+CREATE INDEX "orphan_account" ON "orphan" ("account");
 
 CREATE TABLE "outbox" (
     "number" INTEGER NOT NULL,
