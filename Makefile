@@ -80,8 +80,14 @@ format: setup
 world: setup
 	$(BIN)/python -m tests.world --seeds $(SEEDS) --from $(FROM)
 
-bench: setup
+bench: setup $(VENV)/.stamp-peers
 	$(BIN)/python -m benchmarks $(BENCH)
+
+$(VENV)/.stamp-peers: requirements/peers.txt
+	@echo "Installing what the benchmarks compare with (requirements/peers.txt)"
+	@$(PIP) install --require-hashes --no-deps -r requirements/peers.txt \
+	  || echo "Not to be had here: the comparisons with them are left out." >&2
+	@touch $@
 
 fuzz: setup
 	$(BIN)/python -m fuzz $(TARGET) --seconds $(or $(SECONDS),60)
@@ -97,6 +103,8 @@ lock: $(VENV)/.stamp-packages
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) $(UPGRADE) --output-file requirements/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) $(UPGRADE) --constraint requirements/runtime.txt \
 	  --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --group peers $(LOCK) $(UPGRADE) --constraint requirements/dev.txt \
+	  --output-file requirements/peers.txt
 
 clean:
 	rm -rf $(VENV) build dist web/node_modules src/roost/apps/web/static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

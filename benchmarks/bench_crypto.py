@@ -58,7 +58,7 @@ def _device() -> tuple[LocalIdentity, PrekeySecrets, PrekeyBundle]:
     return local, secrets, bundle
 
 
-def _pair() -> tuple[Session, Session]:
+def session_pair() -> tuple[Session, Session]:
     """Two ends of a session in which both have spoken."""
     (alice, _, _), (bob, secrets, bundle) = _device(), _device()
     a, first = Session.initiate(alice, bundle, ENTROPY).seal(BODY, ENTROPY)
@@ -70,7 +70,7 @@ def _pair() -> tuple[Session, Session]:
 
 
 def _envelopes(clock: Clock) -> list[Result]:
-    a, b = _pair()
+    a, b = session_pair()
     _, envelope = a.seal(BODY, ENTROPY)
     stored = b.to_bytes()
     floor = cost("AES-256-GCM of 4 KiB, fresh key", clock.microseconds(_gcm))
@@ -93,7 +93,7 @@ def _opened(stored: bytes, envelope: bytes) -> bytes:
 def _turns(clock: Clock) -> list[Result]:
     (alice, _, _), (bob, secrets, bundle) = _device(), _device()
     _, first = Session.initiate(alice, bundle, ENTROPY).seal(BODY, ENTROPY)
-    ends = list(_pair())
+    ends = list(session_pair())
 
     def turn() -> None:
         ends[0], envelope = ends[0].seal(BODY, ENTROPY)

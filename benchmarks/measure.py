@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 ROUNDS = 5
@@ -30,13 +31,25 @@ class Clock:
 
     def microseconds(self, work: Callable[[], object]) -> float:
         """What one call of `work` costs: the best of some rounds, since whatever disturbs a round only adds to it."""
+        return self.side_by_side([work])[0]
+
+    def side_by_side(self, works: Sequence[Callable[[], object]]) -> list[float]:
+        """As `microseconds` of several in turn, so that a machine that is busy for a while is busy for all of them."""
+        repeats = [self._repeats(work) for work in works]
+        best = [math.inf] * len(works)
+        for _ in range(ROUNDS):
+            for index, (work, repeat) in enumerate(zip(works, repeats, strict=True)):
+                best[index] = min(best[index], _spent(work, repeat) / repeat * 1e6)
+        return best
+
+    def _repeats(self, work: Callable[[], object]) -> int:
+        """How often `work` is done in a round."""
         work()
         count, spent = 1, 0.0
         while spent < self.seconds / 20:
             count *= 2
             spent = _spent(work, count)
-        repeat = max(1, int(count * self.seconds / ROUNDS / spent))
-        return min(_spent(work, repeat) for _ in range(ROUNDS)) / repeat * 1e6
+        return max(1, int(count * self.seconds / ROUNDS / spent))
 
 
 def _spent(work: Callable[[], object], count: int) -> float:
