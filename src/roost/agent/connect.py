@@ -126,7 +126,8 @@ async def run_agent(
 
     Raises as `open_backend`, and CallerError `agent_running` where another agent serves the profile already.
     """
-    from roost.agent.api.server import serve
+    from roost.agent import desktop
+    from roost.agent.api.server import Loopback, serve
     from roost.agent.attachments import ProfileFiles
     from roost.agent.service import Service
 
@@ -138,8 +139,12 @@ async def run_agent(
         async with AsyncExitStack() as stack:
             service = await stack.enter_async_context(opened)
             files = ProfileFiles(service)
-            serving = serve(service, folder, version=version, files=files, extensions=extensions)
-            yield await stack.enter_async_context(serving)
+            loopback = Loopback(version, extensions)
+            await stack.enter_async_context(loopback.running())
+            serving = serve(service, folder, version=version, loopback=loopback, files=files)
+            endpoint = await stack.enter_async_context(serving)
+            await stack.enter_async_context(desktop.notifications(service, lambda: loopback.api.watched))
+            yield endpoint
     except RoostError as error:
         if error.code == "profile_busy" and await find_agent(folder) is not None:
             raise running from error

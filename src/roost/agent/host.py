@@ -11,10 +11,12 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
+from roost.agent import desktop
 from roost.agent.api.client import find_agent
 from roost.agent.api.guard import refusal
 from roost.agent.api.server import Extension, Loopback, serve
@@ -22,6 +24,9 @@ from roost.agent.attachments import ProfileFiles
 from roost.agent.connect import profile_exists, protection_of
 from roost.agent.local_relay import LocalRelay
 from roost.errors import CallerError, RoostError
+
+if TYPE_CHECKING:
+    from roost.agent.service import Service
 
 NO_PROFILE, LOCKED, OPEN = "none", "locked", "open"
 _ENDING_TURNS, _ENDING_PAUSE_S = 40, 0.1
@@ -63,6 +68,7 @@ class AgentHost:
         self._close = asyncio.Event()
         self._turn = asyncio.Lock()
         self._relay: LocalRelay | None = None
+        self.service: Service | None = None  # while the profile is open
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[AgentHost]:
@@ -86,6 +92,11 @@ class AgentHost:
         return HostState(OPEN if opened else LOCKED, protection_of(self.folder), str(self.folder), _keyring_works())
 
     # --- what changes it ----------------------------------------------------------------------------------------------
+
+    async def open_if_possible(self, passphrase: str | None = None) -> None:
+        """Open a profile that needs no passphrase, or whose passphrase is at hand. Raises as `unlock`."""
+        if profile_exists(self.folder) and (passphrase or protection_of(self.folder) != "passphrase"):
+            await self.unlock(passphrase)
 
     async def unlock(self, passphrase: str | None = None) -> None:
         """Open the profile and serve it.
@@ -115,10 +126,13 @@ class AgentHost:
             async with (
                 Service.open(self.folder, passphrase) as service,
                 serve(service, self.folder, version=self._version, loopback=self.loopback, files=ProfileFiles(service)),
+                desktop.notifications(service, lambda: self.loopback.api.watched),
             ):
                 self._sweep()
+                self.service = service
                 opened.set_result(None)
                 await self._close.wait()
+                self.service = None
                 self._sweep()
         except BaseException as error:
             if opened.done():

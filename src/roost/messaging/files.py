@@ -68,7 +68,22 @@ def forget(work: Work, message: bytes) -> None:
     """Remove a message's files, unless they still travel: then `sweep` does it later."""
     if not any(upload.message == message for upload in work.find(Upload)):
         for row in work.find(StoredFile, where={"message": message}):
-            work.delete(row)
+            _delete(work, row)
+
+
+def drop(work: Work, account: bytes | None, before: int) -> int:
+    """Forget the bytes of files in one conversation, or all, of messages that came before a time; the messages stay.
+    What still travels is kept. How many there were."""
+    travelling = {upload.message for upload in work.find(Upload)}
+    dropped = 0
+    for row in work.find(StoredFile, where={"state": int(FileState.COMPLETE)}):
+        message = work.get(Message, row.message)
+        if message is None or row.message in travelling or message.received_at > before:
+            continue
+        if account in (None, message.conversation):
+            work.put(msgspec.structs.replace(row, state=int(FileState.LOST), file=""))
+            dropped += 1
+    return dropped
 
 
 def sweep(work: Work) -> None:

@@ -6,6 +6,8 @@ it; the first still accepts or declines the request. So both sides agree, and th
 
 from __future__ import annotations
 
+import msgspec
+
 from roost.errors import CallerError, PeerError
 from roost.messaging import conversations, invitations, outbox
 from roost.messaging.origin import Origin
@@ -15,6 +17,8 @@ from roost.wire import content as c
 from roost.wire.links import InvitationKind
 
 _PENDING = "introduction:"
+_UNANSWERED = "introductions"
+MAX_UNANSWERED = 50  # introductions that wait for my answer; older ones stay in their conversations only
 MAX_OPEN = 20  # invitations that introducers may have caused and that are not used yet
 WAIT_MS = 30 * 86_400_000
 
@@ -66,7 +70,33 @@ def _shown(work: Work, origin: Origin, entry: c.Entry, content: c.Introduction) 
     )
     if work.get(Message, entry.id) is None:
         conversations.add_message(work, message)
+        _set_unanswered(work, (*unanswered(work), entry.id)[-MAX_UNANSWERED:])
         work.tell("message", entry.id, origin.account)
+
+
+def unanswered(work: Work) -> tuple[bytes, ...]:
+    """The messages of introductions that were neither followed nor declined on this device, oldest first."""
+    held = work.get(Setting, _UNANSWERED)
+    ids = msgspec.msgpack.decode(held.value, type=tuple[bytes, ...]) if held else ()
+    return tuple(id for id in ids if work.get(Message, id) is not None)
+
+
+def content_of(work: Work, id: bytes) -> c.Introduction:
+    """The introduction that a message holds. Raises CallerError `unknown_introduction`."""
+    message = work.get(Message, id)
+    content = c.decode_content(message.content) if message else None
+    if not isinstance(content, c.Introduction):
+        raise CallerError("There is no such introduction.", code="unknown_introduction")
+    return content
+
+
+def answered(work: Work, id: bytes) -> None:
+    """It was followed or declined."""
+    _set_unanswered(work, tuple(held for held in unanswered(work) if held != id))
+
+
+def _set_unanswered(work: Work, ids: tuple[bytes, ...]) -> None:
+    work.put(Setting(_UNANSWERED, msgspec.msgpack.encode(ids)))
 
 
 def _asked(work: Work, origin: Origin, id: bytes) -> None:

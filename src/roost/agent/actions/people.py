@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from roost.agent import browsing as b
 from roost.agent import naming, showing, syncing
 from roost.agent import operations as o
 from roost.agent import views as v
@@ -147,6 +148,44 @@ async def introduce(service: Service, request: o.Introduce) -> v.Introduced:
     first, second = naming.contact(work, request.first), naming.contact(work, request.second)
     service.engine.step(introductions.introduce, first.account, second.account)
     return v.Introduced(first=account_id(first.account), second=account_id(second.account))
+
+
+@handles(b.Introductions)
+async def list_introductions(service: Service, _: b.Introductions) -> tuple[b.IntroductionView, ...]:
+    work = service.engine.look()
+    found = []
+    for id in introductions.unanswered(work):
+        content = introductions.content_of(work, id)
+        introducer = work.get(r.Contact, work.need(r.Message, id).conversation)
+        known = work.get(r.Contact, content.account) is not None or content.account == work.me.account
+        if introducer is not None and not known:
+            found.append(
+                b.IntroductionView(
+                    id=id.hex(),
+                    by=account_id(introducer.account),
+                    by_name=showing.contact_name(introducer),
+                    name=content.name,
+                    account=account_id(content.account),
+                )
+            )
+    return tuple(found)
+
+
+@handles(b.FollowIntroduction)
+async def follow_introduction(service: Service, request: b.FollowIntroduction) -> v.AddedContact:
+    id = naming.message_id(request.id)
+    content = introductions.content_of(service.engine.look(), id)
+    added = await add(service, o.Add(link=content.link, greeting=request.greeting))
+    service.engine.step(introductions.answered, id)
+    return added
+
+
+@handles(b.DeclineIntroduction)
+async def decline_introduction(service: Service, request: b.DeclineIntroduction) -> v.Done:
+    id = naming.message_id(request.id)
+    introductions.content_of(service.engine.look(), id)
+    service.engine.step(introductions.answered, id)
+    return v.Done()
 
 
 # --- contacts --------------------------------------------------------------------------------------------------------

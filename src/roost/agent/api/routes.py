@@ -33,6 +33,11 @@ class Api:
         self._url = url
         self._listeners: set[web.WebSocketResponse] = set()
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody listens to events: a window of the app is open."""
+        return bool(self._listeners)
+
     def handler(self, operation: Operation) -> Any:
         decoder = msgspec.json.Decoder(operation.request)
 

@@ -13,15 +13,10 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from roost.agent.api.client import find_agent
-from roost.agent.api.endpoint import read_endpoint
-from roost.agent.api.http import post
-from roost.agent.connect import profile_exists, protection_of
 from roost.agent.host import AgentHost
+from roost.agent.household import Household, running_app
 from roost.apps.web.site import Site
-from roost.errors import RoostError, SurroundingsError
-
-_OK = 200
+from roost.errors import RoostError
 
 
 async def run(folder: Path, *, browser: bool, as_json: bool, version: str, passphrase: str | None = None) -> None:
@@ -34,7 +29,7 @@ async def run(folder: Path, *, browser: bool, as_json: bool, version: str, passp
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with AgentHost(folder, version=version, extensions=(Site(),)).running() as host:
+    async with Household(folder, version=version, extensions=(Site(),)).running() as host:
         await _open_if_possible(host, passphrase)
         show(host.app_link(), browser=browser, as_json=as_json)
         await stop.wait()
@@ -42,24 +37,10 @@ async def run(folder: Path, *, browser: bool, as_json: bool, version: str, passp
 
 async def _open_if_possible(host: AgentHost, passphrase: str | None) -> None:
     """A profile that needs no passphrase, or whose passphrase is at hand; otherwise the app asks."""
-    if profile_exists(host.folder) and (passphrase or protection_of(host.folder) != "passphrase"):
-        try:
-            await host.unlock(passphrase)
-        except RoostError as error:  # the app asks, and shows what is wrong
-            print(f"roost: {error.message} {error.hint}".rstrip(), file=sys.stderr, flush=True)
-
-
-async def running_app(folder: Path) -> str | None:
-    """An address of the web app that the running agent of this profile serves, or None where none runs."""
-    if await find_agent(folder) is None:
-        return None
-    endpoint = read_endpoint(folder)
-    if endpoint is None:
-        return None
-    status, body = await post(endpoint.socket, "app-link", b"{}")
-    if status != _OK:
-        raise SurroundingsError("The running agent does not serve the app.", code="agent_version", hint="Restart it.")
-    return str(json.loads(body)["url"])
+    try:
+        await host.open_if_possible(passphrase)
+    except RoostError as error:  # the app asks, and shows what is wrong
+        print(f"roost: {error.message} {error.hint}".rstrip(), file=sys.stderr, flush=True)
 
 
 def show(link: str, *, browser: bool, as_json: bool) -> None:
