@@ -16,7 +16,7 @@ from typing import Any
 
 from roost.wire import content as c
 from roost.wire import identity as i
-from roost.wire import links
+from roost.wire import links, logs
 from roost.wire import mailbox as m
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, Record, encode
@@ -54,6 +54,7 @@ ABOUT = c.About("Ada", "Writing", b"\x89PNG")
 ATTACHMENT = c.Attachment(
     "photo.jpg", 123_456, "image/jpeg", counting(0x90), c.BlobPointer(counting(0x91), ID, 3), False
 )
+VOICE = c.MediaFacts(0, 0, 4_200, counting(0x30, 64), (Extension(1, b"later"),))
 TEXT = c.Text("Grüße, Ada", (c.Span(0, 5, c.Style.BOLD),), OTHER_ID, (ATTACHMENT,), 3_600, True)
 ENTRY = c.Entry(ID, 1_780_000_000_123, 7, encode(c.Text("Hello")))
 INFO = m.RelayInfo(
@@ -78,7 +79,7 @@ IDENTITY: tuple[Record, ...] = (
 CONTENTS: tuple[Record, ...] = (
     c.Text("Hello"),
     TEXT,
-    c.Text("", attachments=(c.Attachment("note.ogg", 0, "", bytes(32), None, True),)),
+    c.Text("", attachments=(c.Attachment("note.ogg", 0, "", bytes(32), None, True, VOICE),)),
     c.Edit(ID, "Hello!", (c.Span(0, 5, c.Style.CODE),)),
     c.Deletion(ID),
     c.Reaction(ID, "👍"),
@@ -90,6 +91,8 @@ CONTENTS: tuple[Record, ...] = (
     c.CallSignal(ID, b"offer"),
     c.Poll("Tea or coffee?", ("Tea", "Coffee"), True),
     c.Vote(ID, (0, 1)),
+    c.Pin(ID, True),
+    c.FloorChange(c.Floor.FEDERATED),
     c.ContactRequest("Ada", "We met at the library.", SIGNED_LIST, counting(0x01), ADDRESS),
     c.ContactAcceptance(ABOUT, SIGNED_CARD),
     c.DeviceAnnouncement(SIGNED_CARD),
@@ -99,10 +102,22 @@ CONTENTS: tuple[Record, ...] = (
     c.SentCopy(counting(0x80), encode(c.Text("Hello"))),
     c.ReadMark(counting(0x80), (ID,)),
     c.ContactSync(
-        counting(0x80), "Ada", "Mum", 1, True, SIGNED_LIST, (SIGNED_CARD,), 3_600, 1_790_000_000_000, 1_790_000_500_000
+        counting(0x80),
+        "Ada",
+        "Mum",
+        1,
+        True,
+        SIGNED_LIST,
+        (SIGNED_CARD,),
+        3_600,
+        1_790_000_000_000,
+        1_790_000_500_000,
+        c.Floor.FEDERATED,
+        c.Floor.ANY,
     ),
     c.ContactRemoved(counting(0x80)),
     c.DeviceWelcome(counting(0x81), SIGNED_LIST, ABOUT, SIGNED_CARD),
+    c.DeviceRemoved(SIGNED_LIST),
     ENTRY,
     c.Acknowledgement(ID, 4, 6, counting(0x70, 8)),
     c.Frame(5, 3, 0, 1, encode(ENTRY), (c.Acknowledgement(ID, 4, 6, counting(0x70, 8)),), True),
@@ -145,6 +160,12 @@ RESPONSES: tuple[Record, ...] = (
     INFO,
     SIGNED_INFO,
     m.SealedAnswer(b"\xfb" * 8_208),
+)
+LOGS: tuple[Record, ...] = (
+    *logs.frames_of(b"Hello"),
+    *logs.frames_of(b"\xaa" * 5_000),
+    logs.LogFrame(0, (), encode(logs.SpilledRecord(c.BlobPointer(counting(0x91), ID, 2), 100_000)), True),
+    logs.SpilledRecord(c.BlobPointer(counting(0x91), ID, 2), 100_000),
 )
 FRAMES: tuple[Record, ...] = (
     m.Call(1, m.Ping()),
@@ -225,6 +246,7 @@ def vectors() -> dict[str, Any]:
         "requests": structures(REQUESTS),
         "responses": structures(RESPONSES),
         "frames": structures(FRAMES),
+        "logs": structures(LOGS),
         "links": link_vectors(),
         "stream": stream_vectors(),
         "padding": padding_vectors(),

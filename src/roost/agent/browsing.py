@@ -18,7 +18,7 @@ from roost.agent.views import Instant, View
 
 PAGE = 60
 MAX_DRAFT = 65_536
-MAX_PREFERENCE = 16_384
+MAX_PREFERENCE = 131_072
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -45,6 +45,7 @@ class ConversationView(View, frozen=True, kw_only=True):
     draft: str = ""
     last: views.MessageView | None = None
     first_unread: str = ""
+    held: bool = False  # what waits would have to take a weaker network than this conversation allows
 
 
 class HistoryPage(View, frozen=True, kw_only=True):
@@ -66,13 +67,29 @@ class DeviceProgress(View, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class Hop(View, frozen=True, kw_only=True):
+    """One station of a route: `party` (me, my_relay, relay, their_relay, contact), its host or the person's name."""
+
+    party: str
+    name: str = ""
+    reachable: bool | None = None
+
+
 class MessageDetails(View, frozen=True, kw_only=True):
-    """What a message went through. `edits`: its earlier texts, oldest first."""
+    """What a message went through. `edits`: its earlier texts, oldest first.
+
+    One's own: when, as this device was told, the relay had it for every device, a device of theirs had it, and they
+    read it; a contact's: when oneself read it. `hops`: the stations of its way that this device knows.
+    """
 
     message: views.MessageView
     edits: tuple[str, ...] = ()
     edited_at: Instant | None = None
     waiting: tuple[DeviceProgress, ...] = ()
+    stored_at: Instant | None = None
+    delivered_at: Instant | None = None
+    read_at: Instant | None = None
+    hops: tuple[Hop, ...] = ()
 
 
 class Preferences(View, frozen=True, kw_only=True):
@@ -97,14 +114,6 @@ class StorageView(View, frozen=True, kw_only=True):
     conversations: tuple[ConversationStorage, ...]
 
 
-class Hop(View, frozen=True, kw_only=True):
-    """One station of a route: `party` (me, my_relay, relay, their_relay, contact), its host or the person's name."""
-
-    party: str
-    name: str = ""
-    reachable: bool | None = None
-
-
 class Exposure(View, frozen=True, kw_only=True):
     """What one party can see of this conversation, and what it cannot: ids of facts and their English words."""
 
@@ -114,7 +123,11 @@ class Exposure(View, frozen=True, kw_only=True):
 
 
 class RouteView(View, frozen=True, kw_only=True):
-    """The way of the messages that one sends now. `choices`: the networks that this conversation could use."""
+    """The way of the messages that one sends now. `choices`: the networks that this version can use.
+
+    `floor`: the weakest network that I allow this conversation, `their_floor` the other side; the stricter holds, and
+    where `network` is weaker, messages wait (`held`).
+    """
 
     conversation: str
     network: views.NetworkKind
@@ -122,6 +135,9 @@ class RouteView(View, frozen=True, kw_only=True):
     exposure: tuple[Exposure, ...]
     facts: dict[str, str] = msgspec.field(default_factory=dict)
     choices: tuple[views.NetworkKind, ...] = ()
+    floor: views.NetworkKind = views.NetworkKind.CENTRAL
+    their_floor: views.NetworkKind = views.NetworkKind.CENTRAL
+    held: bool = False
 
 
 class PrivacyView(View, frozen=True, kw_only=True):
@@ -169,6 +185,12 @@ class Details(Request[MessageDetails], frozen=True, kw_only=True):
     id: str
 
 
+class Pins(Request[tuple[views.MessageView, ...]], frozen=True, kw_only=True):
+    """The pinned messages of a conversation, the one pinned last first. Works offline."""
+
+    conversation: str
+
+
 class Forward(Request[views.SentMessage], frozen=True, kw_only=True):
     """Send a copy of a message, with its files, to another conversation."""
 
@@ -197,6 +219,62 @@ class Route(Request[RouteView], frozen=True, kw_only=True):
     conversation: str
 
 
+class Floor(Request[RouteView], frozen=True, kw_only=True):
+    """Let a conversation take no network that exposes more than `network`; the other side is told, the stricter of
+    both holds. What would have to take a weaker one waits. Raises code `not_available` for networks not built yet."""
+
+    conversation: str
+    network: views.NetworkKind
+
+
+class IntroductionView(View, frozen=True, kw_only=True):
+    """A contact (`by`) would have one meet `name`. `id` is the message that says so."""
+
+    id: str
+    by: str
+    by_name: str
+    name: str
+    account: str
+
+
+class Introductions(Request[tuple[IntroductionView, ...]], frozen=True, kw_only=True):
+    """Introductions that wait for an answer. Works offline."""
+
+
+class FollowIntroduction(Request[views.AddedContact], frozen=True, kw_only=True):
+    """Ask the person whom an introduction (the id of its message) names to become contacts."""
+
+    id: str
+    greeting: str = ""
+
+
+class DeclineIntroduction(Request[views.Done], frozen=True, kw_only=True):
+    """Do not follow an introduction; nobody is told."""
+
+    id: str
+
+
+class DropFiles(Request[StorageView], frozen=True, kw_only=True):
+    """Delete files of messages on this device, of one conversation or all, older than `days`; the messages stay."""
+
+    conversation: str | None = None
+    days: Annotated[int, Meta(ge=0, le=36_600)] = 0
+
+
+class Software(View, frozen=True, kw_only=True):
+    """`version` and `license` of the Roost that runs, and of what it runs on."""
+
+    version: str
+    license: str
+    python: str
+    system: str
+    notifies: bool = False  # whether the agent can show notifications on this desktop
+
+
+class SoftwareInfo(Request[Software], frozen=True, kw_only=True):
+    """What this program is."""
+
+
 class Privacy(Request[PrivacyView], frozen=True, kw_only=True):
     """Whether others are told when one has read their messages; None only asks."""
 
@@ -210,6 +288,7 @@ class Qr(Request[QrCode], frozen=True, kw_only=True):
 
 
 REQUESTS: tuple[type[Request[object]], ...] = (
-    *(Conversations, History, Arrange, Details, Forward),
-    *(GetPreferences, SetPreference, Storage, Route, Privacy, Qr),
+    *(Conversations, History, Arrange, Details, Pins, Forward),
+    *(GetPreferences, SetPreference, Storage, DropFiles, Route, Floor, Privacy, Qr),
+    *(Introductions, FollowIntroduction, DeclineIntroduction, SoftwareInfo),
 )  # type: ignore[assignment]

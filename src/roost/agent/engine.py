@@ -23,6 +23,7 @@ from roost.messaging import outbox, sealing, upkeep
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.records import (
     Changes,
+    Contact,
     Event,
     InvitationRow,
     Outbox,
@@ -44,7 +45,7 @@ Step = Callable[Concatenate[Work, P], T]
 Listener = Callable[[Event], None]
 
 _CONCERNS: frozenset[type[Row]] = frozenset(
-    {Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice}
+    {Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact}
 )
 _log = logging.getLogger(__name__)
 _DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile

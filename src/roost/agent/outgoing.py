@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import Refused, RoostError, Unreachable
-from roost.messaging import invitations, mailboxes, outbox, sealing
+from roost.messaging import floors, invitations, mailboxes, outbox, sealing
 from roost.messaging.records import (
     NEVER,
+    Contact,
     InvitationRow,
     InvitationState,
     MailboxState,
@@ -88,7 +89,7 @@ class Outgoing:
             self._addresses_wait = self._mailboxes_wait(work)
         if self._addresses_wait or not self._engine.network.any_reachable():
             return  # addresses must be real before they are told
-        if not touched.isdisjoint((Outbox, PeerDevice, SessionRow, Upload)):
+        if not touched.isdisjoint((Outbox, PeerDevice, SessionRow, Upload, Contact, OwnRelay)):
             self._seal_late(work)
         self._start_puts()
         work = self._engine.look()
@@ -222,7 +223,11 @@ class Outgoing:
             )
             for row in rows:
                 address = row.address or self._address(work, row)
-                if address is not None and row.number not in self._flying:
+                if address is None or row.number in self._flying:
+                    continue
+                if not floors.may_take(work, row, address):
+                    self._engine.step(outbox.held, row.number)
+                else:
                     due.setdefault(address.relay.key, []).append((row, address))
         for relay, group in due.items():
             room = IN_FLIGHT - sum(1 for flight in self._flying.values() if flight.relay == relay)
@@ -306,6 +311,8 @@ class Outgoing:
         self, peer: PeerDevice, payload: bytes = b"", *, ephemeral: bool = False, again_at: int = NEVER
     ) -> bool:
         """Seal one envelope outside the order and put it; False when it did not arrive."""
+        if payload and not floors.allows(self._engine.look(), peer):
+            return False
         envelope = self._engine.step(sealing.seal_bare, peer, payload, again_at=again_at)
         address = peer.address
         if envelope is None or address is None:

@@ -44,11 +44,11 @@ def host(address: RelayAddress) -> str:
 
 
 def network_of(work: Work, account: bytes) -> v.NetworkKind:
-    """How a conversation travels now: central while a relay of mine hosts all of the contact's mailboxes."""
+    """How a conversation travels now: central where a relay of mine hosts a mailbox of the contact's, the weakest."""
     mine = {row.relay for row in work.find(r.OwnRelay)}
     peers = work.find(r.PeerDevice, where={"account": account})
     addresses = [peer.address for peer in peers if peer.address is not None]
-    foreign = any(address.relay.key not in mine for address in addresses)
+    foreign = addresses and all(address.relay.key not in mine for address in addresses)
     return v.NetworkKind.FEDERATED if foreign else v.NetworkKind.CENTRAL
 
 
@@ -56,6 +56,36 @@ def message(work: Work, row: r.Message) -> v.MessageView:
     content = c.decode_content(row.content)
     unknown = isinstance(content, c.Unknown)
     return v.MessageView(
+class Way(TypedDict):
+    """What a message of mine remembers of how it goes out."""
+
+    network: str
+    route: tuple[str, ...]
+
+
+def way_of(work: Work, account: bytes) -> Way:
+    """How what is said in a conversation now will travel: the network, and the relays between."""
+    kind = network_of(work, account)
+    peers = work.find(r.PeerDevice, where={"account": account})
+    theirs = {host(peer.address.relay): None for peer in peers if peer.address is not None}
+    own = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
+    first = (host(own[0].link.address),) if kind is not v.NetworkKind.CENTRAL and own else ()
+    return Way(network=str(kind), route=(*first, *list(theirs)[:1]))
+
+
+FLOORS = {
+    v.NetworkKind.CENTRAL: c.Floor.ANY,
+    v.NetworkKind.FEDERATED: c.Floor.FEDERATED,
+    v.NetworkKind.ONION: c.Floor.ONION,
+}
+_FLOOR_NAMES = {floor: network for network, floor in FLOORS.items()}
+
+
+def floor_name(floor: int) -> v.NetworkKind:
+    """The weakest network that a floor allows."""
+    return _FLOOR_NAMES[c.Floor(floor)]
+
+
         id=row.id.hex(),
         conversation=account_id(row.conversation),
         sender=who(work, row.author),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from roost.errors import Unreachable
-from roost.messaging import outbox
+from roost.messaging import floors, identity, outbox
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network import sentence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 0.25
 PRESS_S = 1.0
+HELD_WORDS = "It waits: the way that it would take exposes more than this conversation allows."
 _PASSING = frozenset({"", RefusalCode.SLOW_DOWN, RefusalCode.WORK_NEEDED, RefusalCode.BLOBS_MISSING})
 
 
@@ -146,7 +147,9 @@ def _can_leave(work: Work, row: r.Outbox) -> bool:
     peer = work.get(r.PeerDevice, row.account, row.device)
     if peer is None or (row.address or peer.address) is None or not (peer.session or peer.card):
         return False
-    return row.problem in _PASSING
+    if (row.address or (peer.address if peer else None)) is None:
+        return False
+    return row.problem in _PASSING and floors.may_leave(work, row, peer)
 
 
 def held_up_by(engine: Engine, message: r.Message) -> str:
@@ -160,9 +163,17 @@ def held_up_by(engine: Engine, message: r.Message) -> str:
     rows = work.find(r.Outbox, where={"message": message.id, "account": message.conversation})
     return next((sentence(row.problem) for row in rows if row.problem), "")
 
+    if any(problem_of(work, row) == outbox.HELD for row in rows):
+        return HELD_WORDS
 
 def _acknowledging(work: Work) -> list[r.SessionRow]:
     """The sessions with something to acknowledge within the random pause."""
+def problem_of(work: Work, row: r.Outbox) -> str:
+    """Why a row has not reached its host: the code of what was said last, or that its conversation's floor holds it."""
+    peer = work.get(r.PeerDevice, row.account, row.device)
+    return row.problem if floors.may_leave(work, row, peer) else outbox.HELD
+
+
     return work.find(r.SessionRow, at_most=("acknowledge_at", work.now + 5_000))
 
 

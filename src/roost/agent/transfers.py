@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import AttachmentKey, padding_blob
 from roost.errors import CryptoError, Refused, RoostError, SurroundingsError, Unreachable
-from roost.messaging import files, outbox
+from roost.messaging import files, floors, outbox
 from roost.messaging.records import (
     NEVER,
     Event,
@@ -73,6 +73,7 @@ class Transfers:
             row
             for row in first.values()
             if row.next_at <= work.now
+            and floors.may_leave(work, row, work.get(PeerDevice, row.account, row.device))
             and any(upload.done < upload.pointer.blobs for upload in outbox.uploads_of(work, row))
         ]
 

@@ -7,7 +7,7 @@ import msgspec
 from roost.messaging import outbox
 from roost.messaging.records import Contact, ContactState, PeerDevice, Seen
 from roost.messaging.work import Work
-from roost.wire.content import ContactSync, encode_content
+from roost.wire.content import ContactSync, Floor, encode_content
 
 REMEMBER_END_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 
@@ -72,5 +72,7 @@ def _content(work: Work, contact: Contact) -> bytes:
             contact.timer_s,
             contact.made_at,
             contact.changed_at,
+            Floor(contact.floor),
+            Floor(contact.their_floor),
         )
     )

@@ -11,7 +11,7 @@ import hashlib
 import msgspec
 
 from roost.errors import PeerError
-from roost.messaging import conversations, devices, files, introductions, outbox, requests
+from roost.messaging import conversations, devices, farewells, files, floors, introductions, outbox, pins, requests
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     NEVER,
@@ -29,7 +29,7 @@ from roost.wire import content as c
 _SHOWN = c.Text | c.Poll | c.Unknown
 _ABOUT_A_MESSAGE = c.Edit | c.Deletion | c.Reaction | c.Vote
 MAX_ORPHANS = 500  # changes that one author can make me keep for messages that are not here
-_AMONG_MINE = c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome
+_AMONG_MINE = c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome | c.DeviceRemoved
 
 
 class NotAllowed(PeerError):
@@ -83,6 +83,8 @@ def apply_said(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, 
             work.tell("contact", conversation, conversation, "timer")
         case c.CallSignal(call=call):
             work.mention("call", call, origin.account)
+        case c.FloorChange(floor=floor):
+            floors.told(work, conversation, floor, mine=origin.account == work.me.account)
         case c.IntroductionRequest() | c.IntroductionLink() | c.Introduction():
             introductions.received(work, origin, entry, content)
         case _:

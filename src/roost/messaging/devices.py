@@ -69,12 +69,19 @@ def remove(work: Work, device: bytes, account: SigningKey) -> None:
     left = tuple(entry for entry in devices if entry.signing != device)
     if len(left) == len(devices):
         raise CallerError("There is no such device.", code="unknown_device", hint="List them: roost device list")
-    _change_list(work, left, account)
+    held = identity.succeed(work.me.devices, left, account)
+    told = farewells.seal(work, device, held)
+    _take_list(work, held)
+    if told is not None:
+        work.put(told)
     peers.announce_all(work)
 
 
 def _change_list(work: Work, devices: tuple[DeviceEntry, ...], account: SigningKey) -> None:
-    held = identity.succeed(work.me.devices, devices, account)
+    _take_list(work, identity.succeed(work.me.devices, devices, account))
+
+
+def _take_list(work: Work, held: SignedDeviceList) -> None:
     work.put(msgspec.structs.replace(work.me, devices=held))
     own = work.need(Contact, work.me.account)
     work.put(msgspec.structs.replace(own, devices=held))
@@ -200,3 +207,5 @@ def _take_over(work: Work, known: Contact | None, sync: c.ContactSync) -> None:
             changed_at=sync.changed_at,
         )
     )
+            floor=sync.floor,
+            their_floor=sync.their_floor,

@@ -37,6 +37,7 @@ DENIED_RETRY_MS = (
 LONGEST_PAUSE_MS = 2 * REPUT_AFTER_MS[-1]
 CATCH_UP_AT_ONCE = 1_000
 ROWS_AT_ONCE = 32
+HELD = "floor"  # the problem of a row that would have to take a weaker network than its conversation may
 GAP_PATIENCE_MS = 3_000  # how long a hole may stay before what fills it is put again
 
 
@@ -195,6 +196,13 @@ def refused(work: Work, number: int, code: str, retry_after_ms: int = 0) -> None
         for upload in uploads_of(work, row):
             work.put(msgspec.structs.replace(upload, done=0))
     work.put(msgspec.structs.replace(row, attempts=row.attempts + 1, next_at=work.now + pause, problem=code))
+
+
+def held(work: Work, number: int) -> None:
+    """The conversation's floor does not let the row take the only way there is. It stays."""
+    row = work.get(Outbox, number)
+    if row is not None:
+        work.put(msgspec.structs.replace(row, next_at=work.now + MINUTE_MS, problem=HELD))
 
 
 def hurry(work: Work, account: bytes, device: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.crypto import BODY_SIZE, AgreementSecret, LocalIdentity, Session
-from roost.messaging import identity, outbox, peers, rounds
+from roost.messaging import floors, identity, outbox, peers, rounds
 from roost.messaging.records import NEVER, Me, Outbox, OutboxState, PeerDevice, SessionRow
 from roost.messaging.work import Work
 from roost.wire import padding
@@ -48,17 +48,23 @@ def seal_new(work: Work) -> None:
 
 def can_seal(work: Work, peer: PeerDevice) -> bool:
     """Whether `seal_waiting` would seal something for this device."""
-    where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
-    for row in work.find(Outbox, where=where, order="number", limit=1):
+    for row in _next_rows(work, peer, 1):
         keyed = peer.session or peer.card is not None
         return bool(keyed) and (row.address or peer.address) is not None and _uploaded(work, row)
     return False
 
 
+def _next_rows(work: Work, peer: PeerDevice, limit: int) -> list[Outbox]:
+    """What waits for a device and may leave, in order; what the conversation's floor holds is passed over."""
+    where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
+    if floors.allows(work, peer):
+        return work.find(Outbox, where=where, order="number", limit=limit)
+    return [row for row in work.find(Outbox, where=where, order="number") if floors.may_leave(work, row, peer)][:limit]
+
+
 def seal_waiting(work: Work, peer: PeerDevice) -> None:
     """Seal what waits for a device, in order, as far as uploads, address and window allow."""
-    where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
-    for row in work.find(Outbox, where=where, order="number", limit=DEVICE_ROWS):
+    for row in _next_rows(work, peer, DEVICE_ROWS):
         if (row.address or peer.address) is None or not _uploaded(work, row):
             return
         session = sending_session(work, work.need(PeerDevice, peer.account, peer.device))
@@ -156,6 +162,7 @@ def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
             envelopes=tuple(envelopes),
             checks=tuple(frame_check(part) for part in parts),
             next_at=work.now,
+            problem="",
         )
     )
     work.put(

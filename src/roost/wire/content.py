@@ -178,6 +178,27 @@ class DeviceAnnouncement(Record, frozen=True, tag=34):
 
 class IntroductionRequest(TextRecord, frozen=True, tag=35):
     """A mutual contact would introduce you to someone; the answer carries a one-time invitation to pass on."""
+class Floor(enum.IntEnum):
+    """The weakest network that a conversation may take, weakest first (DESIGN section 10)."""
+
+    ANY = 0
+    FEDERATED = 1
+    ONION = 2
+
+
+class FloorChange(Record, frozen=True, tag=11):
+    """The sender lets this conversation take no network that exposes more than `floor`; both keep to the stricter."""
+
+    floor: Floor
+
+
+class Pin(Record, frozen=True, tag=12):
+    """Keep a message of the conversation at hand for both sides, or no longer."""
+
+    target: EntryId
+    pinned: bool
+
+
 
     introduction: EntryId
     name: Name  # of the person you would meet
@@ -258,6 +279,8 @@ Content = (
     | Poll
     | Vote
     | ContactRequest
+    floor: Floor = Floor.ANY
+    their_floor: Floor = Floor.ANY
     | ContactAcceptance
     | DeviceAnnouncement
     | IntroductionRequest
@@ -291,6 +314,8 @@ class Entry(Record, frozen=True):
     content: Annotated[bytes, Meta(min_length=1, max_length=MAX_CONTENT)]
 
 
+    | FloorChange
+    | Pin
 def encode_content(content: Content) -> bytes:
     return encode(content)
 

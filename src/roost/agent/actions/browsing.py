@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from roost.agent import browsing as b
-from roost.agent import naming, showing
+from roost.agent import naming, showing, syncing
 from roost.agent import views as v
 from roost.agent.actions import messages
 from roost.agent.actions.registry import handles
 from roost.crypto import account_id
 from roost.errors import CallerError
-from roost.messaging import conversations, files
+from roost.messaging import conversations, files, floors, pins
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.wire import content as c
@@ -79,6 +80,7 @@ def conversation(work: Work, row: r.Contact, unread: list[r.Message]) -> b.Conve
         draft=arranged.draft,
         last=showing.message(work, last[0]) if last else None,
         first_unread=unread[0].id.hex() if unread else "",
+        held=floors.holds(work, row.account),
     )
 
 
@@ -218,9 +220,36 @@ async def details(service: Service, request: b.Details) -> b.MessageDetails:
     return b.MessageDetails(
         message=showing.message(work, row),
         edits=row.edits,
-        edited_at=v.instant(row.edited_at) if row.edited_at else None,
+        edited_at=_when(row.edited_at),
         waiting=waiting,
+        stored_at=_when(row.stored_at),
+        delivered_at=_when(row.delivered_at),
+        read_at=_when(row.read_at),
+        hops=_hops(work, row),
     )
+
+
+def _when(millis: int) -> datetime | None:
+    return v.instant(millis) if millis else None
+
+
+def _hops(work: Work, row: r.Message) -> tuple[b.Hop, ...]:
+    """The way that a message took, as far as it is known here: a contact's own relay is not."""
+    contact = work.get(r.Contact, row.conversation)
+    them = b.Hop(party="contact", name=showing.contact_name(contact) if contact else "")
+    me = b.Hop(party="me", name=work.me.about.name)
+    mine = row.author == work.me.account
+    parties = ("my_relay", "their_relay") if len(row.route) > 1 else ("relay" if mine else "my_relay",)
+    relays = tuple(b.Hop(party=party, name=host) for party, host in zip(parties, row.route, strict=False))
+    return (me, *relays, them) if mine else (them, *relays, me)
+
+
+@handles(b.Pins)
+async def list_pins(service: Service, request: b.Pins) -> tuple[v.MessageView, ...]:
+    work = service.engine.look()
+    account = naming.conversation(work, request.conversation).account
+    rows = [work.get(r.Message, row.target) for row in pins.pins(work, account)]
+    return tuple(showing.message(work, row) for row in rows if row is not None)
 
 
 def _progress(work: Work, entry: r.Outbox) -> b.DeviceProgress:
@@ -230,7 +259,7 @@ def _progress(work: Work, entry: r.Outbox) -> b.DeviceProgress:
         name=v.ME if mine else (showing.contact_name(contact) if contact else account_id(entry.account)[:8]),
         stored=entry.state == r.OutboxState.STORED,
         attempts=entry.attempts,
-        problem=entry.problem,
+        problem=syncing.problem_of(work, entry),
     )
 
 
@@ -250,7 +279,7 @@ async def forward(service: Service, request: b.Forward) -> v.SentMessage:
         local.append(files.LocalFile(stored.file, stored.file_key, stored.size))
     text = c.Text(content.text, content.spans, None, tuple(attachments), 0, forwarded=True)
     id = engine.entropy.bytes(16)
-    network = str(showing.network_of(engine.look(), target.account))
-    sent = engine.step(conversations.say, target.account, text, id=id, local_files=tuple(local), network=network)
+    way = showing.way_of(engine.look(), target.account)
+    sent = engine.step(conversations.say, target.account, text, id=id, local_files=tuple(local), **way)
     shown = showing.message(engine.look(), sent)
     return v.SentMessage(id=shown.id, conversation=shown.conversation, state=shown.state, sent_at=shown.sent_at)

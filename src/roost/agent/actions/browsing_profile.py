@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from roost.agent import browsing as b
-from roost.agent import naming, showing
+from roost.agent import desktop, naming, showing
 from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.agent.exposure import exposure, who_sees_what
 from roost.crypto import account_id
 from roost.errors import CallerError
+from roost.messaging import files, floors
 from roost.messaging import records as r
 from roost.messaging.work import Work
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _PREFERENCE = "preference/"
 _MAX_PREFERENCES = 200
+_DAY_MS = 86_400_000
+_BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
 
 
 # --- preferences -----------------------------------------------------------------------------------------------------
@@ -84,6 +88,34 @@ async def storage(service: Service, _: b.Storage) -> b.StorageView:
     )
 
 
+@handles(b.DropFiles)
+async def drop_files(service: Service, request: b.DropFiles) -> b.StorageView:
+    engine = service.engine
+    named = request.conversation
+    account = naming.conversation(engine.look(), named).account if named is not None else None
+    engine.step(files.drop, account, engine.now_ms - request.days * _DAY_MS)
+    engine.transfers.sweep()
+    return await storage(service, b.Storage())
+
+
+@handles(b.SoftwareInfo, unlinked=True)
+async def software_info(_: Service, __: b.SoftwareInfo) -> b.Software:
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        about = metadata("roost")
+        version, license = about["Version"], about["License-Expression"] or ""
+    except PackageNotFoundError:  # run from a folder that was never installed
+        version, license = "", ""
+    return b.Software(
+        version=version,
+        license=license,
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.release()}",
+        notifies=desktop.available(),
+    )
+
+
 def _space(work: Work, row: r.Contact, files: int, size: int) -> b.ConversationStorage:
     return b.ConversationStorage(
         id=account_id(row.account),
@@ -100,7 +132,20 @@ def _space(work: Work, row: r.Contact, files: int, size: int) -> b.ConversationS
 @handles(b.Route)
 async def route(service: Service, request: b.Route) -> b.RouteView:
     work = service.engine.look()
-    contact = naming.conversation(work, request.conversation)
+    return _route(service, work, naming.conversation(work, request.conversation))
+
+
+@handles(b.Floor)
+async def floor(service: Service, request: b.Floor) -> b.RouteView:
+    engine = service.engine
+    contact = naming.conversation(engine.look(), request.conversation)
+    if request.network not in _BUILT:
+        raise CallerError("This network is not available yet.", code="not_available", hint="Use central or federated.")
+    engine.step(floors.set_floor, contact.account, showing.FLOORS[request.network])
+    return _route(service, engine.look(), engine.look().need(r.Contact, contact.account))
+
+
+def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
     network = showing.network_of(work, contact.account)
     return b.RouteView(
         conversation=account_id(contact.account),
@@ -108,7 +153,10 @@ async def route(service: Service, request: b.Route) -> b.RouteView:
         hops=tuple(_hop(service, work, contact, party) for party in who_sees_what().networks[network].hops),
         exposure=exposure(network),
         facts=who_sees_what().facts,
-        choices=(v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED),
+        choices=_BUILT,
+        floor=showing.floor_name(contact.floor),
+        their_floor=showing.floor_name(contact.their_floor),
+        held=floors.holds(work, contact.account),
     )
 
 
