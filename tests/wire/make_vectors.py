@@ -55,7 +55,7 @@ ATTACHMENT = c.Attachment(
     "photo.jpg", 123_456, "image/jpeg", counting(0x90), c.BlobPointer(counting(0x91), ID, 3), False
 )
 VOICE = c.MediaFacts(0, 0, 4_200, counting(0x30, 64), (Extension(1, b"later"),))
-TEXT = c.Text("Grüße, Ada", (c.Span(0, 5, c.Style.BOLD),), OTHER_ID, (ATTACHMENT,), 3_600, True)
+TEXT = c.Text("Grüße, Ada", (c.Span(0, 5, int(c.Style.BOLD)),), OTHER_ID, (ATTACHMENT,), 3_600, True)
 ENTRY = c.Entry(ID, 1_780_000_000_123, 7, encode(c.Text("Hello")))
 INFO = m.RelayInfo(
     1, counting(0x00), counting(0x51), m.PacketKey(b"\xdd" * 1_216, 1_780_604_800), 1_780_000_000, True, 30, "roost 0.1"
@@ -80,7 +80,7 @@ CONTENTS: tuple[Record, ...] = (
     c.Text("Hello"),
     TEXT,
     c.Text("", attachments=(c.Attachment("note.ogg", 0, "", bytes(32), None, True, VOICE),)),
-    c.Edit(ID, "Hello!", (c.Span(0, 5, c.Style.CODE),)),
+    c.Edit(ID, "Hello!", (c.Span(0, 5, int(c.Style.CODE)),)),
     c.Deletion(ID),
     c.Reaction(ID, "👍"),
     c.Reaction(ID, ""),

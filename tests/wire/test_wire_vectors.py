@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roost.wire import content, identity, links, mailbox
+from roost.wire import content, identity, links, logs, mailbox
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
@@ -15,7 +15,7 @@ from roost.wire.padding import pad, unpad
 from tests.wire import make_reference, make_vectors
 from tests.wire.strategies import ALL_KINDS
 
-STRUCTURES = ("identity", "contents", "requests", "responses", "frames")
+STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs")
 RENAMED = {"Entry": {"contents": content.Entry, "responses": mailbox.Entry}}  # a conversation's, a mailbox's
 
 
@@ -26,7 +26,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 def kind_of(name: str, file: str) -> Any:
     if name in RENAMED:
         return RENAMED[name][file]
-    for place in (mailbox, content, identity, links):
+    for place in (mailbox, content, identity, links, logs):
         if hasattr(place, name):
             return getattr(place, name)
     return {"RelayAddress": RelayAddress, "MailboxAddress": MailboxAddress, "Extension": Extension}[name]
@@ -48,7 +48,7 @@ def test_structures_decode_to_their_values(file: str) -> None:
 
 def test_every_structure_has_a_vector() -> None:
     shown = {case["value"]["structure"] for file in (*STRUCTURES, "links") for case in cases(file)}
-    inner = {"Span", "Attachment", "BlobPointer", "Grant", "Needs", "_RelayTail"}  # inside others
+    inner = {"Span", "Attachment", "MediaFacts", "BlobPointer", "Grant", "Needs", "_RelayTail"}  # inside others
     assert {kind.__name__ for kind in ALL_KINDS} <= shown | inner
 
 

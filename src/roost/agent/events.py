@@ -14,6 +14,7 @@ from roost.agent.views import (
     MessageState,
     MessageView,
     RequestView,
+    SpanView,
     View,
 )
 
@@ -51,6 +52,16 @@ class EditEvent(View, frozen=True, kw_only=True, tag="edit", tag_field="type"):
     conversation: str
     sender: str = msgspec.field(name="from")
     text: str
+    spans: tuple[SpanView, ...] = ()
+
+
+class PinEvent(View, frozen=True, kw_only=True, tag="pin", tag_field="type"):
+    """The message `id` was pinned in its conversation, or no longer is."""
+
+    id: str
+    conversation: str
+    sender: str = msgspec.field(name="from")
+    pinned: bool
 
 
 class DeleteEvent(View, frozen=True, kw_only=True, tag="delete", tag_field="type"):
@@ -70,7 +81,7 @@ class TypingEvent(View, frozen=True, kw_only=True, tag="typing", tag_field="type
 
 class ContactEvent(View, frozen=True, kw_only=True, tag="contact", tag_field="type"):
     """A contact changed. `change`: requested, accepted, verified, unverified, renamed, about, blocked, unblocked,
-    deleted, devices (their device list changed), timer, introduced (an introduction came; `link` opens it)."""
+    deleted, devices (their device list changed), timer, floor, introduced (an introduction came; `link` opens it)."""
 
     contact: str
     name: str
@@ -124,6 +135,7 @@ Event = (
     | ReactionEvent
     | EditEvent
     | DeleteEvent
+    | PinEvent
     | TypingEvent
     | ContactEvent
     | ConnectionEvent

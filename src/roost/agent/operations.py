@@ -139,12 +139,23 @@ class DeleteContact(Request[views.ContactChange], frozen=True, kw_only=True):
 # --- messages --------------------------------------------------------------------------------------------------------
 
 
+class VoiceNote(msgspec.Struct, frozen=True, kw_only=True):
+    """The one file of a message was spoken. `waveform`: how loud it is over its length, a bar for each number."""
+
+    duration_ms: Annotated[int, Meta(ge=0, le=24 * 3_600_000)]
+    waveform: Annotated[tuple[Annotated[int, Meta(ge=0, le=255)], ...], Meta(max_length=128)] = ()
+
+
+Spans = Annotated[tuple[views.SpanView, ...], Meta(max_length=512)]
+
+
 class Send(Request[views.SentMessage], frozen=True, kw_only=True):
     """Put a message into the outbox.
 
     `key`: repeating it sends once (per profile) and answers with the first message. `wait`: answer when that state is
     reached or `wait_timeout_s` is over; the answer's `state` tells which (see MessageState.reached). `expire_s` None
-    takes the conversation's timer.
+    takes the conversation's timer. `spans` format the text; with `markup` its marks (`**bold**`, `> quote`...) become
+    spans instead.
     """
 
     conversation: str
@@ -156,6 +167,9 @@ class Send(Request[views.SentMessage], frozen=True, kw_only=True):
     wait: MessageState | None = None
     wait_timeout_s: Wait = WAIT_S
     patient: bool = True  # False: do not wait for a relay that cannot be reached, or for a contact who has not accepted
+    spans: Spans = ()
+    markup: bool = False
+    voice: VoiceNote | None = None
 
 
 class Edit(Request[views.MessageRef], frozen=True, kw_only=True):
@@ -163,6 +177,15 @@ class Edit(Request[views.MessageRef], frozen=True, kw_only=True):
 
     id: str
     text: str
+    spans: Spans = ()
+    markup: bool = False
+
+
+class Pin(Request[views.MessageRef], frozen=True, kw_only=True):
+    """Keep a message at hand in its conversation, for both sides, or no longer."""
+
+    id: str
+    pinned: bool = True
 
 
 class DeleteMessage(Request[views.MessageRef], frozen=True, kw_only=True):
@@ -205,9 +228,10 @@ class MarkRead(Request[views.Done], frozen=True, kw_only=True):
 
 
 class Search(Request[views.MessagePage], frozen=True, kw_only=True):
-    """Messages that hold all the words. Works offline."""
+    """Messages that hold all the words, in all conversations or in one. Works offline."""
 
     words: str
+    conversation: str | None = None
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
 
 
@@ -340,7 +364,7 @@ def _operation(request: type[Request[Any]]) -> Operation:
 _REQUESTS: tuple[type[Request[Any]], ...] = (
     *(WhoAmI, Invite, Invitations, Revoke, Add, Requests, Accept, Decline, Introduce),
     *(Contacts, Verify, Block, Unblock, Rename, DeleteContact),
-    *(Send, Edit, DeleteMessage, React, Read, Show, MarkRead, Search, Save, Typing, Timer, Clear, Export),
+    *(Send, Edit, DeleteMessage, React, Pin, Read, Show, MarkRead, Search, Save, Typing, Timer, Clear, Export),
     *(Status, Sync, RelaysList, RelaysAdd, RelaysRemove),
     *(DeviceLink, DeviceConfirm, DeviceList, DeviceRemove, Passphrase, About),
     *browsing.REQUESTS,

@@ -37,6 +37,16 @@ def media_of(head: bytes) -> Media | None:
         return None
 
 
+def turned(head: bytes) -> bool:
+    """Whether the camera was held upright: width and height are seen the other way round."""
+    if not head.startswith(b"\xff\xd8\xff"):
+        return False
+    for marker, start, end in _jpeg_segments(head):
+        if marker == 0xE1 and head[start + 4 : start + 10] == b"Exif\0\0":
+            return _orientation(head[start + 10 : end]) >= 5
+    return False
+
+
 def _picture(head: bytes) -> Media | None:
     if head.startswith(b"\x89PNG\r\n\x1a\n") and head[12:16] == b"IHDR":
         return Media("image/png", *struct.unpack_from(">II", head, 16))

@@ -7,6 +7,7 @@ from roost.agent import views as v
 from roost.crypto import account_id
 from roost.messaging import records as r
 from roost.messaging.invitations import invitation_id
+from roost.messaging import formatting, pins
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.addresses import RelayAddress
@@ -28,6 +29,7 @@ CONTACT_STATES = {
 }
 _NEWER = "This message needs a newer Roost."
 _CHANGES = {"removed": "deleted", "key_changed": "devices"}
+_STYLES = {style: v.TextStyle(style.name.lower()) for style in c.Style}
 
 
 def who(work: Work, account: bytes) -> str:
@@ -103,9 +105,26 @@ def floor_name(floor: int) -> v.NetworkKind:
         unknown=unknown,
     )
 
+        spans=spans(content.text, content.spans) if isinstance(content, c.Text) else (),
+        forwarded=isinstance(content, c.Text) and content.forwarded,
+        pinned=pins.is_pinned(work, row),
 
 def _text(row: r.Message) -> str:
     """What it says; `row.text` is what search finds, and has the names of its files."""
+def spans(text: str, told: tuple[c.Span, ...]) -> tuple[v.SpanView, ...]:
+    """Those that mean something, whatever was sent."""
+    return tuple(
+        v.SpanView(start=span.start, length=span.length, style=_STYLES[c.Style(span.style)])
+        for span in formatting.tidy(text, told)
+    )
+
+
+def as_told(text: str, shown: tuple[v.SpanView, ...]) -> tuple[c.Span, ...]:
+    """The other way round, for what is to be sent."""
+    styles = {name: style for style, name in _STYLES.items()}
+    return formatting.tidy(text, (c.Span(span.start, span.length, styles[span.style]) for span in shown))
+
+
     match c.decode_content(row.content):
         case c.Text(text=text):
             return text
@@ -136,11 +155,23 @@ def _attachments(work: Work, row: r.Message, text: c.Text) -> tuple[v.Attachment
         for index, attachment in enumerate(text.attachments)
     )
 
+            **_media(attachment.media),
 
 def contact(work: Work, row: r.Contact) -> v.ContactView:
     last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
     unread = work.find(r.Message, where={"conversation": row.account, "state": int(r.MessageState.RECEIVED)})
     return v.ContactView(
+def _media(facts: c.MediaFacts | None) -> dict[str, Any]:
+    if facts is None:
+        return {}
+    return {
+        "width": facts.width,
+        "height": facts.height,
+        "duration_ms": facts.duration_ms,
+        "waveform": tuple(facts.waveform),
+    }
+
+
         contact=account_id(row.account),
         name=contact_name(row),
         state=CONTACT_STATES[r.ContactState(row.state)],
@@ -216,7 +247,7 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             if knock is None or knock.state != r.RequestState.PENDING:
                 return None  # decided meanwhile
             return _as(e.RequestEvent, request(knock))
-        case "receipt" | "reaction" | "edit" | "delete":
+        case "receipt" | "reaction" | "edit" | "delete" | "pin":
             return _about_message(work, happened)
         case "typing":
             return e.TypingEvent(
@@ -280,7 +311,11 @@ def _about_message(work: Work, happened: r.Event) -> e.Event | None:
             id=id, conversation=conversation, state=state, sender=conversation, at=v.instant(work.now)
         )
     if happened.kind == "edit":
-        return e.EditEvent(id=id, conversation=conversation, sender=who(work, row.author), text=_text(row))
+        shown = message(work, row)
+        return e.EditEvent(id=id, conversation=conversation, sender=shown.sender, text=shown.text, spans=shown.spans)
+    if happened.kind == "pin":
+        sender = who(work, happened.account)
+        return e.PinEvent(id=id, conversation=conversation, sender=sender, pinned=bool(happened.detail))
     return e.ReactionEvent(
         id=id,
         conversation=conversation,

@@ -60,9 +60,19 @@ class InvitationKind(enum.StrEnum):
     REUSABLE = "reusable"
 
 
+class TextStyle(enum.StrEnum):
+    BOLD = "bold"
+    ITALIC = "italic"
+    CODE = "code"
+    QUOTE = "quote"
+    SPOILER = "spoiler"
+    STRIKE = "strike"
+
+
 class DeviceState(enum.StrEnum):
     LINKED = "linked"
     WAITING = "waiting"  # its code was not yet confirmed on another device
+    REMOVED = "removed"  # another device took it out of the account: it can be read, and sends nothing more
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,8 +165,19 @@ class MessageRef(View, frozen=True, kw_only=True):
     conversation: str = ""
 
 
+class SpanView(View, frozen=True, kw_only=True):
+    """Formatting of `length` code points of a text from `start` on."""
+
+    start: Annotated[int, Meta(ge=0)]
+    length: Annotated[int, Meta(ge=0)]
+    style: TextStyle
+
+
 class AttachmentView(View, frozen=True, kw_only=True):
-    """`number` counts from 0; it is what `save --attachment` takes. `stored`: the bytes are on this device already."""
+    """`number` counts from 0; it is what `save --attachment` takes. `stored`: the bytes are on this device already.
+
+    `width`, `height`, `duration_ms` and `waveform` (0 to 255 for each bar) are the sender's word; 0 or empty: unknown.
+    """
 
     name: str
     size: int
@@ -164,6 +185,10 @@ class AttachmentView(View, frozen=True, kw_only=True):
     number: int = 0
     stored: bool = False
     voice_note: bool = False
+    width: int = 0
+    height: int = 0
+    duration_ms: int = 0
+    waveform: tuple[int, ...] = ()
 
 
 class MessageView(View, frozen=True, kw_only=True):
@@ -184,6 +209,9 @@ class MessageView(View, frozen=True, kw_only=True):
     network: NetworkKind = NetworkKind.CENTRAL
     expires_at: Instant | None = None  # when it disappears
     unknown: bool = False  # a kind that needs a newer Roost; `text` says so
+    spans: tuple[SpanView, ...] = ()  # how pieces of `text` look; in order, inside it
+    forwarded: bool = False
+    pinned: bool = False
 
 
 class MessagePage(View, frozen=True, kw_only=True):
@@ -222,6 +250,7 @@ class StatusView(View, frozen=True, kw_only=True):
     unread: int = 0
     device_state: DeviceState = DeviceState.LINKED
     agent: bool = False
+    notice: str = ""  # what the person should know and do, e.g. on a device that was removed
 
 
 class SyncResult(View, frozen=True, kw_only=True):

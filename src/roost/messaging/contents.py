@@ -20,6 +20,8 @@ from roost.messaging.records import (
     Message,
     MessageState,
     Orphan,
+    OwnMailbox,
+    OwnRelay,
     ReactionRow,
     VoteRow,
 )
@@ -27,7 +29,7 @@ from roost.messaging.work import Work
 from roost.wire import content as c
 
 _SHOWN = c.Text | c.Poll | c.Unknown
-_ABOUT_A_MESSAGE = c.Edit | c.Deletion | c.Reaction | c.Vote
+_ABOUT_A_MESSAGE = c.Edit | c.Deletion | c.Reaction | c.Vote | c.Pin
 MAX_ORPHANS = 500  # changes that one author can make me keep for messages that are not here
 _AMONG_MINE = c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome | c.DeviceRemoved
 
@@ -69,7 +71,7 @@ def apply_said(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, 
     match content:
         case c.Text() | c.Poll() | c.Unknown():
             _shown(work, origin, conversation, entry, content)
-        case c.Edit() | c.Deletion() | c.Reaction() | c.Vote():
+        case c.Edit() | c.Deletion() | c.Reaction() | c.Vote() | c.Pin():
             _about_a_message(work, origin.account, conversation, entry, content)
         case c.Receipt(read=ids):
             _read_by_them(work, origin.account, conversation, ids)
@@ -139,6 +141,7 @@ def _shown(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, cont
             expire_at=work.now + expire_s * 1000 if mine and expire_s else NEVER,
         ),
     )
+            route=_came_by(work, origin),
     if text:
         files.expect(work, origin, message, text.attachments)
     for orphan in sorted(work.find(Orphan, where={"target": message.id}), key=lambda orphan: orphan.sent_at):
@@ -151,6 +154,12 @@ def _shown(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, cont
 
 def _own_place(work: Work, entry: c.Entry) -> bytes:
     """The id of what I said on another device. A contact who learned it there may have used it here first: nobody may
+def _came_by(work: Work, origin: Origin) -> tuple[str, ...]:
+    mailbox = work.get(OwnMailbox, origin.mailbox)
+    relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
+    return (relay.link.address.endpoint,) if relay else ()
+
+
     keep my own words from me by that, so they get another."""
     held = work.get(Message, entry.id)
     if held is None or held.author == work.me.account:
@@ -208,6 +217,8 @@ def _change(work: Work, target: bytes, author: bytes, at: int, content: _ABOUT_A
                 work.put(VoteRow(target, author, options, at))
 
 
+        case c.Pin(pinned=pinned):
+            pins.apply_pin(work, message, author, at, pinned=pinned)
 def react(work: Work, message: Message, author: bytes, emoji: str, at: int) -> None:
     """One emoji per person and message; the latest holds, empty takes it back. Nothing sticks to a deleted message: on
     some devices the reaction came before the deletion and went with it."""

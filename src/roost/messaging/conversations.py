@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.errors import CallerError
-from roost.messaging import files, outbox, rounds
+from roost.messaging import files, identity, outbox, rounds
 from roost.messaging.records import (
     NEVER,
     Contact,
@@ -13,6 +13,7 @@ from roost.messaging.records import (
     Message,
     MessageState,
     Orphan,
+    PinRow,
     ReactionRow,
     VoteRow,
 )
@@ -36,6 +37,7 @@ def writable(work: Work, account: bytes) -> Contact:
     contact = work.get(Contact, account)
     if contact is None or contact.state == ContactState.SELF:
         raise CallerError("There is no such conversation.", code="unknown_conversation")
+    identity.check_listed(work.me)
     if contact.state == ContactState.BLOCKED:
         raise CallerError("You blocked this contact.", code="blocked", hint="Unblock them first: roost unblock CONTACT")
     return contact
@@ -49,6 +51,7 @@ def say(
     id: bytes,
     local_files: tuple[files.LocalFile, ...] = (),
     network: str = "",
+    route: tuple[str, ...] = (),
 ) -> Message:
     """Put a message into the conversation and the outbox. An id that was said before is not said again."""
     existing = work.get(Message, id)
@@ -77,6 +80,7 @@ def say(
             text=searchable(text),
             state=MessageState.QUEUED,
             network=network,
+            route=route,
             expire_s=text.expire_s,
             expire_at=work.now + text.expire_s * 1000 if text.expire_s else NEVER,
         ),
@@ -205,7 +209,7 @@ def mark_seen(work: Work, account: bytes, ids: tuple[bytes, ...]) -> tuple[bytes
         if message is None or message.conversation != account or message.state != MessageState.RECEIVED:
             continue
         expire_at = work.now + message.expire_s * 1000 if message.expire_s else NEVER
-        work.put(msgspec.structs.replace(message, state=MessageState.SEEN, expire_at=expire_at))
+        work.put(msgspec.structs.replace(message, state=MessageState.SEEN, expire_at=expire_at, read_at=work.now))
         seen.append(id)
     return tuple(seen)
 
@@ -249,6 +253,7 @@ def _kept(edits: tuple[str, ...]) -> tuple[str, ...]:
 def apply_deletion(work: Work, message: Message) -> None:
     """Deleted for everyone: the place stays, the content goes."""
     files.forget(work, message.id)
+    _unpin(work, message)
     for reaction in work.find(ReactionRow, where={"target": message.id}):
         work.delete(reaction)
     work.put(
@@ -262,10 +267,17 @@ def apply_deletion(work: Work, message: Message) -> None:
 def forget(work: Work, message: Message) -> None:
     """Remove a message and everything that hangs on it. What others must still receive stays in the outbox."""
     files.forget(work, message.id)
+    _unpin(work, message)
     for kind in (ReactionRow, VoteRow, Orphan):
         for row in work.find(kind, where={"target": message.id}):
             work.delete(row)
     work.delete(message)
+
+
+def _unpin(work: Work, message: Message) -> None:
+    pin = work.get(PinRow, message.conversation, message.id)
+    if pin is not None:
+        work.delete(pin)
 
 
 def clear(work: Work, account: bytes) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from roost.messaging.origin import Origin
-from roost.messaging.records import FileState, Message, StoredFile, Upload
+from roost.messaging.records import FileState, Message, StoredFile, Thumbnail, Upload
 from roost.messaging.work import Work
 from roost.wire.content import Attachment
 
@@ -92,7 +92,14 @@ def sweep(work: Work) -> None:
     for row in work.find(StoredFile):
         message = work.get(Message, row.message)
         if (message is None or message.deleted) and row.message not in travelling:
-            work.delete(row)
+            _delete(work, row)
+
+
+def _delete(work: Work, row: StoredFile) -> None:
+    thumbnail = work.get(Thumbnail, row.message, row.index)
+    if thumbnail is not None:
+        work.delete(thumbnail)
+    work.delete(row)
 
 
 def holding(work: Work, mailbox: bytes) -> tuple[int, ...]:

@@ -286,7 +286,8 @@ def _message_delivered(work: Work, row: Outbox, *, quiet: bool) -> None:
 def move_message(work: Work, message: Message, state: MessageState) -> None:
     """Move a message of mine forward, never back, and tell listeners."""
     if message.state < state <= MessageState.READ:
-        work.put(msgspec.structs.replace(message, state=int(state)))
+        moment = {MessageState.SENT: "stored_at", MessageState.DELIVERED: "delivered_at", MessageState.READ: "read_at"}
+        work.put(msgspec.structs.replace(message, state=int(state), **{moment[state]: work.now}))
         work.tell("receipt", message.id, message.conversation, state.name.lower())
 
 

@@ -33,7 +33,17 @@ from roost.messaging.rows.post import (
     Setting,
     Upload,
 )
-from roost.messaging.rows.talk import FileState, Message, MessageState, Orphan, ReactionRow, StoredFile, VoteRow
+from roost.messaging.rows.talk import (
+    FileState,
+    Message,
+    MessageState,
+    Orphan,
+    PinRow,
+    ReactionRow,
+    StoredFile,
+    Thumbnail,
+    VoteRow,
+)
 
 ROWS: tuple[type[Row], ...] = (
     Setting,
@@ -82,6 +92,7 @@ __all__ = [
     "OwnRelay",
     "PeerDevice",
     "Prekey",
+    Thumbnail,
     "R",
     "ReactionRow",
     "Records",
@@ -96,3 +107,4 @@ __all__ = [
     "Upload",
     "VoteRow",
 ]
+    "Thumbnail",

@@ -19,6 +19,12 @@ _FIND: Final = (
     "SELECT searched.message FROM word JOIN searched ON searched.number = word.rowid"
     " WHERE word MATCH ? ORDER BY searched.position DESC, searched.number DESC LIMIT ?"
 )
+_FIND_IN_ONE: Final = (
+    "SELECT searched.message FROM word JOIN searched ON searched.number = word.rowid"
+    " JOIN message ON message.id = searched.message"
+    " WHERE word MATCH ? AND message.conversation = ?"
+    " ORDER BY searched.position DESC, searched.number DESC LIMIT ?"
+)
 _PUT: Final = (
     "INSERT INTO searched (message, position, words) VALUES (?, ?, ?)"
     " ON CONFLICT (message) DO UPDATE SET position = excluded.position, words = excluded.words"
@@ -59,12 +65,16 @@ class SearchIndex:
         elif before is not None and old:
             self._database.rows(_DELETE, (before.id,))
 
-    def find(self, words: str, limit: int) -> list[bytes]:
-        """Ids of messages that hold all the words, newest first."""
+    def find(self, words: str, limit: int, conversation: bytes | None = None) -> list[bytes]:
+        """Ids of messages that hold all the words, newest first; of one conversation, if it is given."""
         expression = match_expression(words)
         if not expression:
             return []
-        return [message for (message,) in self._database.rows(_FIND, (expression, limit))]
+        if conversation is None:
+            rows = self._database.rows(_FIND, (expression, limit))
+        else:
+            rows = self._database.rows(_FIND_IN_ONE, (expression, conversation, limit))
+        return [message for (message,) in rows]
 
 
 def _prepare(text: str) -> str:

@@ -105,9 +105,10 @@ class Store:
         values = [*where.values(), *bounds, *(() if limit is None else (max(0, limit),))]
         return [table.decode(data) for (data,) in self._database.rows(table.find(shape), values)]
 
-    def search(self, words: str, limit: int = 100) -> list[bytes]:
-        """Ids of messages, newest first, that hold words beginning with each of `words`. Deleted ones are not found."""
-        return self._search.find(words, max(0, limit))
+    def search(self, words: str, limit: int = 100, conversation: bytes | None = None) -> list[bytes]:
+        """Ids of messages, newest first, that hold words beginning with each of `words`; of one conversation, if it is
+        given. Deleted ones are not found."""
+        return self._search.find(words, max(0, limit), conversation)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 

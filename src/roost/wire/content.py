@@ -17,7 +17,16 @@ from msgspec import Meta
 
 from roost.errors import WireError
 from roost.wire.addresses import Address
-from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, decode_parts, encode
+from roost.wire.codec import (
+    Extensions,
+    OutOfBounds,
+    Record,
+    TextRecord,
+    check_extensions,
+    decode,
+    decode_parts,
+    encode,
+)
 from roost.wire.identity import Key32, Name, SignedCard, SignedDeviceList
 from roost.wire.sizes import (
     CHECK_SIZE,
@@ -38,6 +47,8 @@ Tag = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class Style(enum.IntEnum):
+    """The styles that this version shows. A span of any other number is carried and not shown."""
+
     BOLD = 0
     ITALIC = 1
     CODE = 2
@@ -51,7 +62,7 @@ class Span(Record, frozen=True):
 
     start: Count32
     length: Count32
-    style: Style
+    style: Annotated[int, Meta(ge=0, le=255)]  # Style, or one of a later version
 
 
 class BlobPointer(Record, frozen=True):
@@ -60,6 +71,22 @@ class BlobPointer(Record, frozen=True):
     key: Key32
     hold: EntryId
     blobs: Annotated[int, Meta(ge=1, le=65_536)]  # with padding blobs
+
+
+class MediaFacts(Record, frozen=True):
+    """What is shown of a picture, a film or a sound before its bytes are there. The sender's word: only for layout.
+
+    `waveform`: how loud a sound is over its length, a byte for each bar.
+    """
+
+    width: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    height: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    duration_ms: Count32 = 0
+    waveform: Annotated[bytes, Meta(max_length=128)] = b""
+    extensions: Extensions = ()
+
+    def __post_init__(self) -> None:
+        check_extensions(self.extensions)
 
 
 class Attachment(TextRecord, frozen=True):
@@ -71,6 +98,7 @@ class Attachment(TextRecord, frozen=True):
     digest: Key32  # BLAKE2b-256 of the plaintext
     pointer: BlobPointer | None = None
     voice_note: bool = False
+    media: MediaFacts | None = None
 
 
 # --- what is shown --------------------------------------------------------------------------------------------------
@@ -150,6 +178,27 @@ class Vote(Record, frozen=True, tag=10):
     options: Annotated[tuple[Annotated[int, Meta(ge=0, le=19)], ...], Meta(max_length=20)]
 
 
+class Floor(enum.IntEnum):
+    """The weakest network that a conversation may take, weakest first (DESIGN section 10)."""
+
+    ANY = 0
+    FEDERATED = 1
+    ONION = 2
+
+
+class FloorChange(Record, frozen=True, tag=11):
+    """The sender lets this conversation take no network that exposes more than `floor`; both keep to the stricter."""
+
+    floor: Floor
+
+
+class Pin(Record, frozen=True, tag=12):
+    """Keep a message of the conversation at hand for both sides, or no longer."""
+
+    target: EntryId
+    pinned: bool
+
+
 # --- how people and devices find each other --------------------------------------------------------------------------
 
 
@@ -178,27 +227,6 @@ class DeviceAnnouncement(Record, frozen=True, tag=34):
 
 class IntroductionRequest(TextRecord, frozen=True, tag=35):
     """A mutual contact would introduce you to someone; the answer carries a one-time invitation to pass on."""
-class Floor(enum.IntEnum):
-    """The weakest network that a conversation may take, weakest first (DESIGN section 10)."""
-
-    ANY = 0
-    FEDERATED = 1
-    ONION = 2
-
-
-class FloorChange(Record, frozen=True, tag=11):
-    """The sender lets this conversation take no network that exposes more than `floor`; both keep to the stricter."""
-
-    floor: Floor
-
-
-class Pin(Record, frozen=True, tag=12):
-    """Keep a message of the conversation at hand for both sides, or no longer."""
-
-    target: EntryId
-    pinned: bool
-
-
 
     introduction: EntryId
     name: Name  # of the person you would meet
@@ -286,6 +314,8 @@ Content = (
     | IntroductionRequest
     | IntroductionLink
     | Introduction
+    | FloorChange
+    | Pin
     | SentCopy
     | ReadMark
     | ContactSync
@@ -314,8 +344,6 @@ class Entry(Record, frozen=True):
     content: Annotated[bytes, Meta(min_length=1, max_length=MAX_CONTENT)]
 
 
-    | FloorChange
-    | Pin
 def encode_content(content: Content) -> bytes:
     return encode(content)
 

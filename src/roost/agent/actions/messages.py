@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,10 @@ from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.agent.exporting import export_conversation
+from roost.agent.taking import take_files
 from roost.crypto import AttachmentKey, account_id
 from roost.errors import CallerError, SurroundingsError
-from roost.messaging import accounts, conversations, files
+from roost.messaging import accounts, conversations, formatting, pins
 from roost.messaging import records as r
 from roost.store import FileRef
 from roost.wire import content as c
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 FETCH_S = 3.0
 SAVE_S = 3_600.0
-MAX_FILES = 32
-TEXT_TYPE = "application/octet-stream"
 
 
 # --- saying ----------------------------------------------------------------------------------------------------------
@@ -58,12 +56,19 @@ async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     contact = conversations.writable(engine.look(), (await _conversation(service, request.conversation)).account)
     conversations.check_text(request.text)
     reply_to = naming.message_id(request.reply_to) if request.reply_to else None
-    attachments, local = await _take_files(service, request.files)
-    text = c.Text(request.text, (), reply_to, attachments, request.expire_s or 0)
-    network = str(showing.network_of(engine.look(), contact.account))
-    message = await engine.submit(conversations.say, contact.account, text, id=id, local_files=local, network=network)
+    attachments, local = await take_files(service, request.files, request.voice)
+    said, spans = _formatted(request)
+    text = c.Text(said, spans, reply_to, attachments, request.expire_s or 0)
+    way = showing.way_of(engine.look(), contact.account)
+    message = await engine.submit(conversations.say, contact.account, text, id=id, local_files=local, **way)
     engine.wake()
     return message
+
+
+def _formatted(request: o.Send | o.Edit) -> tuple[str, tuple[c.Span, ...]]:
+    if request.markup:
+        return formatting.parse(request.text)
+    return request.text, showing.as_told(request.text, request.spans)
 
 
 async def _conversation(service: Service, named: str) -> r.Contact:
@@ -75,30 +80,6 @@ async def _conversation(service: Service, named: str) -> r.Contact:
         if error.code != "unknown_conversation" or not await syncing.refresh(engine, FETCH_S):
             raise
         return naming.conversation(engine.look(), named)
-
-
-async def _take_files(
-    service: Service, paths: tuple[str, ...]
-) -> tuple[tuple[c.Attachment, ...], tuple[files.LocalFile, ...]]:
-    """Copy the files, encrypted, into the profile: from now on they may change or vanish."""
-    if len(paths) > MAX_FILES:
-        raise CallerError(f"At most {MAX_FILES} files go with one message.", code="too_many_files")
-    store, engine = service.engine.profile.files, service.engine
-    attachments, local = [], []
-    loop = asyncio.get_running_loop()
-    for index, text in enumerate(paths):
-        path = Path(text)
-        name = path.name[:200] or "file"
-
-        def progress(done: int, total: int, index: int = index, name: str = name) -> None:
-            event = r.Event("transfer", bytes(16), detail=f"out/{index}/{done}/{total}/{name}")
-            loop.call_soon_threadsafe(engine.tell, event)
-
-        added = await asyncio.to_thread(store.add, path, progress)
-        media_type = mimetypes.guess_type(name)[0] or TEXT_TYPE
-        attachments.append(c.Attachment(name, added.ref.size, media_type, added.digest))
-        local.append(files.LocalFile(added.ref.name, added.ref.key.to_bytes(), added.ref.size))
-    return tuple(attachments), tuple(local)
 
 
 async def _wait(service: Service, message: r.Message, request: o.Send) -> None:
@@ -124,7 +105,8 @@ async def _wait(service: Service, message: r.Message, request: o.Send) -> None:
 
 @handles(o.Edit)
 async def edit(service: Service, request: o.Edit) -> v.MessageRef:
-    row = service.engine.step(conversations.edit, naming.message_id(request.id), request.text)
+    text, spans = _formatted(request)
+    row = service.engine.step(conversations.edit, naming.message_id(request.id), text, spans)
     return v.MessageRef(id=request.id, conversation=account_id(row.conversation))
 
 
@@ -143,6 +125,12 @@ async def react(service: Service, request: o.React) -> v.MessageRef:
     if len(request.emoji.encode()) > 64:
         raise CallerError("A reaction is one emoji.", code="bad_emoji")
     service.engine.step(conversations.react, row.id, request.emoji)
+    return v.MessageRef(id=request.id, conversation=account_id(row.conversation))
+
+
+@handles(o.Pin)
+async def pin(service: Service, request: o.Pin) -> v.MessageRef:
+    row = service.engine.step(pins.pin, naming.message_id(request.id), pinned=request.pinned)
     return v.MessageRef(id=request.id, conversation=account_id(row.conversation))
 
 
@@ -215,7 +203,8 @@ async def mark_read(service: Service, request: o.MarkRead) -> v.Done:
 @handles(o.Search)
 async def search(service: Service, request: o.Search) -> v.MessagePage:
     work = service.engine.look()
-    ids = service.engine.profile.store.search(request.words, request.limit + 1)
+    within = naming.conversation(work, request.conversation).account if request.conversation else None
+    ids = service.engine.profile.store.search(request.words, request.limit + 1, within)
     rows = [row for row in (work.get(r.Message, id) for id in ids[: request.limit]) if row is not None]
     rows.sort(key=lambda row: row.position)
     return v.MessagePage(messages=tuple(showing.message(work, row) for row in rows), more=len(ids) > request.limit)

@@ -49,6 +49,10 @@ class Message(Row, frozen=True):
     deleted: bool = False
     expire_s: int = 0
     expire_at: int = NEVER
+    stored_at: int = 0  # when the host had one of mine for every device, as far as this device was told
+    delivered_at: int = 0  # when a device of theirs had it
+    read_at: int = 0  # when they, or for one of theirs I, read it
+    route: tuple[str, ...] = ()  # the relays on its way that this device knows, HOST:PORT
 
 
 class ReactionRow(Row, frozen=True):
@@ -66,6 +70,18 @@ class VoteRow(Row, frozen=True):
     target: bytes
     account: bytes
     options: tuple[int, ...]
+    at: int
+
+
+class PinRow(Row, frozen=True):
+    """A message that is, or was, kept at hand; the latest word holds."""
+
+    table: ClassVar[str] = "pin"
+    key: ClassVar[tuple[str, ...]] = ("conversation", "target")
+    conversation: bytes
+    target: bytes
+    account: bytes  # who said so
+    pinned: bool
     at: int
 
 
@@ -99,3 +115,13 @@ class StoredFile(Row, frozen=True):
     mailbox: bytes = b""
     entry: int = 0  # the mailbox entry that keeps the blobs alive at the host
     done: int = 0
+
+
+class Thumbnail(Row, frozen=True):
+    """A small picture of an attachment, made on this device. Empty `data`: none can be made."""
+
+    table: ClassVar[str] = "thumbnail"
+    key: ClassVar[tuple[str, ...]] = ("message", "index")
+    message: bytes
+    index: int
+    data: bytes

@@ -131,6 +131,13 @@ CREATE TABLE "vote" (
     PRIMARY KEY ("target", "account")
 ) STRICT;
 
+CREATE TABLE "pin" (
+    "conversation" BLOB NOT NULL,
+    "target" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("conversation", "target")
+) STRICT;
+
 CREATE TABLE "orphan" (
     "target" BLOB NOT NULL,
     "id" BLOB NOT NULL,
