@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import inspect as mi
 
-from roost.wire import addresses, content, identity, links, mailbox
+from roost.wire import addresses, content, identity, links, logs, mailbox
 from roost.wire.codec import Extension, Record
 from tests.wire.strategies import ALL_KINDS
 
@@ -32,6 +32,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Accounts, devices, cards", (identity,)),
     ("Links", (links,)),
     ("Contents, entries, frames", (content,)),
+    ("Shared logs", (logs,)),
     ("Requests, responses, link frames", (mailbox,)),
 )
 ALSO = {
@@ -40,6 +41,8 @@ ALSO = {
     "Card": "kinds of extensions ascend",
     "RelayInfo": "`tls_key_hash` of 0 or 32 bytes; kinds of extensions ascend",
     "Acknowledgement": "`highest` ≥ `upto`; `check` has 0 or 8 bytes",
+    "LogFrame": "`part` is one of the parts; not one digest; digests fit the payload; none where `spilled`",
+    "SpilledRecord": "`pointer` has blobs enough for `size`",
     "Frame": "`part` < `parts`, or both 0 and no payload; a payload where `parts` > 0",
 }
 

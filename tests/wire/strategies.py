@@ -13,15 +13,16 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as mi
 
-from roost.wire import addresses, codec, content, identity, links, mailbox
+from roost.wire import addresses, codec, content, identity, links, logs, mailbox
 from roost.wire.addresses import RelayAddress
 from roost.wire.codec import Extension, Record, TextRecord
-from roost.wire.content import Acknowledgement, Frame
+from roost.wire.content import Acknowledgement, BlobPointer, Frame
 from roost.wire.identity import DeviceEntry, DeviceList
+from roost.wire.logs import MAX_RECORD, LogFrame, SpilledRecord, frames_of
 from roost.wire.mailbox import RelayInfo
 from roost.wire.sizes import MAX_FRAGMENTS
 
-MODULES: tuple[ModuleType, ...] = (addresses, codec, content, identity, links, mailbox)
+MODULES: tuple[ModuleType, ...] = (addresses, codec, content, identity, links, logs, mailbox)
 ALL_KINDS: tuple[type[Record], ...] = tuple(
     sorted(
         {
@@ -127,6 +128,21 @@ def frames(draw: st.DrawFn) -> Frame:
 
 
 @st.composite
+def log_frames(draw: st.DrawFn) -> LogFrame:
+    size = draw(st.sampled_from([1, 100, 4_021, 4_022, 9_000]))
+    frame = draw(st.sampled_from(frames_of(bytes([draw(st.integers(0, 255))]) * size)))
+    return frame if frame.digests else LogFrame(0, (), frame.payload, draw(st.booleans()))
+
+
+@st.composite
+def spilled_records(draw: st.DrawFn) -> SpilledRecord:
+    size = draw(st.integers(1, MAX_RECORD))
+    least = -(-size // 65_516)
+    key, hold = draw(st.binary(min_size=32, max_size=32)), draw(st.binary(min_size=16, max_size=16))
+    return SpilledRecord(BlobPointer(key, hold, draw(st.integers(least, least + 500))), size)
+
+
+@st.composite
 def device_entries(draw: st.DrawFn) -> tuple[DeviceEntry, ...]:
     keys = draw(st.lists(st.binary(min_size=32, max_size=32), min_size=2, max_size=6, unique=True))
     pairs = zip(keys[::2], keys[1::2], strict=False)
@@ -139,6 +155,10 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
         return frames()
     if kind is Acknowledgement:
         return acknowledgements()
+    if kind is LogFrame:
+        return log_frames()
+    if kind is SpilledRecord:
+        return spilled_records()
     fields = {field.name: _of(field.type) for field in _info(kind).fields}
     if kind is RelayAddress:
         fields |= {"host": hosts, "tls_fingerprint": st.sampled_from([b"", bytes(range(32))])}

@@ -23,6 +23,7 @@ from roost.crypto.identity import LocalIdentity, PrekeyBundle, PrekeySecrets
 from roost.crypto.kem import KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_SIZE, KEM_SEED_SIZE, KemPublic, KemSecret
 from roost.crypto.keys import SIGNATURE_SIZE, AgreementPublic, AgreementSecret, SigningKey, VerifyKey
 from roost.crypto.labels import Label
+from roost.crypto.log_envelopes import LOG_BODY_SIZE, LOG_KEY_SIZE, open_log_envelope, seal_log_envelope
 from roost.crypto.packets import (
     ANSWER_OVERHEAD,
     PACKET_OVERHEAD,
@@ -52,6 +53,8 @@ __all__ = [
     "KEM_PUBLIC_SIZE",
     "KEM_SEED_SIZE",
     "LINK_SECRET_SIZE",
+    "LOG_BODY_SIZE",
+    "LOG_KEY_SIZE",
     "MAX_BLOBS",
     "MAX_CARD",
     "PACKET_OVERHEAD",
@@ -92,12 +95,14 @@ __all__ = [
     "max_answer",
     "max_request",
     "open_card",
+    "open_log_envelope",
     "open_packet",
     "padded_count",
     "padding_blob",
     "parse_account_id",
     "safety_number",
     "seal_card",
+    "seal_log_envelope",
     "seal_packet",
     "solve_work",
     "stretch",

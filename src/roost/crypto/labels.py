@@ -43,6 +43,13 @@ class Label(enum.Enum):
     PACKET = b"roost1 packet\0\0\0"
     ANSWER = b"roost1 answer\0\0\0"
     PACKET_TAG = b"roost1 packettag"
+    # shared logs
+    LOG_ENVELOPE = b"roost1 log env\0\0"
+    LOG_MARK = b"roost1 log mark\0"
+    # groups
+    GROUP_GET = b"roost1 group get"
+    GROUP_PUT = b"roost1 group put"
+    GROUP_REQUEST = b"roost1 group ask"
     # mailboxes
     CAPABILITY = b"roost1 capabilit"
     ENVELOPE = b"roost1 envelope\0"

@@ -183,6 +183,13 @@ CREATE TABLE "stored_file" (
 CREATE INDEX "stored_file_state" ON "stored_file" ("state");
 CREATE INDEX "stored_file_mailbox" ON "stored_file" ("mailbox");
 
+CREATE TABLE "thumbnail" (
+    "message" BLOB NOT NULL,
+    "index" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("message", "index")
+) STRICT;
+
 CREATE TABLE "seen" (
     "what" BLOB NOT NULL,
     "until" INTEGER NOT NULL,
@@ -198,3 +205,147 @@ CREATE TABLE "event" (
     PRIMARY KEY ("number")
 ) STRICT;
 CREATE INDEX "event_at" ON "event" ("at");
+
+CREATE TABLE "shared_log" (
+    "id" BLOB NOT NULL,
+    "owner" BLOB NOT NULL,
+    "state" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "shared_log_owner" ON "shared_log" ("owner");
+CREATE INDEX "shared_log_state" ON "shared_log" ("state");
+
+CREATE TABLE "log_grant" (
+    "log" BLOB NOT NULL,
+    "capability_hash" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("log", "capability_hash")
+) STRICT;
+
+CREATE TABLE "log_key" (
+    "log" BLOB NOT NULL,
+    "key_bytes" BLOB NOT NULL,
+    "until" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("log", "key_bytes")
+) STRICT;
+CREATE INDEX "log_key_until" ON "log_key" ("until");
+
+CREATE TABLE "log_put" (
+    "number" INTEGER NOT NULL,
+    "log" BLOB NOT NULL,
+    "state" INTEGER NOT NULL,
+    "next_at" INTEGER NOT NULL,
+    "record" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("number")
+) STRICT;
+CREATE INDEX "log_put_log" ON "log_put" ("log");
+CREATE INDEX "log_put_state" ON "log_put" ("state");
+CREATE INDEX "log_put_next_at" ON "log_put" ("next_at");
+CREATE INDEX "log_put_record" ON "log_put" ("record");
+
+CREATE TABLE "log_spill" (
+    "put" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("put")
+) STRICT;
+
+CREATE TABLE "log_part" (
+    "log" BLOB NOT NULL,
+    "record" BLOB NOT NULL,
+    "part" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("log", "record", "part")
+) STRICT;
+
+CREATE TABLE "group" (
+    "id" BLOB NOT NULL,
+    "status" INTEGER NOT NULL,
+    "due_at" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "group_status" ON "group" ("status");
+CREATE INDEX "group_due_at" ON "group" ("due_at");
+
+CREATE TABLE "group_epoch" (
+    "group" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group")
+) STRICT;
+
+CREATE TABLE "group_keys" (
+    "group" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group")
+) STRICT;
+
+CREATE TABLE "group_member" (
+    "group" BLOB NOT NULL,
+    "account" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group", "account")
+) STRICT;
+CREATE INDEX "group_member_account" ON "group_member" ("account");
+
+CREATE TABLE "group_sender" (
+    "group" BLOB NOT NULL,
+    "device" BLOB NOT NULL,
+    "ask_at" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group", "device")
+) STRICT;
+CREATE INDEX "group_sender_ask_at" ON "group_sender" ("ask_at");
+
+CREATE TABLE "group_said" (
+    "group" BLOB NOT NULL,
+    "counter" INTEGER NOT NULL,
+    "put" INTEGER NOT NULL,
+    "landed_at" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group", "counter")
+) STRICT;
+CREATE INDEX "group_said_put" ON "group_said" ("put");
+CREATE INDEX "group_said_landed_at" ON "group_said" ("landed_at");
+
+CREATE TABLE "group_intent" (
+    "number" INTEGER NOT NULL,
+    "group" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("number")
+) STRICT;
+CREATE INDEX "group_intent_group" ON "group_intent" ("group");
+
+CREATE TABLE "group_commit" (
+    "group" BLOB NOT NULL,
+    "put" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group")
+) STRICT;
+CREATE INDEX "group_commit_put" ON "group_commit" ("put");
+
+CREATE TABLE "key_package" (
+    "account" BLOB NOT NULL,
+    "device" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("account", "device")
+) STRICT;
+
+CREATE TABLE "own_key_package" (
+    "reference" BLOB NOT NULL,
+    "account" BLOB NOT NULL,
+    "expires_at" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("reference")
+) STRICT;
+CREATE INDEX "own_key_package_account" ON "own_key_package" ("account");
+CREATE INDEX "own_key_package_expires_at" ON "own_key_package" ("expires_at");
+
+CREATE TABLE "read_by" (
+    "target" BLOB NOT NULL,
+    "account" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("target", "account")
+) STRICT;
