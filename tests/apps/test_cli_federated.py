@@ -88,3 +88,27 @@ def test_who_waits_does_not_wait_out_a_back_off(
         assert time.monotonic() - began < 15
         back.join()
         assert alice.refused("send", "Bob", "read it", "--wait", "read", "--timeout", "0.5")["code"] == "not_reached"
+
+
+def test_a_floor_holds_messages_until_there_are_two_relays(
+    friends: tuple[Person, Person], relay: Relay, other_relay: Relay
+) -> None:
+    alice, bob = friends
+    shown = alice.one("route", "Bob")
+    assert (shown["network"], shown["floor"], shown["held"]) == ("central", "central", False)
+    assert [hop["party"] for hop in shown["hops"]] == ["me", "relay", "contact"]
+    assert alice.one("route", "Bob", "--floor", "federated")["held"] is True
+    bob.until(lambda: bob.one("route", "Alice")["their_floor"] == "federated")
+    held = alice.one("send", "Bob", "only by two relays")
+    assert held["state"] == "queued"
+    assert "exposes more" in held["reason"]
+    assert "exposes more" in bob.one("send", "Alice", "me too")["reason"]
+    assert bob.texts("Alice") == ["me too"]
+    assert alice.refused("route", "Bob", "--floor", "onion")["code"] == "not_available"
+
+    alice.one("relays", "add", other_relay.link)
+    alice.one("relays", "remove", relay.listen)
+    bob.until(lambda: bob.one("route", "Alice")["network"] == "federated")
+    alice.until(lambda: "me too" in alice.texts("Bob"))
+    alice.until(lambda: alice.one("route", "Bob")["network"] == "federated")
+    bob.until(lambda: "only by two relays" in bob.texts("Alice"))

@@ -39,3 +39,32 @@ def exposure(network: NetworkKind) -> tuple[Exposure, ...]:
     """What each party on a network's route sees."""
     parties = who_sees_what().networks[network].parties
     return tuple(Exposure(party=name, sees=row.sees, hidden=row.hidden) for name, row in parties.items())
+
+
+_PARTIES = {
+    "relay": "the relay",
+    "my_relay": "one's own relay",
+    "their_relay": "the contact's relay",
+    "both_relays": "both relays together",
+    "contact": "the contact",
+    "outsider": "somebody who watches one's connection",
+    "node": "an onion station",
+    "swarm": "the mailbox's hosts",
+}
+
+
+def documented() -> str:
+    """The table as docs/threat-model.md has it: a fact a row, a network a column, who sees it in the cells."""
+    table = who_sees_what()
+    lines = ["| | " + " | ".join(table.networks) + " |", "| --- |" + " --- |" * len(table.networks)]
+    for fact, words in table.facts.items():
+        cells = []
+        for network in table.networks.values():
+            seeing = [_PARTIES[name] for name, party in network.parties.items() if fact in party.sees]
+            cells.append("; ".join(seeing) or "nobody")
+        lines.append(f"| {words} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(documented())

@@ -1,4 +1,4 @@
-"""`contacts`, `verify`, `rename`, `block`, `unblock`, `introduce`: the people one knows."""
+"""`contacts`, `verify`, `rename`, `block`, `unblock`, `introduce`, `route`: the people one knows."""
 
 from __future__ import annotations
 
@@ -103,3 +103,39 @@ def introduce(first: str, second: str) -> None:
         here.out.line(done)
         return
     here.out.say("Both are told. They can write to each other once they agreed.")
+
+
+@command("route", "roost route Bob", "roost route Bob --floor federated", "roost route Bob --floor central")
+@click.argument("conversation")
+@click.option(
+    "--floor",
+    "network",
+    type=click.Choice(["central", "federated", "onion", "direct"]),
+    help="The weakest network that this conversation may take; what would have to take a weaker one waits.",
+)
+def route(conversation: str, network: str | None) -> None:
+    """Show the way that messages take, hop by hop, and who on it sees what.
+
+    --floor central allows one relay that both of you use; --floor federated asks for two, neither of which sees both
+    ends. The other side is told, and the stricter of both holds. Onion and direct networks are not built yet.
+    """
+    from roost.agent.browsing import Floor, Route
+    from roost.agent.views import NetworkKind
+
+    here = session()
+    if network is None:
+        shown = here.call(Route(conversation=conversation))
+    else:
+        shown = here.call(Floor(conversation=conversation, network=NetworkKind(network)))
+    if here.json:
+        here.out.line(shown)
+        return
+    here.out.say(" → ".join(one_line(hop.name or hop.party.replace("_", " "), 60) for hop in shown.hops))
+    here.out.say(f"now {shown.network}; at least {shown.floor} (you), {shown.their_floor} (the other side)")
+    if shown.held:
+        here.out.say("What you write waits: the way that it would take exposes more than this conversation allows.")
+    for row in shown.exposure:
+        here.out.say(f"{row.party.replace('_', ' ')}")
+        for word, facts in (("sees", row.sees), ("does not see", row.hidden)):
+            if facts:
+                here.out.say(f"  {word}: {'; '.join(shown.facts.get(fact, fact) for fact in facts)}")

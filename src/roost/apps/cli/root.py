@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "block": ("people", "Block a contact."),
     "unblock": ("people", "Let a blocked contact write again."),
     "introduce": ("people", "Introduce two contacts to each other."),
+    "route": ("people", "Show or limit the way that a conversation takes."),
     "send": ("messages", "Send a message, files, or both."),
     "read": ("reading", "Show a conversation."),
     "search": ("reading", "Find messages by words."),
