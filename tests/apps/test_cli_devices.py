@@ -71,8 +71,19 @@ def test_removing_a_device(friends: tuple[Person, Person], relay: Relay, tmp_pat
     bob.until(lambda: bob.one("contacts")["devices"] == 1)
     bob.one("send", "Alice", "only you")
     alice.until(lambda: alice.texts("Bob") == ["only you"])
-    laptop.process("--json", "sync", "--timeout", "5")
+    queued = laptop.one("send", "Bob", "written too late", "--id", "late")
+    laptop.until(lambda: laptop.one("status")["device_state"] == "removed")
     assert b"only you" not in laptop.process("--json", "read", "Bob").stdout
+    assert laptop.texts("Bob") == ["written too late"]
+    again = laptop.one("send", "Bob", "written too late", "--id", "late")
+    assert (again["id"], again["state"]) == (queued["id"], "queued")
+    assert "removed" in again["reason"]
+    assert "roost export" in laptop.one("status")["notice"]
+    refusal = laptop.refused("send", "Bob", "one more")
+    assert refusal["code"] == "device_removed"
+    assert "roost export" in refusal["hint"]
+    assert laptop.refused("invite")["code"] == "device_removed"
+    assert laptop.one("export", "Bob", "--to", str(tmp_path / "kept"))["messages"] == 1
 
 
 def test_waiting_in_the_foreground(alice: Person, relay: Relay, tmp_path: Path) -> None:

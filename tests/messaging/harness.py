@@ -192,9 +192,10 @@ class Device:
             for row in self.work().find(Outbox, where={"state": int(state)}, order="number"):
                 if row.next_at > self.world.now:
                     continue
-                peer = self.work().need(PeerDevice, row.account, row.device)
-                address = row.address or peer.address
-                assert address is not None
+                peer = self.work().get(PeerDevice, row.account, row.device)
+                address = row.address or (peer.address if peer else None)
+                if address is None:
+                    continue
                 taken = [self.world.transmit(address.put, envelope) for envelope in row.envelopes]
                 count += len(taken)
                 if all(taken):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from roost.errors import CallerError
-from roost.messaging import contact_sync, conversations, requests, sealing
-from roost.messaging.records import Contact, ContactState, Outbox, PeerDevice
+from roost.messaging import accounts, contact_sync, conversations, devices, farewells, inbox, requests, sealing
+from roost.messaging.records import Contact, ContactState, Message, MessageState, Outbox, OwnMailbox, PeerDevice
+from roost.wire.codec import encode
+from roost.wire.content import DeviceRemoved, Entry, encode_content
 from roost.wire.links import InvitationKind
-from tests.messaging.harness import World
+from tests.messaging.harness import Device, World
 
 
 @pytest.fixture
@@ -193,3 +195,91 @@ def test_a_device_that_a_contact_never_met_hears_of_its_new_address(world: World
     for device in (alice, phone, bob):
         assert sorted(device.texts(alice.account if device is bob else bob.account)) == ["from Bob", "from the phone"]
         assert not device.work().find(Outbox)
+
+
+# --- a device that is removed -----------------------------------------------------------------------------------------
+
+
+def sign_out(old: Device, gone: Device) -> None:
+    """One device removes another from the account."""
+    work = old.work()
+    devices.remove(work, gone.work().me.device, accounts.account_key(work.me, None))
+    old.commit(work)
+
+
+def test_a_removed_device_is_told_keeps_what_it_has_and_sends_nothing_more(world: World) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    second = world.second_device(alice, "Alice's phone")
+    bob.say(alice.account, "hello to both")
+    world.settle()
+    waiting = second.say(bob.account, "not sent in time")
+    bob.say(alice.account, "said before he knew")
+    bob.send()
+    sign_out(alice, second)
+    alice.send()
+    second.fetch()
+    assert ("unlisted", "") in second.told
+    assert second.work().me.removed_at
+    assert second.texts(bob.account) == ["hello to both", "not sent in time", "said before he knew"]
+    assert second.state(waiting) == MessageState.QUEUED
+    assert {row.problem for row in second.work().find(Outbox)} == {"device_removed"}
+    for act in (lambda: second.say(bob.account, "more"), second.invite, lambda: sign_out(second, alice)):
+        with pytest.raises(CallerError) as refusal:
+            act()
+        assert refusal.value.code == "device_removed"
+        assert "export" in refusal.value.hint
+    world.settle()
+    world.wait(8 * 86_400_000)
+    world.tick_all()
+    world.settle()
+    assert bob.texts(alice.account) == ["hello to both", "said before he knew"]
+    assert [message.state for message in second.work().find(Message, where={"id": waiting})] == [MessageState.QUEUED]
+    bob.say(alice.account, "after it")
+    world.settle()
+    assert second.texts(bob.account)[-1] == "said before he knew"
+    assert alice.texts(bob.account)[-1] == "after it"
+
+
+def test_a_removed_device_that_was_away_is_told_when_it_comes_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much waits for it, and though its host loses the word once."""
+    monkeypatch.setattr(sealing, "WINDOW", 64)
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    second = world.second_device(alice, "Alice's phone")
+    world.devices.remove(second)
+    for number in range(sealing.WINDOW + 20):
+        alice.say(bob.account, f"{number}")
+    alice.send()
+    sign_out(alice, second)
+    world.settle()
+    for mailbox in second.work().find(OwnMailbox, where={"account": alice.account}):
+        world.host.logs[mailbox.put].clear()
+    world.wait(25 * 3_600_000)
+    world.settle()
+    world.devices.append(second)
+    world.settle()
+    assert second.work().me.removed_at
+    world.wait(farewells.KEPT_MS)
+    world.tick_all()
+    assert not alice.work().find(Outbox, where={"device": second.work().me.device})
+
+
+def test_nobody_else_can_tell_a_device_that_it_was_removed(world: World) -> None:
+    """Neither a contact nor the list that is known or names the device."""
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    second = world.second_device(alice, "Alice's phone")
+    for sender, listed in ((bob, bob.work().me.devices), (alice, alice.work().me.devices)):
+        work = sender.work()
+        (peer,) = [p for p in work.find(PeerDevice) if p.device == second.work().me.device]
+        entry = Entry(sender.entropy.bytes(16), world.now, 0, encode_content(DeviceRemoved(listed)))
+        envelope = sealing.seal_bare(work, peer, encode(entry))
+        sender.commit(work)
+        assert envelope is not None
+        (mailbox,) = [m for m in second.work().find(OwnMailbox) if m.put == peer.address.put]  # type: ignore[union-attr]
+        second.do(inbox.receive, mailbox, 1_000, envelope)
+        assert second.told[-1][0] == "dropped"
+        assert not second.work().me.removed_at

@@ -132,7 +132,7 @@ def _agreement(world: World) -> list[str]:
     for said in world.ledger.said.values():
         sender = world.devices[said.sender]
         hands = [world.devices[number] for number in world.ledger.changed.get(said.id, ())]
-        if any(device.removed or device.doubtful for device in hands):
+        if any(device.removed or device.doubtful or _blocked_there(device, said) for device in hands):
             continue  # what it said last may have reached some and not others
         views = {}
         for number in (said.sender, *said.to):
@@ -149,6 +149,12 @@ def _agreement(world: World) -> list[str]:
         if len(set(views.values())) > 1:
             wrong.append(f"{said.id[:4].hex()} looks different: {views}")
     return wrong
+
+
+def _blocked_there(device: Device, said: Said) -> bool:
+    """Whether who changed the message has blocked the conversation since: what still had to leave waits there."""
+    message = device.look().get(r.Message, said.id)
+    return message is None or _blocked(device, message)
 
 
 def _blocked(device: Device, message: r.Message) -> bool:

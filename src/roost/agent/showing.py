@@ -228,6 +228,13 @@ def device(work: Work, key: bytes, added_s: int, done: str = "") -> v.DeviceView
     me = work.me
     peer = work.get(r.PeerDevice, me.account, key)
     name = me.device_name if key == me.device else (peer.name if peer else "")
+def device_state(me: r.Me) -> v.DeviceState:
+    """How this device stands to its account."""
+    if me.removed_at:
+        return v.DeviceState.REMOVED
+    return v.DeviceState.LINKED if me.linked else v.DeviceState.WAITING
+
+
     return v.DeviceView(
         device=account_id(key), name=name, this=key == me.device, added_at=v.instant(added_s * 1000), done=done
     )
@@ -259,10 +266,10 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             return _contact(work, happened)
         case "connection":
             return _connection(work, happened)
-        case "linked":
-            shown = identity(work)
+        case "linked" | "unlisted":
+            shown, change = identity(work), "linked" if happened.kind == "linked" else "removed"
             return e.DeviceEvent(
-                device=shown.device, name=shown.device_name, this=True, state=v.DeviceState.LINKED, change="linked"
+                device=shown.device, name=shown.device_name, this=True, state=device_state(work.me), change=change
             )
         case "transfer":
             return _transfer(happened)

@@ -145,7 +145,7 @@ def on_its_way(work: Work, message: bytes) -> bool:
 def _can_leave(work: Work, row: r.Outbox) -> bool:
     """Whether the row has an address and a key, and has not been refused for a reason that lasts."""
     peer = work.get(r.PeerDevice, row.account, row.device)
-    if peer is None or (row.address or peer.address) is None or not (peer.session or peer.card):
+    if row.state == r.OutboxState.QUEUED and not (peer and (peer.session or peer.card)):
         return False
     if (row.address or (peer.address if peer else None)) is None:
         return False
@@ -157,6 +157,8 @@ def held_up_by(engine: Engine, message: r.Message) -> str:
     if message.state != r.MessageState.QUEUED:
         return ""
     work = engine.look()
+    if work.me.removed_at:
+        return identity.REMOVED
     if not engine.network.any_reachable():
         problems = (engine.network.problem(row.relay) for row in work.find(r.OwnRelay))
         return next((problem.message for problem in problems if problem), "")

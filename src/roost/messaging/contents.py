@@ -10,8 +10,7 @@ import hashlib
 
 import msgspec
 
-from roost.errors import PeerError
-from roost.messaging import conversations, devices, farewells, files, floors, introductions, outbox, pins, requests
+from roost.messaging import conversations, devices, farewells, floors, introductions, outbox, requests, said
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     NEVER,
@@ -83,6 +82,8 @@ def apply_said(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, 
             contact = work.need(Contact, conversation)
             work.put(msgspec.structs.replace(contact, timer_s=seconds))
             work.tell("contact", conversation, conversation, "timer")
+        case c.DeviceRemoved():
+            farewells.heard(work, content)
         case c.CallSignal(call=call):
             work.mention("call", call, origin.account)
         case c.FloorChange(floor=floor):

@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import SigningKey
 from roost.errors import CallerError, CryptoError, PeerError
-from roost.messaging import accounts, binding, contact_sync, identity, invitations, mailboxes, outbox, peers
+from roost.messaging import accounts, binding, contact_sync, farewells, identity, invitations, mailboxes, outbox, peers
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
@@ -23,7 +23,7 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.identity import DeviceEntry, SignedCard
+from roost.wire.identity import DeviceEntry, SignedCard, SignedDeviceList
 from roost.wire.sizes import MAX_DEVICES
 
 # --- taking a device in ----------------------------------------------------------------------------------------------
@@ -31,6 +31,7 @@ from roost.wire.sizes import MAX_DEVICES
 
 def confirm(work: Work, signed: SignedCard, account: SigningKey) -> PeerDevice:
     """Sign the device behind a checked device invitation into my list and welcome it."""
+    identity.check_listed(work.me)
     card, entry = identity.read_card(signed)
     devices = identity.entries(work.me.devices)
     if card.account != card.device:
@@ -60,7 +61,8 @@ def confirm(work: Work, signed: SignedCard, account: SigningKey) -> PeerDevice:
 
 
 def remove(work: Work, device: bytes, account: SigningKey) -> None:
-    """Sign a device out of my list; contacts and my other devices forget it."""
+    """Sign a device out of my list; it is told so, contacts and my other devices forget it."""
+    identity.check_listed(work.me)
     devices = identity.entries(work.me.devices)
     if device == work.me.device:
         raise CallerError(

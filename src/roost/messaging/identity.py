@@ -16,6 +16,12 @@ from roost.wire.codec import decode, encode
 from roost.wire.identity import Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
 
 FIRST = bytes(32)
+REMOVED = "This device was removed from your account."
+REMOVED_HINT = (
+    "What is on it can still be read and exported: roost export CONVERSATION --to DIR. "
+    "To use it again, link it anew with an empty profile: roost --profile DIR device link"
+)
+REMOVED_CODE = "device_removed"
 
 
 class StaleDeviceList(PeerError):
@@ -121,6 +127,12 @@ def prekey_bundle(signed: SignedCard) -> PrekeyBundle:
         mask=card.mask,
         context=card_context(signed),
     )
+
+
+def check_listed(me: Me) -> None:
+    """Raises CallerError on a device that was removed: it speaks for its account no longer."""
+    if me.removed_at:
+        raise CallerError(REMOVED, code=REMOVED_CODE, hint=REMOVED_HINT)
 
 
 def device_key(me: Me) -> SigningKey:

@@ -55,6 +55,7 @@ def make(
 
     `account` is set for a device link, whose answers come through an ordinary mailbox.
     """
+    identity.check_listed(work.me)
     secret = work.entropy.bytes(16)
     reusable = kind == InvitationKind.REUSABLE
     name = work.me.device_name if kind == InvitationKind.DEVICE else ""
@@ -162,6 +163,7 @@ def request_contact(work: Work, signed: SignedCard, greeting: str) -> Contact:
     Raises:
         CallerError: it is my own invitation, or they are a contact already.
     """
+    identity.check_listed(work.me)
     card, entry = identity.read_card(signed)
     known = work.get(Contact, card.account)
     if card.account == work.me.account:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.crypto import padded_count
+from roost.messaging.identity import REMOVED_CODE
 from roost.messaging.records import (
     Message,
     MessageState,
@@ -163,7 +164,7 @@ def upload_progress(work: Work, number: int, index: int, done: int) -> None:
 def stored(work: Work, number: int) -> None:
     """The mailbox's host committed all envelopes of the row."""
     row = work.get(Outbox, number)
-    if row is None or row.state == OutboxState.QUEUED:
+    if row is None or row.state == OutboxState.QUEUED or row.problem == REMOVED_CODE:
         return
     pause = REPUT_AFTER_MS[min(row.attempts, len(REPUT_AFTER_MS) - 1)]
     work.put(
@@ -186,7 +187,7 @@ def _message_sent(work: Work, row: Outbox) -> None:
 def refused(work: Work, number: int, code: str, retry_after_ms: int = 0) -> None:
     """The host said no, or could not be reached. The row stays and is tried again later."""
     row = work.get(Outbox, number)
-    if row is None:
+    if row is None or row.problem == REMOVED_CODE:
         return
     if code in (RefusalCode.DENIED, RefusalCode.SEALED):
         pause = DENIED_RETRY_MS[min(row.attempts, len(DENIED_RETRY_MS) - 1)]

@@ -133,7 +133,7 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
         raise CryptoError("the card belongs to another account")
     learn_list(work, account, card.devices)
     known = work.get(PeerDevice, account, card.device)
-    if known is None or known.identity != entry.identity:  # not in the newest list, or this very device
+    if work.me.removed_at or known is None or known.identity != entry.identity:  # not in the newest list, or this very device
         return False
     if known.card is not None and known.card_version >= card.version:
         return False

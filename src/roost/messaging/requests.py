@@ -79,6 +79,7 @@ def pending(work: Work, id_or_name: str) -> Request:
 
 def accept(work: Work, request: Request, alias: str = "") -> Contact:
     """Make the asking person a contact, and tell them with a card of mine."""
+    identity.check_listed(work.me)
     known = work.get(Contact, request.account)
     base = known or Contact(request.account, ContactState.ACCEPTED, request.name, work.now)
     contact = contact_sync.made(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.messaging import conversations, files, invitations, mailboxes, outbox, peers
+from roost.messaging import conversations, farewells, files, invitations, mailboxes, outbox, peers
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -31,7 +31,7 @@ BATCH = 10_000  # rows that one tick forgets, of each kind: more than an hour of
 def tick(work: Work) -> None:
     """Everything that is due. Cheap when nothing is; call it at least hourly and when `next_deadline` says."""
     conversations.expire(work)
-    if not work.me.linked:
+    if not work.me.linked or work.me.removed_at:
         return
     _rotate(work)
     mailboxes.retire(work)
@@ -73,6 +73,7 @@ def _forget(work: Work) -> None:
     for seen in work.find(Seen, at_most=("until", work.now), limit=BATCH):
         work.delete(seen)
     outbox.catch_up(work)
+    farewells.forget_old(work)
     for event in work.find(EventRow, at_most=("at", work.now - EVENTS_KEPT_MS), limit=BATCH):
         work.delete(event)
     for prekey in work.find(Prekey, at_most=("expires_at", work.now), limit=BATCH):

@@ -287,6 +287,12 @@ class ContactRemoved(Record, frozen=True, tag=67):
 
 class DeviceWelcome(Record, frozen=True, tag=68):
     """To a new device of one's own: the account's key, list and profile. Contacts follow as `ContactSync`s."""
+class DeviceRemoved(Record, frozen=True, tag=69):
+    """To a device of one's own that is one no longer: the list that does not name it. Outside the order, in one frame."""
+
+    devices: SignedDeviceList
+
+
 
     account_secret: Key32
     devices: SignedDeviceList
@@ -321,6 +327,7 @@ Content = (
     | ContactSync
     | ContactRemoved
     | DeviceWelcome
+    | DeviceRemoved
 )
 _KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)
 

@@ -51,7 +51,8 @@ async def status(service: Service, _: o.Status) -> v.StatusView:
         relays=relays,
         requests=len(work.find(r.Request, where={"state": int(r.RequestState.PENDING)})),
         unread=len(work.find(r.Message, where={"state": int(r.MessageState.RECEIVED)})),
-        device_state=v.DeviceState.LINKED if work.me.linked else v.DeviceState.WAITING,
+        device_state=showing.device_state(work.me),
+        notice=f"{identity.REMOVED} {identity.REMOVED_HINT}" if work.me.removed_at else "",
     )
 
 
@@ -220,7 +221,7 @@ async def device_link(service: Service, request: o.DeviceLink) -> v.DeviceLinkVi
         code="" if me.linked else _device_code(engine.look()).link,
         device=showing.identity(engine.look()).device,
         name=me.device_name,
-        state=v.DeviceState.LINKED if me.linked else v.DeviceState.WAITING,
+        state=showing.device_state(me),
     )
 
 

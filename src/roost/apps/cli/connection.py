@@ -25,6 +25,8 @@ def status() -> None:
         return
     from rich.text import Text
 
+    if now.notice:
+        here.out.say(now.notice)
     for relay in now.relays:
         mark = Text("● ", style="green" if relay.reachable else "red")
         words = "reachable" if relay.reachable else f"not reachable {one_line(relay.reason)}".strip()
