@@ -1,6 +1,7 @@
-"""Sessions that are parsed already: taking one out of its stored form costs as much as sealing several envelopes.
+"""Sessions and groups that are parsed already: taking one out of its stored form costs as much as sealing several
+envelopes.
 
-Keyed by session, valid only for exactly the stored bytes, so a step that was rolled back or restored cannot be
+Keyed by session or group, valid only for exactly the stored bytes, so a step that was rolled back or restored cannot be
 confused; a session's older state is dropped with the newer one's arrival (no old keys are kept).
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 import msgspec
 
 from roost.crypto import Session
+from roost.crypto.mls import Group
 from roost.messaging.records import SessionRow
 
 LIMIT = 256
+GROUPS = 16  # one of 1,000 members holds some megabytes
 
 
 class ParsedSessions:
@@ -19,6 +22,7 @@ class ParsedSessions:
 
     def __init__(self) -> None:
         self._parsed: dict[bytes, tuple[bytes, Session]] = {}
+        self._groups: dict[bytes, tuple[bytes, Group]] = {}
 
     def of(self, row: SessionRow) -> Session:
         """The session whose state the row holds."""
@@ -39,3 +43,13 @@ class ParsedSessions:
         if len(self._parsed) >= LIMIT:
             self._parsed.clear()
         self._parsed[id] = (state, session)
+
+    def group(self, id: bytes, keys: bytes) -> Group | None:
+        """The group whose message keys are stored as `keys`, which name its epoch; None when it must be loaded."""
+        held = self._groups.get(id)
+        return held[1] if held is not None and held[0] == keys else None
+
+    def keep_group(self, id: bytes, keys: bytes, group: Group) -> None:
+        if id not in self._groups and len(self._groups) >= GROUPS:
+            self._groups.clear()
+        self._groups[id] = (keys, group)

@@ -116,7 +116,6 @@ ROWS: tuple[type[Row], ...] = (
 
 __all__ = [
     "NEVER",
-    "R",
     "ROWS",
     "Changes",
     "Contact",
@@ -159,6 +158,7 @@ __all__ = [
     "PeerDevice",
     "PinRow",
     "Prekey",
+    "R",
     "ReactionRow",
     "ReadBy",
     "Records",

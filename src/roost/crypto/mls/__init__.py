@@ -31,6 +31,7 @@ from roost.crypto.mls.framing import MlsMessage
 from roost.crypto.mls.group import Group
 from roost.crypto.mls.identity import DeviceIdentity
 from roost.crypto.mls.key_package import KeyPackage, KeyPackageSecrets, make_key_package
+from roost.crypto.mls.key_schedule import EpochSecrets
 from roost.crypto.mls.leaf import Capabilities, Credential, Extension, Lifetime
 from roost.crypto.mls.outside import JoinOptions, propose_from_outside, propose_joining
 from roost.crypto.mls.proposal_list import SentProposal
@@ -55,6 +56,7 @@ __all__ = [
     "CommitReceived",
     "Credential",
     "DeviceIdentity",
+    "EpochSecrets",
     "Extension",
     "ExternalSender",
     "FutureEpoch",
