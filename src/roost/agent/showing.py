@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, TypedDict
+
 from roost.agent import events as e
 from roost.agent import views as v
 from roost.crypto import account_id
+from roost.messaging import formatting, pins
 from roost.messaging import records as r
 from roost.messaging.invitations import invitation_id
-from roost.messaging import formatting, pins
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.addresses import RelayAddress
@@ -27,9 +29,9 @@ CONTACT_STATES = {
     r.ContactState.BLOCKED: v.ContactState.BLOCKED,
     r.ContactState.SELF: v.ContactState.ACCEPTED,
 }
+_STYLES = {style: v.TextStyle(style.name.lower()) for style in c.Style}
 _NEWER = "This message needs a newer Roost."
 _CHANGES = {"removed": "deleted", "key_changed": "devices"}
-_STYLES = {style: v.TextStyle(style.name.lower()) for style in c.Style}
 
 
 def who(work: Work, account: bytes) -> str:
@@ -54,10 +56,6 @@ def network_of(work: Work, account: bytes) -> v.NetworkKind:
     return v.NetworkKind.FEDERATED if foreign else v.NetworkKind.CENTRAL
 
 
-def message(work: Work, row: r.Message) -> v.MessageView:
-    content = c.decode_content(row.content)
-    unknown = isinstance(content, c.Unknown)
-    return v.MessageView(
 class Way(TypedDict):
     """What a message of mine remembers of how it goes out."""
 
@@ -88,6 +86,10 @@ def floor_name(floor: int) -> v.NetworkKind:
     return _FLOOR_NAMES[c.Floor(floor)]
 
 
+def message(work: Work, row: r.Message) -> v.MessageView:
+    content = c.decode_content(row.content)
+    unknown = isinstance(content, c.Unknown)
+    return v.MessageView(
         id=row.id.hex(),
         conversation=account_id(row.conversation),
         sender=who(work, row.author),
@@ -103,14 +105,12 @@ def floor_name(floor: int) -> v.NetworkKind:
         network=v.NetworkKind(row.network) if row.network else network_of(work, row.conversation),
         expires_at=v.instant(row.expire_at) if row.expire_at != r.NEVER else None,
         unknown=unknown,
-    )
-
         spans=spans(content.text, content.spans) if isinstance(content, c.Text) else (),
         forwarded=isinstance(content, c.Text) and content.forwarded,
         pinned=pins.is_pinned(work, row),
+    )
 
-def _text(row: r.Message) -> str:
-    """What it says; `row.text` is what search finds, and has the names of its files."""
+
 def spans(text: str, told: tuple[c.Span, ...]) -> tuple[v.SpanView, ...]:
     """Those that mean something, whatever was sent."""
     return tuple(
@@ -125,6 +125,8 @@ def as_told(text: str, shown: tuple[v.SpanView, ...]) -> tuple[c.Span, ...]:
     return formatting.tidy(text, (c.Span(span.start, span.length, styles[span.style]) for span in shown))
 
 
+def _text(row: r.Message) -> str:
+    """What it says; `row.text` is what search finds, and has the names of its files."""
     match c.decode_content(row.content):
         case c.Text(text=text):
             return text
@@ -142,6 +144,8 @@ def reactions(work: Work, target: bytes) -> dict[str, list[str]]:
 
 
 def _attachments(work: Work, row: r.Message, text: c.Text) -> tuple[v.AttachmentView, ...]:
+    if not text.attachments:
+        return ()
     stored = {file.index: file.state for file in work.find(r.StoredFile, where={"message": row.id})}
     return tuple(
         v.AttachmentView(
@@ -151,16 +155,12 @@ def _attachments(work: Work, row: r.Message, text: c.Text) -> tuple[v.Attachment
             number=index,
             stored=stored.get(index) == r.FileState.COMPLETE,
             voice_note=attachment.voice_note,
+            **_media(attachment.media),
         )
         for index, attachment in enumerate(text.attachments)
     )
 
-            **_media(attachment.media),
 
-def contact(work: Work, row: r.Contact) -> v.ContactView:
-    last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
-    unread = work.find(r.Message, where={"conversation": row.account, "state": int(r.MessageState.RECEIVED)})
-    return v.ContactView(
 def _media(facts: c.MediaFacts | None) -> dict[str, Any]:
     if facts is None:
         return {}
@@ -172,6 +172,10 @@ def _media(facts: c.MediaFacts | None) -> dict[str, Any]:
     }
 
 
+def contact(work: Work, row: r.Contact) -> v.ContactView:
+    last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
+    unread = work.find(r.Message, where={"conversation": row.account, "state": int(r.MessageState.RECEIVED)})
+    return v.ContactView(
         contact=account_id(row.account),
         name=contact_name(row),
         state=CONTACT_STATES[r.ContactState(row.state)],
@@ -224,10 +228,6 @@ def identity(work: Work) -> v.Identity:
     )
 
 
-def device(work: Work, key: bytes, added_s: int, done: str = "") -> v.DeviceView:
-    me = work.me
-    peer = work.get(r.PeerDevice, me.account, key)
-    name = me.device_name if key == me.device else (peer.name if peer else "")
 def device_state(me: r.Me) -> v.DeviceState:
     """How this device stands to its account."""
     if me.removed_at:
@@ -235,6 +235,10 @@ def device_state(me: r.Me) -> v.DeviceState:
     return v.DeviceState.LINKED if me.linked else v.DeviceState.WAITING
 
 
+def device(work: Work, key: bytes, added_s: int, done: str = "") -> v.DeviceView:
+    me = work.me
+    peer = work.get(r.PeerDevice, me.account, key)
+    name = me.device_name if key == me.device else (peer.name if peer else "")
     return v.DeviceView(
         device=account_id(key), name=name, this=key == me.device, added_at=v.instant(added_s * 1000), done=done
     )

@@ -163,19 +163,19 @@ def held_up_by(engine: Engine, message: r.Message) -> str:
         problems = (engine.network.problem(row.relay) for row in work.find(r.OwnRelay))
         return next((problem.message for problem in problems if problem), "")
     rows = work.find(r.Outbox, where={"message": message.id, "account": message.conversation})
-    return next((sentence(row.problem) for row in rows if row.problem), "")
-
     if any(problem_of(work, row) == outbox.HELD for row in rows):
         return HELD_WORDS
+    return next((sentence(row.problem) for row in rows if row.problem), "")
 
-def _acknowledging(work: Work) -> list[r.SessionRow]:
-    """The sessions with something to acknowledge within the random pause."""
+
 def problem_of(work: Work, row: r.Outbox) -> str:
     """Why a row has not reached its host: the code of what was said last, or that its conversation's floor holds it."""
     peer = work.get(r.PeerDevice, row.account, row.device)
     return row.problem if floors.may_leave(work, row, peer) else outbox.HELD
 
 
+def _acknowledging(work: Work) -> list[r.SessionRow]:
+    """The sessions with something to acknowledge within the random pause."""
     return work.find(r.SessionRow, at_most=("acknowledge_at", work.now + 5_000))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from roost.crypto import AgreementPublic, KemPublic, Label, PrekeyBundle, SigningKey, VerifyKey
-from roost.errors import CryptoError, PeerError
+from roost.errors import CallerError, CryptoError, PeerError
 from roost.messaging.records import Me
 from roost.wire.codec import decode, encode
 from roost.wire.identity import Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
