@@ -207,7 +207,7 @@ def _take_over(work: Work, known: Contact | None, sync: c.ContactSync) -> None:
             timer_s=sync.timer_s,
             made_at=sync.made_at,
             changed_at=sync.changed_at,
-        )
-    )
             floor=sync.floor,
             their_floor=sync.their_floor,
+        )
+    )

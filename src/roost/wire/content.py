@@ -27,6 +27,17 @@ from roost.wire.codec import (
     decode_parts,
     encode,
 )
+from roost.wire.groups import (
+    AdminKeys,
+    GroupCheck,
+    GroupFound,
+    GroupLost,
+    GroupNote,
+    GroupWelcome,
+    KeyPackageOffer,
+    Leave,
+    Missing,
+)
 from roost.wire.identity import Key32, Name, SignedCard, SignedDeviceList
 from roost.wire.sizes import (
     CHECK_SIZE,
@@ -279,20 +290,22 @@ class ContactSync(TextRecord, frozen=True, tag=66):
     timer_s: Count32 = 0
     made_at: Millis = 0
     changed_at: Millis = 0
+    floor: Floor = Floor.ANY
+    their_floor: Floor = Floor.ANY
 
 
 class ContactRemoved(Record, frozen=True, tag=67):
     account: Key32
 
 
-class DeviceWelcome(Record, frozen=True, tag=68):
-    """To a new device of one's own: the account's key, list and profile. Contacts follow as `ContactSync`s."""
 class DeviceRemoved(Record, frozen=True, tag=69):
     """To a device of one's own that is one no longer: the list that does not name it. Outside the order, in one frame."""
 
     devices: SignedDeviceList
 
 
+class DeviceWelcome(Record, frozen=True, tag=68):
+    """To a new device of one's own: the account's key, list and profile. Contacts follow as `ContactSync`s."""
 
     account_secret: Key32
     devices: SignedDeviceList
@@ -312,22 +325,29 @@ Content = (
     | CallSignal
     | Poll
     | Vote
+    | FloorChange
+    | Pin
     | ContactRequest
-    floor: Floor = Floor.ANY
-    their_floor: Floor = Floor.ANY
     | ContactAcceptance
     | DeviceAnnouncement
     | IntroductionRequest
     | IntroductionLink
     | Introduction
-    | FloorChange
-    | Pin
+    | KeyPackageOffer
+    | GroupWelcome
+    | GroupCheck
+    | GroupLost
+    | GroupFound
     | SentCopy
     | ReadMark
     | ContactSync
     | ContactRemoved
     | DeviceWelcome
     | DeviceRemoved
+    | Leave
+    | Missing
+    | AdminKeys
+    | GroupNote
 )
 _KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)
 

@@ -76,9 +76,9 @@ class Contact(Row, frozen=True):
     key_changed: bool = False  # a forked or older device list was seen; shown until verified again
     made_at: int = 0  # when we last became contacts: on this or another device of mine
     changed_at: int = 0  # when I last changed state, alias or verification
-
     floor: int = 0  # wire.content.Floor: what I allow this conversation
     their_floor: int = 0  # what they allow it; the stricter holds
+
 
 class PeerDevice(Row, frozen=True):
     """A device of a contact, or another of mine."""
