@@ -31,11 +31,10 @@ from roost.wire import padding
 from roost.wire.codec import decode
 from roost.wire.content import Entry, Frame, frame_check
 from roost.wire.mailbox import MailboxKind
-from roost.wire.sizes import MAX_FRAGMENTS
 
 REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 ACKNOWLEDGE_WITHIN_MS = 2_000
-STASH_LIMIT = 2 * sealing.WINDOW
+STASH_LIMIT = sealing.WINDOW  # what I have received is never behind what the sender knows of it
 CONTRADICTED = 2**32 - 1  # a frame number that no session reaches
 MAX_UNKNOWN = 16  # sessions of one account whose devices have not announced themselves
 RESET_PAUSE_MS = 60 * 60_000  # a device's session is replaced at most so often
@@ -215,10 +214,10 @@ def _take_frame(work: Work, session_id: bytes, frame: Frame, mailbox: OwnMailbox
 
 def _drop_unfinished(work: Work, session_id: bytes, before: int) -> None:
     """Entries are never interleaved: where one begins, parts of an earlier one that never ended are junk."""
-    for number in range(max(before - MAX_FRAGMENTS, 0), before):
-        unfinished = work.get(Stash, session_id, number)
-        if unfinished is not None:
-            work.delete(unfinished)
+    number = before - 1
+    while (unfinished := work.get(Stash, session_id, number)) is not None:
+        work.delete(unfinished)
+        number -= 1
 
 
 def _finish_entry(work: Work, session_id: bytes, last: Stash) -> None:

@@ -27,7 +27,7 @@ from roost.wire.content import (
 from roost.wire.sizes import ACKNOWLEDGEMENT_SIZE, FRAME_OVERHEAD, MAX_ACKNOWLEDGEMENTS
 
 PART_SIZE = BODY_SIZE - padding.OVERHEAD - FRAME_OVERHEAD
-WINDOW = 512  # frames of a session that may be unacknowledged: a receiver stashes no more than twice as many
+WINDOW = 16_384  # frames of a session that may be unacknowledged: they wait at the host for a device that is away
 MAX_SESSIONS = 4  # kept for one device, so that sessions begun at once or in flight still open
 DEVICE_ROWS = 64  # rows sealed in one step
 ACKNOWLEDGE_TRIES = 8  # of one bare acknowledgement
