@@ -12,6 +12,7 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from benchmarks import mls_peers
 from benchmarks.measure import Clock, Result, cost, throughput
 from roost.crypto.mls import (
     DEFAULT_SUITE,
@@ -27,8 +28,10 @@ from roost.crypto.mls import (
     save_epoch,
     save_keys,
 )
+from roost.wire.sizes import ENVELOPE_SIZE
 
-SIZES = (10, 100, 1_000)
+SIZES = (10, 100, 256, 1_000)
+LARGEST = 5_000  # measured when --seconds is 2 or more: it takes minutes
 NOW = 1_800_000_000
 TEXT = bytes(100)
 
@@ -44,9 +47,10 @@ SUITE = DEFAULT_SUITE
 
 def run(clock: Clock) -> list[Result]:
     results = _floors(clock)
-    for size in SIZES:
+    sizes = (*SIZES, LARGEST) if clock.seconds >= 2 else SIZES
+    for size in sizes:
         results += _size(clock, size, *results[:2])
-    return results
+    return results + mls_peers.run(clock, TEXT)
 
 
 def _floors(clock: Clock) -> list[Result]:
@@ -112,5 +116,6 @@ def _messages(clock: Clock, size: int, group: Group, other: Group, floor: Result
         throughput(f"{size} members: encrypt", 1e6 / sealing, "/s", floor),
         throughput(f"{size} members: decrypt", 1e6 / opening, "/s", floor),
         Result(f"{size} members: bytes of a message of {len(TEXT)}", len(message), "bytes"),
+        Result(f"{size} members: bytes uploaded for it, an envelope", ENVELOPE_SIZE, "bytes"),
         Result(f"{size} members: bytes stored after a message, one speaker", len(save_keys(other)), "bytes"),
     ]

@@ -1,0 +1,237 @@
+"""Person to person: two agents in processes of their own and a relay in a third, with everything on (ratchet, both
+stores at `synchronous=FULL`, acknowledgements, receipts).
+
+The floor of a message is what it cannot do without: two commits of an encrypted store one after the other (the sender's
+outbox, the recipient's history), and a frame of 4 KiB there and back by TCP on this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.measure import Clock, Result, cost, percentiles, throughput
+from roost.agent import operations as o
+from roost.agent.service import Service, create_profile
+from roost.apps.cli.agent import loop_factory
+from roost.messaging import records as r
+from roost.messaging.records import Changes, Setting
+from roost.store import Store
+from roost.wire.sizes import ENVELOPE_SIZE
+
+IN_FLIGHT = 32
+WAITING = 10_000
+FILE_MIB = 64  # for each second of --seconds
+COPY_BLOCK = 2**20
+
+
+def run(clock: Clock) -> list[Result]:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_run(clock))
+
+
+async def _run(clock: Clock) -> list[Result]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        floor = Result("two commits and an echo", _two_commits(folder) + await _echo(), "us")
+        async with _relay(folder) as link:
+            alice, bob = folder / "alice", folder / "bob"
+            for profile, person in ((alice, "Alice"), (bob, "Bob")):
+                await create_profile(profile, person, link, None, "none")
+            contact = await _befriend(alice, bob)
+            return [
+                cost(floor.name, floor.value),
+                *await _talking(clock, alice, bob, contact, floor),
+                *await _absence(alice, bob, contact),
+                *await _file(alice, bob, contact, int(FILE_MIB * clock.seconds)),
+            ]
+
+
+# --- floors -----------------------------------------------------------------------------------------------------------
+
+
+def _two_commits(folder: Path) -> float:
+    """Microseconds of two commits of a small row, the median."""
+    store, taken = Store.create(folder / "floor.db", os.urandom(32)), []
+    for number in range(100):
+        begun = time.perf_counter()
+        store.apply(Changes(put=(Setting(str(number), bytes(8)),), delete=(), events=()))
+        taken.append(time.perf_counter() - begun)
+    store.close()
+    return 2 * statistics.median(taken) * 1e6
+
+
+async def _echo() -> float:
+    """Microseconds of 4 KiB there and back between two tasks of this process, the median."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                writer.write(await reader.readexactly(ENVELOPE_SIZE))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    taken = []
+    for _ in range(300):
+        begun = time.perf_counter()
+        writer.write(bytes(ENVELOPE_SIZE))
+        await reader.readexactly(ENVELOPE_SIZE)
+        taken.append(time.perf_counter() - begun)
+    writer.close()
+    server.close()
+    return statistics.median(taken) * 1e6
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _process(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *command, stdout=asyncio.subprocess.PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _line(process: asyncio.subprocess.Process, within_s: float = 60) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(within_s):
+        return (await process.stdout.readline()).decode().strip()
+
+
+@contextlib.asynccontextmanager
+async def _relay(folder: Path) -> AsyncIterator[str]:
+    options = ("--data", str(folder / "relay"), "--listen", "127.0.0.1:0", "--access", "benchmark", "--json")
+    async with _process("roost", "relay", *options) as process:
+        yield json.loads(await _line(process))["link"]
+
+
+async def _befriend(alice: Path, bob: Path) -> str:
+    """Make them contacts; how Alice names Bob."""
+    async with Service.open(alice) as one, Service.open(bob) as other:
+        await other.call(o.Add(link=(await one.call(o.Invite())).link, greeting="hello"))
+        while not (waiting := await one.call(o.Requests())):
+            await one.engine.changed(0.1)
+        await one.call(o.Accept(id=waiting[0].id))
+        while one.engine.look().find(r.Outbox) or other.engine.look().find(r.Outbox):
+            await one.engine.changed(0.1)
+        return waiting[0].contact
+
+
+# --- what is measured -------------------------------------------------------------------------------------------------
+
+
+async def _talking(clock: Clock, alice: Path, bob: Path, contact: str, floor: Result) -> list[Result]:
+    async with _process("benchmarks.person", str(bob), "listen") as process, Service.open(alice) as me:
+        assert await _line(process) == "ready"
+        await _messages(me, contact, process, 0.5, 1)
+        single = await _messages(me, contact, process, 3 * clock.seconds, 1)
+        many = await _messages(me, contact, process, 3 * clock.seconds, IN_FLIGHT)
+        while me.engine.look().find(r.Outbox):
+            await me.engine.changed(0.1)
+    return [
+        throughput("messages, one at a time", len(single.latencies) / single.seconds, "/s"),
+        *percentiles("sent to stored, one at a time", single.latencies, floor),
+        throughput(f"messages, {IN_FLIGHT} in flight", len(many.latencies) / many.seconds, "/s"),
+        *percentiles(f"sent to stored, {IN_FLIGHT} in flight", many.latencies, floor),
+    ]
+
+
+@dataclass
+class Talk:
+    latencies: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+async def _messages(me: Service, contact: str, other: asyncio.subprocess.Process, seconds: float, at_once: int) -> Talk:
+    """Say things for so long, with so many on their way at a time; until all are stored at the other side."""
+    talk, room, begun, said = Talk(), asyncio.Semaphore(at_once), time.monotonic(), 0
+    sending: set[asyncio.Task[object]] = set()
+
+    async def hear() -> None:
+        while True:
+            talk.latencies.append(int(await _line(other)) / 1e6)
+            room.release()
+
+    hearing = asyncio.create_task(hear())
+    while time.monotonic() - begun < seconds:
+        await room.acquire()
+        said += 1
+        task = asyncio.create_task(me.call(o.Send(conversation=contact, text=f"{time.monotonic_ns()} hello there")))
+        sending.add(task)
+        task.add_done_callback(sending.discard)
+    for _ in range(at_once):  # all are back
+        await room.acquire()
+    hearing.cancel()
+    talk.seconds = time.monotonic() - begun
+    return talk
+
+
+async def _absence(alice: Path, bob: Path, contact: str) -> list[Result]:
+    """What waits for somebody who was away."""
+    async with Service.open(alice) as me:
+        for number in range(WAITING):
+            await me.call(o.Send(conversation=contact, text=f"{number} while you were away"))
+        while any(row.state != r.OutboxState.STORED for row in me.engine.look().find(r.Outbox)) or not (
+            me.engine.look().find(r.Outbox, limit=1)
+        ):
+            await me.engine.changed(0.2)
+    async with _process("benchmarks.person", str(bob), "absence", str(WAITING)) as process:
+        opened, spent, peak = map(float, (await _line(process, 300)).split())
+    return [
+        cost("a profile is open", opened * 1e6),
+        throughput(f"{WAITING:,} messages that waited, to disk", WAITING / spent, "/s"),
+        Result("... peak memory beyond a profile that is not open", peak, "MiB"),
+    ]
+
+
+async def _file(alice: Path, bob: Path, contact: str, mib: int) -> list[Result]:
+    """A file sent, fetched and saved, against a plain copy to disk."""
+    path, saved = alice.parent / "big.bin", alice.parent / "saved.bin"
+    block = os.urandom(COPY_BLOCK)
+    with path.open("wb") as file:
+        for _ in range(mib):
+            file.write(block)
+    floor = throughput("a plain copy, synced", mib / _copied(path, saved), "MiB/s")
+    saved.unlink()
+    async with Service.open(alice) as me, Service.open(bob) as other:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        begun = time.monotonic()
+        message = await me.call(o.Send(conversation=contact, text="a file", files=(str(path),)))
+        while not other.engine.look().find(r.StoredFile, where={"state": int(r.FileState.COMPLETE)}):
+            await other.engine.changed(0.5)
+        fetched = time.monotonic() - begun
+        begun = time.monotonic()
+        await other.call(o.Save(id=message.id, to=str(saved)))
+        spent = time.monotonic() - begun
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return [
+        floor,
+        throughput(f"a file of {mib} MiB, sent and fetched", mib / fetched, "MiB/s", floor),
+        throughput("... saved", mib / spent, "MiB/s", floor),
+        Result("... memory that both agents took for it", peak / 1024, "MiB"),
+    ]
+
+
+def _copied(path: Path, to: Path) -> float:
+    begun = time.monotonic()
+    with path.open("rb") as source, to.open("wb") as target:
+        shutil.copyfileobj(source, target, COPY_BLOCK)
+        target.flush()
+        os.fsync(target.fileno())
+    return time.monotonic() - begun
