@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 from roost.agent import naming
 from roost.agent.actions.messages import fetched_file, safe_name
 from roost.agent.pictures import HEAD, Media, media_of
+from roost.agent.thumbnail_worker import MAX_INPUT
+from roost.agent.thumbnails import Thumbnails
 from roost.crypto import AttachmentKey
 from roost.errors import CallerError
+from roost.messaging import records as r
+from roost.messaging.work import Work
 from roost.store import FileRef
 from roost.wire import content as c
 
@@ -38,7 +42,11 @@ class FileSource(Protocol):
 
     async def attachment(self, message: str, number: int) -> OpenFile: ...
 
+    async def preview(self, message: str, number: int) -> OpenFile: ...
+
     async def picture(self, account: str) -> OpenFile: ...
+
+    async def close(self) -> None: ...
 
 
 class ProfileFiles:
@@ -46,6 +54,7 @@ class ProfileFiles:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._thumbnails = Thumbnails()
 
     async def attachment(self, message: str, number: int) -> OpenFile:
         """Fetched first if it is not here yet.
@@ -67,6 +76,35 @@ class ProfileFiles:
         head = await asyncio.to_thread(read, 0, HEAD)
         return OpenFile(safe_name(content.attachments[number].name), stored.size, media_of(head), read)
 
+    async def preview(self, message: str, number: int) -> OpenFile:
+        """A small picture of an attachment that is one, made now or before.
+
+        Raises:
+            CallerError: as `attachment`; `no_preview` where none can be made. SurroundingsError: as `attachment`.
+        """
+        engine = self._service.engine
+        id = naming.message(engine.look(), message).id
+        made = engine.look().get(r.Thumbnail, id, number)
+        if made is None:
+            made = r.Thumbnail(id, number, await self._make(message, number))
+            engine.step(_keep, made)
+        data = made.data
+        if not data:
+            raise CallerError("There is no preview of this.", code="no_preview")
+        return OpenFile("preview.webp", len(data), media_of(data[:HEAD]), lambda at, length: data[at : at + length])
+
+    async def _make(self, message: str, number: int) -> bytes:
+        file = await self.attachment(message, number)
+        if file.media is None or not file.media.showable or file.size > MAX_INPUT:
+            return b""
+        if not file.media.type.startswith("image/"):
+            return b""
+        return await self._thumbnails.make(await file.read(0, file.size))
+
+    async def close(self) -> None:
+        """End what makes previews."""
+        await self._thumbnails.close()
+
     async def picture(self, account: str) -> OpenFile:
         """A contact's picture, or one's own as "me". Raises CallerError `no_picture`."""
         work = self._service.engine.look()
@@ -76,3 +114,8 @@ class ProfileFiles:
         if media is None:
             raise CallerError("There is no picture.", code="no_picture")
         return OpenFile("picture", len(data), media, lambda offset, length: data[offset : offset + length])
+
+
+def _keep(work: Work, made: r.Thumbnail) -> None:
+    if work.get(r.StoredFile, made.message, made.index) is not None:  # else the message went meanwhile
+        work.put(made)

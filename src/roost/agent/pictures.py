@@ -118,7 +118,8 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 def without_metadata(data: bytes) -> bytes:
     """The picture without place, time, camera, comments and previews. Its orientation stays: it is how one sees it.
 
-    Anything that is not a JPEG, PNG or WebP comes back unchanged.
+    What follows the picture in the same file (a phone's moving picture, a thumbnail) goes too. Anything that is not a
+    JPEG, PNG, WebP or GIF comes back unchanged.
     """
     media = media_of(data[:HEAD])
     match media.type if media else "":
@@ -128,6 +129,8 @@ def without_metadata(data: bytes) -> bytes:
             return _plain_png(data)
         case "image/webp":
             return _plain_webp(data)
+        case "image/gif":
+            return _plain_gif(data)
     return data
 
 
@@ -137,11 +140,40 @@ def _plain_jpeg(data: bytes) -> bytes:
         if marker == 0xE1 and data[start + 4 : start + 10] == b"Exif\0\0":
             turned = _orientation(data[start + 10 : end])
         colours = marker == 0xE2 and data[start + 4 : start + 15] == b"ICC_PROFILE"
-        if colours or marker in (0xE0, 0xEE) or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        if marker == 0xDA:
+            kept.append(_scans(data, start))
+        elif colours or marker in (0xE0, 0xEE) or not _is_metadata(marker):
             kept.append(data[start:end])
     if turned != 1:
         kept.insert(1, _exif_with(turned))
     return b"".join(kept)
+
+
+def _is_metadata(marker: int) -> bool:
+    return 0xE0 <= marker <= 0xEF or marker == 0xFE
+
+
+def _scans(data: bytes, start: int) -> bytes:
+    """From the first scan to the end of the picture, without metadata between scans and whatever comes behind."""
+    kept, at = [], start
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xD9:
+        behind = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        end = _next_marker(data, behind) if data[at + 1] == 0xDA else behind
+        if not _is_metadata(data[at + 1]):
+            kept.append(data[at:end])
+        at = max(end, at + 4)
+    return b"".join([*kept, b"\xff\xd9"])
+
+
+def _next_marker(data: bytes, at: int) -> int:
+    """Where the picture's own bytes end: at an FF that is neither escaped, nor a restart, nor followed by another."""
+    while (at := data.find(b"\xff", at)) >= 0:
+        if at + 1 >= len(data):
+            break
+        if data[at + 1] not in (0, 0xFF) and not 0xD0 <= data[at + 1] <= 0xD7:
+            return at
+        at += 1 if data[at + 1] == 0xFF else 2
+    return len(data)
 
 
 def _orientation(tiff: bytes) -> int:
@@ -175,12 +207,45 @@ def _plain_png(data: bytes) -> bytes:
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if data[at + 4 : at + 8] not in _PNG_METADATA:
             kept.append(data[at:end])
-        at = end
+        at = end if data[at + 4 : at + 8] != b"IEND" else len(data)
     return b"".join(kept)
+
+
+def _plain_gif(data: bytes) -> bytes:
+    """Without comments, plain texts and what applications wrote, but for how often it is shown again."""
+    try:
+        at = 13 + _colours(data[10])
+        kept = [data[:at]]
+        while data[at] != 0x3B:
+            start = at
+            if data[at] == 0x21:
+                at = _blocks(data, at + 2)
+                wanted = data[start + 1] == 0xF9 or data[start + 2 : start + 14] == b"\x0bNETSCAPE2.0"
+            else:
+                at = _blocks(data, at + 11 + _colours(data[at + 9]))
+                wanted = True
+            if wanted:
+                kept.append(data[start:at])
+    except IndexError:  # cut off, or no GIF after all
+        return data
+    return b"".join([*kept, b";"])
+
+
+def _colours(flags: int) -> int:
+    """The bytes of a table of colours."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _blocks(data: bytes, at: int) -> int:
+    """Behind the data blocks that begin at `at`."""
+    while data[at]:
+        at += 1 + data[at]
+    return at + 1
 
 
 def _plain_webp(data: bytes) -> bytes:
     kept, at = [], 12
+    data = data[: 8 + int.from_bytes(data[4:8], "little")]
     while at + 8 <= len(data):
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + size + (size & 1)

@@ -23,6 +23,7 @@ from roost.agent.api.files import FileRoutes
 from roost.agent.api.guard import SESSION, Guard, Handler, refusal
 from roost.agent.api.keys import Keys
 from roost.agent.api.routes import Api, add_api
+from roost.agent.api.uploads import UploadRoutes
 from roost.agent.attachments import FileSource
 from roost.agent.operations import Backend
 from roost.errors import CallerError
@@ -49,6 +50,7 @@ class Loopback:
         self.keys = Keys()
         self.api = Api(version)
         self.files = FileRoutes()
+        self.uploads = UploadRoutes()
         self._extensions = extensions
         self._socket = _loopback_socket()
         self.port: int = self._socket.getsockname()[1]
@@ -57,13 +59,15 @@ class Loopback:
     def open(self, backend: Backend, files: FileSource | None, uploads: Path | None) -> None:
         """From now on requests go to `backend`; files come from `files`, and what is sent lands in `uploads`."""
         self.api.backend = backend
-        self.files.source, self.files.uploads = files, uploads
+        self.files.source, self.uploads.folder = files, uploads
 
     async def close(self) -> None:
         """There is no backend any more: its listeners are told to go."""
         self.api.backend = None
-        self.files.source = self.files.uploads = None
+        source, self.files.source, self.uploads.folder = self.files.source, None, None
         await self.api.close()
+        if source is not None:
+            await source.close()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -72,6 +76,7 @@ class Loopback:
         application = _application(self.api, guard)
         application.router.add_post(SESSION, self._session)
         self.files.add_routes(application, self.keys)
+        self.uploads.add_routes(application)
         for extension in self._extensions:
             extension.add_routes(application)
         async with _served(application, self._socket):
