@@ -178,7 +178,10 @@ ACCOUNT = SigningKey.from_seed(b"a" * 32)
 
 
 def listed(version: int, previous: SignedDeviceList | None, *names: str) -> SignedDeviceList:
-    chained = hashlib.sha256(previous.list).digest() if previous else bytes(32)
+    chained = bytes(32)
+    if previous:
+        chained = decode(DeviceList, previous.list).previous
+        chained = hashlib.sha256(chained + hashlib.sha256(previous.list).digest()).digest()
     devices = tuple(
         DeviceEntry(hashlib.sha256(b"s" + n.encode()).digest(), hashlib.sha256(n.encode()).digest(), 1) for n in names
     )

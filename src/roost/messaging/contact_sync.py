@@ -74,5 +74,6 @@ def _content(work: Work, contact: Contact) -> bytes:
             contact.changed_at,
             Floor(contact.floor),
             Floor(contact.their_floor),
+            contact.key_changed,
         )
     )

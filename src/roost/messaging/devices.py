@@ -6,11 +6,14 @@ the account key. After that each device announces itself to every device of ever
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 from roost.crypto import SigningKey
 from roost.errors import CallerError, CryptoError, PeerError
 from roost.messaging import accounts, binding, contact_sync, farewells, identity, invitations, mailboxes, outbox, peers
+from roost.messaging.identity import ForkedDeviceList, UnprovenDeviceList
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
@@ -84,7 +87,8 @@ def _change_list(work: Work, devices: tuple[DeviceEntry, ...], account: SigningK
 
 
 def _take_list(work: Work, held: SignedDeviceList) -> None:
-    work.put(msgspec.structs.replace(work.me, devices=held))
+    me = work.me
+    work.put(msgspec.structs.replace(me, devices=held, lineage=identity.lineage_after(me.devices, me.lineage)))
     own = work.need(Contact, work.me.account)
     work.put(msgspec.structs.replace(own, devices=held))
     peers.forget_missing(work, work.me.account, held)
@@ -137,6 +141,7 @@ def welcomed(work: Work, origin: Origin, welcome: c.DeviceWelcome) -> None:
             account_secret=welcome.account_secret,
             wrapped=False,
             devices=welcome.devices,
+            lineage=identity.lineage_of(card),
             about=welcome.about,
             linked=True,
         )
@@ -183,12 +188,26 @@ def contact_synced(work: Work, sync: c.ContactSync) -> None:
     newer = known is None or (sync.made_at, sync.changed_at) > (known.made_at, known.changed_at)
     if newer:
         _take_over(work, known, sync)
-    peers.learn_list(work, sync.account, sync.devices)
-    for card in sync.cards:
-        peers.learn_card(work, sync.account, card)
+    if (
+        newer and known is not None and known.key_changed and sync.verified
+    ):
+        work.put(msgspec.structs.replace(work.need(Contact, sync.account), devices=None))
+    else:
+        _learn_devices(work, sync)
     peers.announce(work, sync.account)
     if newer and (known is None or known.state != state):
         work.tell("contact", sync.account, sync.account, state.name.lower())
+
+
+def _learn_devices(work: Work, sync: c.ContactSync) -> None:
+    """A list that contradicts mine is shown here too, and keeps nothing else of the message from being heard."""
+    try:
+        with suppress(UnprovenDeviceList):  # the cards bring what proves it
+            peers.learn_list(work, sync.account, sync.devices)
+        for card in sync.cards:
+            peers.learn_card(work, sync.account, card)
+    except ForkedDeviceList:
+        peers.show_fork(work, sync.account)
 
 
 def _take_over(work: Work, known: Contact | None, sync: c.ContactSync) -> None:
@@ -209,5 +228,8 @@ def _take_over(work: Work, known: Contact | None, sync: c.ContactSync) -> None:
             changed_at=sync.changed_at,
             floor=sync.floor,
             their_floor=sync.their_floor,
+            key_changed=sync.key_changed,
         )
     )
+    if sync.key_changed and not base.key_changed:
+        peers.tell_fork(work, sync.account)

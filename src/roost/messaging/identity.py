@@ -12,8 +12,8 @@ import hashlib
 from roost.crypto import AgreementPublic, KemPublic, Label, PrekeyBundle, SigningKey, VerifyKey
 from roost.errors import CallerError, CryptoError, PeerError
 from roost.messaging.records import Me
-from roost.wire.codec import decode, encode
-from roost.wire.identity import Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
+from roost.wire.codec import Extension, decode, encode
+from roost.wire.identity import CARD_LINEAGE, MAX_LINEAGE, Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
 
 FIRST = bytes(32)
 REMOVED = "This device was removed from your account."
@@ -42,6 +42,11 @@ class ForkedDeviceList(PeerError):
         self.account = account
 
 
+class UnprovenDeviceList(ForkedDeviceList):
+    """A newer device list whose chain back to the known one is not shown. Handled as a fork, where nothing else comes
+    along that proves it."""
+
+
 def sign_list(account: SigningKey, devices: DeviceList) -> SignedDeviceList:
     encoded = encode(devices)
     return SignedDeviceList(encoded, account.sign(Label.DEVICE_LIST, encoded))
@@ -60,11 +65,14 @@ def read_list(signed: SignedDeviceList, account: bytes) -> DeviceList:
     return devices
 
 
-def newer_list(known: SignedDeviceList | None, offered: SignedDeviceList, account: bytes) -> SignedDeviceList:
-    """The one of both that holds from now on.
+def newer_list(
+    known: SignedDeviceList | None, offered: SignedDeviceList, account: bytes, lineage: tuple[bytes, ...] = ()
+) -> SignedDeviceList:
+    """The one of both that holds from now on. `lineage`: what came with `offered` of the lists before it.
 
     Raises:
-        StaleDeviceList: `offered` is older. ForkedDeviceList: it is not a successor of `known`. CryptoError, WireError.
+        StaleDeviceList: `offered` is older. ForkedDeviceList: it is not a successor of `known`. UnprovenDeviceList: it
+        may be one, and `lineage` does not reach back to `known`. CryptoError, WireError.
     """
     if known is None or offered == known:
         read_list(offered, account)
@@ -72,17 +80,49 @@ def newer_list(known: SignedDeviceList | None, offered: SignedDeviceList, accoun
     new, old = read_list(offered, account), decode(DeviceList, known.list)
     if new.version < old.version:
         raise StaleDeviceList("an older device list was offered")
-    follows = new.version == old.version + 1 and new.previous == hashlib.sha256(known.list).digest()
-    if new.version == old.version or (new.version == old.version + 1 and not follows):
+    missed = new.version - old.version - 1
+    if missed > len(lineage):
+        raise UnprovenDeviceList(account)
+    if missed < 0 or new.previous != _link(known, lineage[:missed]):
         raise ForkedDeviceList(account)
     return offered
+
+
+def _link(known: SignedDeviceList, after: tuple[bytes, ...] = ()) -> bytes:
+    """The `previous` of the list that follows `known` and the lists with the hashes `after`, the newest first."""
+    chain = decode(DeviceList, known.list).previous
+    for digest in (list_hash(known), *reversed(after)):
+        chain = hashlib.sha256(chain + digest).digest()
+    return chain
+
+
+def list_hash(signed: SignedDeviceList) -> bytes:
+    """SHA-256 of an encoded device list: what a lineage holds of it."""
+    return hashlib.sha256(signed.list).digest()
 
 
 def succeed(known: SignedDeviceList, devices: tuple[DeviceEntry, ...], account: SigningKey) -> SignedDeviceList:
     """Sign the list of these devices as the successor of `known`."""
     old = decode(DeviceList, known.list)
-    previous = hashlib.sha256(known.list).digest()
-    return sign_list(account, DeviceList(old.account, old.version + 1, previous, devices))
+    return sign_list(account, DeviceList(old.account, old.version + 1, _link(known), devices))
+
+
+def lineage_after(known: SignedDeviceList, lineage: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The lineage of the successor of `known`, which has this one."""
+    return (list_hash(known), *lineage)[:MAX_LINEAGE]
+
+
+def lineage_of(card: Card) -> tuple[bytes, ...]:
+    """What a card shows of the lists before its own; nothing where that is malformed."""
+    data = next((extension.data for extension in card.extensions if extension.kind == CARD_LINEAGE), b"")
+    size = hashlib.sha256().digest_size
+    if len(data) % size or len(data) > MAX_LINEAGE * size:
+        return ()
+    return tuple(data[start : start + size] for start in range(0, len(data), size))
+
+
+def lineage_extension(lineage: tuple[bytes, ...]) -> tuple[Extension, ...]:
+    return (Extension(CARD_LINEAGE, b"".join(lineage)),) if lineage else ()
 
 
 def entries(signed: SignedDeviceList) -> tuple[DeviceEntry, ...]:

@@ -176,7 +176,7 @@ def request_contact(work: Work, signed: SignedCard, greeting: str) -> Contact:
         outbox.discard(work, row)  # an earlier knock that was not answered
     peers.start_over(work, card.account)
     work.put(PeerDevice(card.account, card.device, entry.identity, card=signed, card_version=0))
-    peers.learn_list(work, card.account, card.devices)
+    peers.learn_anew(work, card.account, card.devices)
     mailbox = mailboxes.mailbox_for(work, card.account)
     me = work.me
     knock = ContactRequest(me.about.name, greeting, me.devices, me.device, mailboxes.address_of(work, mailbox))

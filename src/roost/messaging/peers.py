@@ -11,7 +11,7 @@ import msgspec
 from roost.crypto import AgreementSecret, KemSecret, PrekeySecrets
 from roost.errors import CryptoError
 from roost.messaging import contact_sync, identity, mailboxes, outbox
-from roost.messaging.identity import StaleDeviceList
+from roost.messaging.identity import StaleDeviceList, UnprovenDeviceList
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -65,6 +65,7 @@ def make_card(
         version=max(work.now, above + 1),
         expires=work.now // 1000 + life_s,
         name=name,
+        extensions=identity.lineage_extension(me.lineage),
     )
     signed = identity.sign_card(identity.device_key(me), card)
     work.put(
@@ -131,9 +132,11 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
     card, entry = identity.read_card(signed)
     if card.account != account:
         raise CryptoError("the card belongs to another account")
-    learn_list(work, account, card.devices)
+    learn_list(work, account, card.devices, identity.lineage_of(card))
     known = work.get(PeerDevice, account, card.device)
-    if work.me.removed_at or known is None or known.identity != entry.identity:  # not in the newest list, or this very device
+    if (
+        work.me.removed_at or known is None or known.identity != entry.identity
+    ):  # not in the newest list, or this very device
         return False
     if known.card is not None and known.card_version >= card.version:
         return False
@@ -150,33 +153,67 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
     return known.card is None or known.address != card.address
 
 
-def learn_list(work: Work, account: bytes, offered: SignedDeviceList) -> bool:
+def learn_list(work: Work, account: bytes, offered: SignedDeviceList, lineage: tuple[bytes, ...] = ()) -> bool:
     """Take over a device list; devices that it no longer has are forgotten with their sessions.
 
-    False when it is older than the known one (nothing changes). Raises ForkedDeviceList for one that contradicts it.
-    What is said from now on waits for every device of the list, also while its card has not come.
+    False when it is older than the known one (nothing changes). Raises ForkedDeviceList for one that contradicts it, or
+    whose chain back to the known one `lineage` does not prove; among my own devices, which all hold the account key,
+    the signature is enough for that. What is said from now on waits for every device of the list, also while its card has not come.
     """
     contact = work.need(Contact, account)
     try:
-        held = identity.newer_list(contact.devices, offered, account)
+        held = identity.newer_list(contact.devices, offered, account, lineage)
     except StaleDeviceList:
         return False
+    except UnprovenDeviceList:
+        if account != work.me.account:
+            raise
+        held = offered
     if held != contact.devices:
         work.put(msgspec.structs.replace(contact, devices=held))
     if account == work.me.account and held != work.me.devices:
-        work.put(msgspec.structs.replace(work.me, devices=held))
+        before = lineage or identity.lineage_after(work.me.devices, work.me.lineage)
+        work.put(msgspec.structs.replace(work.me, devices=held, lineage=before))
     forget_missing(work, account, held)
     _expect_devices(work, account, held)
     return True
 
 
 def show_fork(work: Work, account: bytes) -> None:
-    """Two device lists of an account contradict each other: not verified any more, and the person is told once."""
+    """Two device lists of an account contradict each other: not verified any more, here and on my other devices, and
+    the person is told once."""
     contact = work.get(Contact, account)
     if contact is not None and not contact.key_changed:
-        work.put(msgspec.structs.replace(contact, key_changed=True, verified=False))
-        work.tell("contact", account, account, "key_changed")
-        work.tell("forked", account=account)
+        contact_sync.changed(work, msgspec.structs.replace(contact, key_changed=True, verified=False))
+        tell_fork(work, account)
+
+
+def tell_fork(work: Work, account: bytes) -> None:
+    work.tell("contact", account, account, "key_changed")
+    work.tell("forked", account=account)
+
+
+def learn_anew(work: Work, account: bytes, offered: SignedDeviceList) -> None:
+    """As `learn_list` where the person decides about the contact anew: what cannot be proven is taken, and shown."""
+    try:
+        learn_list(work, account, offered)
+    except UnprovenDeviceList:
+        show_fork(work, account)
+        work.put(msgspec.structs.replace(work.need(Contact, account), devices=None))
+        learn_list(work, account, offered)
+
+
+def verify(work: Work, account: bytes, verified: bool) -> Contact:
+    """The person compared the safety number, or takes that back. After contradictory device lists the next one that the
+    contact shows holds: the person vouches for whoever has the account key."""
+    contact = work.need(Contact, account)
+    healed = contact.key_changed and verified
+    changed = msgspec.structs.replace(contact, verified=verified, key_changed=contact.key_changed and not verified)
+    changed = contact_sync.changed(work, changed)
+    if healed:
+        work.put(msgspec.structs.replace(changed, devices=None))
+    work.tell("contact", account, account, "verified" if verified else "unverified")
+    return changed
 
 
 def _expect_devices(work: Work, account: bytes, held: SignedDeviceList) -> None:

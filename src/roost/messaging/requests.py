@@ -90,7 +90,7 @@ def accept(work: Work, request: Request, alias: str = "") -> Contact:
     )
     _drop_knocks(work, request.account)
     peers.start_over(work, request.account, but_session=request.session)  # who asks again had forgotten me
-    peers.learn_list(work, request.account, request.devices)
+    peers.learn_anew(work, request.account, request.devices)
     peer = work.get(PeerDevice, request.account, request.device) or PeerDevice(
         request.account, request.device, request.identity
     )

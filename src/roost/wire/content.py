@@ -292,6 +292,7 @@ class ContactSync(TextRecord, frozen=True, tag=66):
     changed_at: Millis = 0
     floor: Floor = Floor.ANY
     their_floor: Floor = Floor.ANY
+    key_changed: bool = False  # their device lists contradict each other: to be verified again
 
 
 class ContactRemoved(Record, frozen=True, tag=67):

@@ -6,7 +6,7 @@ with which others start a session with it and the address at which it wants to b
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -20,6 +20,12 @@ Seconds = Annotated[int, Meta(ge=0, le=2**40)]  # since 1970
 Name = Annotated[str, Meta(max_length=MAX_NAME)]
 
 
+CARD_LINEAGE: Final = 1
+"""Extension of a card: the SHA-256 of the encoded lists before its device list, the newest first, at most
+MAX_LINEAGE. With them a reader who missed lists checks the chain from the one that it knows."""
+MAX_LINEAGE: Final = 32
+
+
 class DeviceEntry(Record, frozen=True):
     """One device of an account: its Ed25519 signing key, which is also its id, and its X25519 identity key."""
 
@@ -29,9 +35,10 @@ class DeviceEntry(Record, frozen=True):
 
 
 class DeviceList(Record, frozen=True):
-    """All current devices of an account. `previous` is the SHA-256 of the encoded list before it, zeros for the first.
+    """All current devices of an account.
 
-    No two entries share a key: a device is one entry.
+    `previous` chains it to all lists before: SHA-256(`previous` of the list before || SHA-256 of that list encoded), zeros
+    for the first. No two entries share a key: a device is one entry.
     """
 
     account: Key32

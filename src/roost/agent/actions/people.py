@@ -13,7 +13,7 @@ from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.crypto import account_id, card_keys, safety_number
 from roost.errors import CallerError, Refused, RoostError
-from roost.messaging import accounts, contact_sync, introductions, invitations, requests
+from roost.messaging import accounts, contact_sync, introductions, invitations, peers, requests
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.wire.identity import SignedCard
@@ -204,18 +204,9 @@ async def verify(service: Service, request: o.Verify) -> v.SafetyNumber:
     engine = service.engine
     contact = naming.conversation(engine.look(), request.conversation)
     if request.confirm is not None:
-        contact = engine.step(_mark_verified, contact.account, request.confirm)
+        contact = engine.step(peers.verify, contact.account, request.confirm)
     number = safety_number(engine.look().me.account, contact.account)
     return v.SafetyNumber(safety_number=number, verified=contact.verified, contact=account_id(contact.account))
-
-
-def _mark_verified(work: Work, account: bytes, verified: bool) -> r.Contact:
-    contact = work.need(r.Contact, account)
-    contact = contact_sync.changed(
-        work, msgspec.structs.replace(contact, verified=verified, key_changed=contact.key_changed and not verified)
-    )
-    work.tell("contact", account, account, "verified" if verified else "unverified")
-    return contact
 
 
 def _changed(contact: r.Contact, done: str) -> v.ContactChange:

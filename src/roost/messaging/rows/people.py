@@ -43,6 +43,7 @@ class Me(Row, frozen=True):
     created_at: int
     delivery_receipts: bool = True
     read_receipts: bool = True
+    lineage: tuple[bytes, ...] = ()  # SHA-256 of the device lists before `devices`, the newest first
     removed_at: int = 0  # when this device learned that the account's list names it no longer
 
 
