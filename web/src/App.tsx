@@ -4,6 +4,7 @@ import { Chat } from "./chat/Chat";
 import { useT } from "./i18n/i18n";
 import { AddPerson } from "./people/AddPerson";
 import { ConversationList } from "./people/ConversationList";
+import { Profiles } from "./people/Profiles";
 import { RoutePanel } from "./people/RoutePanel";
 import { useAutoLock, useNotifications, useTitle } from "./state/attention";
 import { useRoost } from "./state/roost";
@@ -18,7 +19,7 @@ export function App({ host, onLock }: { host: HostState; onLock: (() => void) | 
   const roost = useRoost();
   const t = useT();
   const [open, setOpen] = useState<{ id: string; target: string | null } | null>(null);
-  const [dialog, setDialog] = useState<"add" | "settings" | null>(null);
+  const [dialog, setDialog] = useState<"add" | "settings" | "relays" | "profiles" | null>(null);
   const [panel, setPanel] = useState(false);
   const search = useRef<HTMLInputElement>(null);
   const conversations = useStore(roost.conversations);
@@ -33,6 +34,7 @@ export function App({ host, onLock }: { host: HostState; onLock: (() => void) | 
     settings: () => setDialog("settings"),
     panel: () => setPanel((shown) => !shown),
     lock: () => onLock?.(),
+    profiles: () => setDialog("profiles"),
     close: () => { if (dialog === null && !panel) setOpen(null); else setPanel(false); },
   });
   useEffect(() => {
@@ -45,7 +47,7 @@ export function App({ host, onLock }: { host: HostState; onLock: (() => void) | 
 
   return (
     <div className={conversation ? "app chatting" : "app"}>
-      <ConversationList open={open?.id ?? null} onOpen={show} onAdd={() => setDialog("add")} onSettings={() => setDialog("settings")} onLock={onLock} search={search} />
+      <ConversationList open={open?.id ?? null} onOpen={show} onAdd={() => setDialog("add")} onSettings={() => setDialog("settings")} onProfiles={() => setDialog("profiles")} onLock={onLock} search={search} />
       <main className="main">
         {conversation ? (
           <Chat key={conversation.id} conversation={conversation} target={open?.target ?? null} panel={panel} onPanel={setPanel} onBack={() => setOpen(null)} />
@@ -53,9 +55,10 @@ export function App({ host, onLock }: { host: HostState; onLock: (() => void) | 
           <Welcome onAdd={() => setDialog("add")} />
         )}
       </main>
-      {conversation && panel && <RoutePanel conversation={conversation} onClose={() => setPanel(false)} />}
+      {conversation && panel && <RoutePanel conversation={conversation} onClose={() => setPanel(false)} onRelays={() => setDialog("relays")} />}
       {dialog === "add" && <AddPerson onClose={() => setDialog(null)} onAdded={show} />}
-      {dialog === "settings" && <Suspense fallback={<p className="visually-hidden">{t("common.wait")}</p>}><Settings host={host} onClose={() => setDialog(null)} /></Suspense>}
+      {dialog === "profiles" && <Profiles client={roost.client} onClose={() => setDialog(null)} onLock={onLock} />}
+      {(dialog === "settings" || dialog === "relays") && <Suspense fallback={<p className="visually-hidden">{t("common.wait")}</p>}><Settings host={host} first={dialog === "relays" ? "relays" : "profile"} onClose={() => setDialog(null)} /></Suspense>}
     </div>
   );
 }

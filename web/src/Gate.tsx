@@ -27,7 +27,7 @@ export function Gate(): ReactNode {
   const look = useCallback((host: HostState) => setWhere((now) => (now.kind === "there" ? { ...now, host } : now)), []);
   return (
     <LanguageContext value={language}>
-      <I18nProvider locale={choices.direction === "rtl" ? "ar" : language.code}>
+      <I18nProvider locale={choices.direction === "rtl" || language.rtl ? "ar" : language.code}>
         {where.kind === "no session" && <NoSession />}
         {there?.host.state === "none" && <CreateProfile client={there.client} host={there.host} onDone={look} />}
         {there?.host.state === "locked" && <Unlock client={there.client} host={there.host} onDone={look} />}
@@ -95,7 +95,7 @@ function useAppearance(choices: Choices): Language {
   useEffect(() => {
     const page = document.documentElement;
     page.lang = language.code;
-    page.dir = choices.direction === "rtl" ? "rtl" : "ltr";
+    page.dir = choices.direction === "rtl" || language.rtl ? "rtl" : "ltr";
     page.dataset["theme"] = choices.theme;
     page.dataset["size"] = choices.textSize;
   }, [language, choices]);

@@ -269,6 +269,7 @@ class Software(View, frozen=True, kw_only=True):
     python: str
     system: str
     notifies: bool = False  # whether the agent can show notifications on this desktop
+    downloads: str = ""  # a folder where exports may go
 
 
 class SoftwareInfo(Request[Software], frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, TypedDict
 
 from roost.agent import events as e
@@ -215,6 +216,11 @@ def invitation(work: Work, row: r.InvitationRow) -> v.InvitationView:
     )
 
 
+def picture_id(about: c.About | None) -> str:
+    """What an app can tell two pictures of a person by."""
+    return hashlib.blake2b(about.picture, digest_size=8).hexdigest() if about and about.picture else ""
+
+
 def identity(work: Work) -> v.Identity:
     me = work.me
     relays = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
@@ -225,6 +231,7 @@ def identity(work: Work) -> v.Identity:
         relays=tuple(host(row.link.address) for row in relays),
         device_name=me.device_name,
         status=me.about.status,
+        picture=picture_id(me.about),
     )
 
 
@@ -338,12 +345,15 @@ def _about_message(work: Work, happened: r.Event) -> e.Event | None:
 
 def _contact(work: Work, happened: r.Event) -> e.Event:
     row = work.get(r.Contact, happened.account)
+    message = work.get(r.Message, happened.subject) if happened.detail == "introduced" else None
+    content = c.decode_content(message.content) if message else None
     return e.ContactEvent(
         contact=account_id(happened.account),
         name=contact_name(row) if row else "",
         state=CONTACT_STATES[r.ContactState(row.state)] if row else v.ContactState.BLOCKED,
         change=_CHANGES.get(happened.detail, happened.detail),
         timer_s=row.timer_s if row else 0,
+        link=content.link if isinstance(content, c.Introduction) else "",
     )
 
 

@@ -94,6 +94,7 @@ class Identity(View, frozen=True, kw_only=True):
     relays: tuple[str, ...] = ()  # HOST:PORT, the primary one first
     device_name: str = ""
     status: str = ""
+    picture: str = ""  # changes when the picture does; empty: none (docs/api.md: pictures)
 
 
 class InvitationView(View, frozen=True, kw_only=True):

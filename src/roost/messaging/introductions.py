@@ -72,6 +72,7 @@ def _shown(work: Work, origin: Origin, entry: c.Entry, content: c.Introduction) 
         conversations.add_message(work, message)
         _set_unanswered(work, (*unanswered(work), entry.id)[-MAX_UNANSWERED:])
         work.tell("message", entry.id, origin.account)
+        work.tell("contact", entry.id, origin.account, "introduced")
 
 
 def unanswered(work: Work) -> tuple[bytes, ...]:

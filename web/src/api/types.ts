@@ -50,6 +50,7 @@ export interface Conversation {
   draft: string;
   last: Message | null;
   first_unread: string;
+  held: boolean;
 }
 
 export interface HistoryPage {
@@ -66,6 +67,7 @@ export interface Identity {
   relays: string[];
   device_name: string;
   status: string;
+  picture: string;
 }
 
 export interface RelayState {
@@ -127,6 +129,35 @@ export interface RouteView {
   exposure: { party: string; sees: string[]; hidden: string[] }[];
   facts: Record<string, string>;
   choices: NetworkKind[];
+  floor: NetworkKind;
+  their_floor: NetworkKind;
+  held: boolean;
+}
+
+export interface IntroductionView {
+  id: string;
+  by: string;
+  by_name: string;
+  name: string;
+  account: string;
+}
+
+export interface SoftwareInfo {
+  version: string;
+  license: string;
+  python: string;
+  system: string;
+  notifies: boolean;
+  downloads: string;
+}
+
+export interface ProfileRow {
+  id: string;
+  number: number;
+  state: "none" | "locked" | "open";
+  current: boolean;
+  name: string;
+  unread: number;
 }
 
 export interface StorageView {
@@ -208,6 +239,12 @@ export interface Operations {
   rename: [{ contact: string; name: string }, { ok: boolean }];
   "delete-contact": [{ contact: string }, { ok: boolean }];
   route: [{ conversation: string }, RouteView];
+  floor: [{ conversation: string; network: NetworkKind }, RouteView];
+  introductions: [Record<string, never>, IntroductionView[]];
+  "follow-introduction": [{ id: string; greeting?: string }, { contact: string; name: string }];
+  "decline-introduction": [{ id: string }, { ok: boolean }];
+  "drop-files": [{ conversation?: string; days?: number }, StorageView];
+  "software-info": [Record<string, never>, SoftwareInfo];
   qr: [{ text: string }, { rows: string[] }];
   "get-preferences": [Record<string, never>, { values: Record<string, string> }];
   "set-preference": [{ name: string; value: string }, { values: Record<string, string> }];
@@ -222,5 +259,8 @@ export interface Operations {
   "profile-create": [{ name: string; relay?: string; protection: string; passphrase?: string }, HostState];
   "profile-unlock": [{ passphrase?: string }, HostState];
   "profile-lock": [Record<string, never>, HostState];
+  profiles: [Record<string, never>, ProfileRow[]];
+  "profile-open": [{ id: string }, { url: string }];
+  "profile-new": [Record<string, never>, { url: string }];
   "upload-drop": [{ paths: string[] }, { ok: boolean }];
 }

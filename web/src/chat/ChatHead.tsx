@@ -81,6 +81,7 @@ function presence(conversation: Conversation, typing: boolean, link: Link, t: Re
   if (conversation.key_changed) return t("contact.keyChanged");
   if (conversation.state === "requested") return t("contact.requested");
   if (conversation.state === "blocked") return t("contact.blocked");
+  if (conversation.waiting > 0 && conversation.held) return t("chat.held.other", { n: conversation.waiting });
   if (conversation.waiting > 0) {
     return t(link === "online" ? "chat.waitingTheirs.other" : "chat.waitingMine.other", { n: conversation.waiting, name });
   }

@@ -1,6 +1,8 @@
+import { dePeople } from "./de.people";
 import type { Catalogue } from "./i18n";
 
 export const de: Catalogue = {
+  ...dePeople,
   "common.close": "Schließen",
   "common.cancel": "Abbrechen",
   "common.done": "Fertig",
@@ -285,7 +287,6 @@ export const de: Catalogue = {
   "storage.folder": "Ordner",
   "storage.row.one": "{n} Nachricht, {files} Dateien, {size}",
   "storage.row.other": "{n} Nachrichten, {files} Dateien, {size}",
-  "storage.clear": "Löschen",
   "shortcuts.editLast": "Letzte eigene Nachricht bearbeiten (im leeren Feld)",
   "shortcuts.close": "Schließen, was offen ist",
   "shortcuts.markup": "fett, kursiv, Code, durchgestrichen, verdeckt",

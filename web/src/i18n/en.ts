@@ -1,6 +1,9 @@
 // English: the catalogue that says which keys there are.
 
+import { enPeople } from "./en.people";
+
 export const en = {
+  ...enPeople,
   "common.close": "Close",
   "common.cancel": "Cancel",
   "common.done": "Done",
@@ -285,7 +288,6 @@ export const en = {
   "storage.folder": "Folder",
   "storage.row.one": "{n} message, {files} files, {size}",
   "storage.row.other": "{n} messages, {files} files, {size}",
-  "storage.clear": "Delete",
   "shortcuts.editLast": "Edit your last message (in an empty field)",
   "shortcuts.close": "Close what is open",
   "shortcuts.markup": "bold, italic, code, struck, spoiler",

@@ -10,6 +10,7 @@ export type Translate = (key: Key, values?: Record<string, string | number>) => 
 export interface Language {
   code: string;
   t: Translate;
+  rtl?: boolean;
 }
 
 /** `{name}` is replaced; a key with `.one` beside `.other` is chosen by `n` where the caller names the `.other` one. */
@@ -29,6 +30,10 @@ export async function loadLanguage(choice: string): Promise<Language> {
   if (code === "de") {
     const { de } = await import("./de");
     return { code: "de", t: translator(de, "de") };
+  }
+  if (code === "ar-XB") {
+    const { pseudo } = await import("./pseudo");
+    return { code: "ar", t: translator(pseudo, "en"), rtl: true };
   }
   return { ...english, code: choice === "system" && navigator.language.startsWith("en") ? navigator.language : "en" };
 }

@@ -6,23 +6,43 @@ import { useRoost } from "../state/roost";
 import { notify } from "../state/toasts";
 import { Button, Dialog, Field, Switch } from "../ui/controls";
 import { Qr } from "../ui/Qr";
+import { Scanner } from "../ui/Scanner";
 import { cleanName } from "../ui/text";
 
 /** Becoming contacts: show an invitation, or open one. */
 export function AddPerson({ onClose, onAdded }: { onClose: () => void; onAdded: (id: string) => void }): ReactNode {
   const t = useT();
+  const [tab, setTab] = useState("show");
+  const [link, setLink] = useState("");
+  const [other, setOther] = useState(false);
+  const scanned = (text: string): void => {
+    setOther(!isInvitation(text));
+    if (!isInvitation(text)) return;
+    setLink(text);
+    setTab("open");
+  };
   return (
     <Dialog title={t("add.title")} onClose={onClose}>
-      <Tabs className="tabs">
+      <Tabs className="tabs" selectedKey={tab} onSelectionChange={(key) => { setTab(String(key)); setOther(false); }}>
         <TabList aria-label={t("add.title")} className="tab-list">
           <Tab id="show" className="tab">{t("add.show")}</Tab>
+          <Tab id="scan" className="tab">{t("add.scan")}</Tab>
           <Tab id="open" className="tab">{t("add.open")}</Tab>
         </TabList>
         <TabPanel id="show"><ShowInvitation /></TabPanel>
-        <TabPanel id="open"><OpenInvitation onClose={onClose} onAdded={onAdded} /></TabPanel>
+        <TabPanel id="scan">
+          <Scanner onText={scanned} hint={t("add.scanHow")} />
+          {other && <p className="bad" role="alert">{t("add.notInvitation")}</p>}
+        </TabPanel>
+        <TabPanel id="open"><OpenInvitation key={link} found={link} onClose={onClose} onAdded={onAdded} /></TabPanel>
       </Tabs>
     </Dialog>
   );
+}
+
+/** As the agent reads them: `roost:` or a page's address whose fragment holds the invitation. */
+function isInvitation(text: string): boolean {
+  return /^(roost:|https:\/\/[^#]+#)\S+$/iu.test(text.trim());
 }
 
 function ShowInvitation(): ReactNode {
@@ -86,10 +106,10 @@ function Open(): ReactNode {
   );
 }
 
-function OpenInvitation({ onClose, onAdded }: { onClose: () => void; onAdded: (id: string) => void }): ReactNode {
+function OpenInvitation({ found, onClose, onAdded }: { found: string; onClose: () => void; onAdded: (id: string) => void }): ReactNode {
   const roost = useRoost();
   const t = useT();
-  const [link, setLink] = useState("");
+  const [link, setLink] = useState(found);
   const [greeting, setGreeting] = useState("");
   const [busy, setBusy] = useState(false);
   const open = async (): Promise<void> => {

@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
+import { cleanName } from "../ui/text";
 
 /** Says what is wrong with the connection, and nothing when all is well. */
 export function ConnectionBar(): ReactNode {
@@ -11,11 +12,13 @@ export function ConnectionBar(): ReactNode {
   const status = useStore(roost.status);
   if (link === "online") return <div role="status" className="visually-hidden">{t("link.online")}</div>;
   const waiting = status?.waiting ?? 0;
-  const host = status?.relays.find((relay) => !relay.reachable)?.link_host ?? "";
+  const down = status?.relays.find((relay) => !relay.reachable);
+  const host = down?.link_host ?? "";
   return (
     <div className={`connection ${link}`} role="status">
       <span>{t(`link.${link}`, { host })}</span>
-      {link === "offline" && waiting > 0 && <span className="hint">{t("link.waiting.other", { n: waiting })}</span>}
+      {link === "offline" && down && down.reason !== "" && <span className="hint">{cleanName(down.reason, 160)}</span>}
+      {link !== "gone" && waiting > 0 && <span className="hint">{t("link.waiting.other", { n: waiting })}</span>}
     </div>
   );
 }

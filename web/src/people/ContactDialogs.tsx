@@ -5,9 +5,10 @@ import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
 import { notify } from "../state/toasts";
 import { Avatar } from "../ui/Avatar";
+import { Confirm } from "../ui/Confirm";
 import { Button, Dialog, Field, Options } from "../ui/controls";
-import { Qr } from "../ui/Qr";
 import { cleanName } from "../ui/text";
+import { Verify } from "./Verify";
 
 export type ContactDialog = "verify" | "timer" | "rename" | "introduce" | "export" | "clear" | "block" | "delete" | null;
 
@@ -32,39 +33,10 @@ export function ContactDialogs(props: Props): ReactNode {
     case "clear":
     case "block":
     case "delete":
-      return <Confirm {...props} what={props.open} />;
+      return <Ask {...props} what={props.open} />;
     default:
       return null;
   }
-}
-
-function Verify({ conversation, onClose }: Props): ReactNode {
-  const roost = useRoost();
-  const t = useT();
-  const [number, setNumber] = useState("");
-  const name = cleanName(conversation.name);
-  useEffect(() => {
-    void roost.attemptTo(async () => setNumber((await roost.client.call("verify", { conversation: conversation.id })).safety_number));
-  }, [roost, conversation.id]);
-  const mark = (confirm: boolean): void => {
-    onClose();
-    void roost.attemptTo(() => roost.client.call("verify", { conversation: conversation.id, confirm }));
-  };
-  const groups = number.match(/.{5}/gu) ?? [];
-  return (
-    <Dialog title={t("contact.verify")} onClose={onClose}>
-      <p>{t("verify.how", { name })}</p>
-      {number !== "" && <Qr text={number} />}
-      <p className="safety" dir="ltr" aria-label={t("verify.number")}>{groups.map((group, index) => <span key={index}>{group}</span>)}</p>
-      <div className="dialog-actions">
-        {conversation.verified ? (
-          <Button kind="danger" onPress={() => mark(false)}>{t("verify.unmark")}</Button>
-        ) : (
-          <Button kind="primary" onPress={() => mark(true)}>{t("verify.mark")}</Button>
-        )}
-      </div>
-    </Dialog>
-  );
 }
 
 const TIMERS = ["0", "30", "300", "3600", "86400", "604800", "2419200"] as const;
@@ -139,10 +111,24 @@ function Introduce({ conversation, onClose }: Props): ReactNode {
   );
 }
 
+/** A folder's name that says whose and when, of letters that every disk takes. */
+function exportName(name: string): string {
+  const plain = cleanName(name).replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/gu, "");
+  const now = new Date();
+  const part = (value: number): string => String(value).padStart(2, "0");
+  return `Roost-${plain || "conversation"}-${now.getFullYear()}-${part(now.getMonth() + 1)}-${part(now.getDate())}-${part(now.getHours())}${part(now.getMinutes())}`;
+}
+
 function Export({ conversation, onClose }: Props): ReactNode {
   const roost = useRoost();
   const t = useT();
   const [folder, setFolder] = useState("");
+  useEffect(() => {
+    void roost.client
+      .call("software-info", {})
+      .then(({ downloads }) => downloads !== "" && setFolder((typed) => typed || `${downloads}/${exportName(conversation.name)}`))
+      .catch(() => undefined);
+  }, [roost, conversation.name]);
   const go = (): void => {
     onClose();
     void roost.attemptTo(async () => {
@@ -161,7 +147,7 @@ function Export({ conversation, onClose }: Props): ReactNode {
   );
 }
 
-function Confirm({ conversation, onClose, what }: Props & { what: "clear" | "block" | "delete" }): ReactNode {
+function Ask({ conversation, onClose, what }: Props & { what: "clear" | "block" | "delete" }): ReactNode {
   const roost = useRoost();
   const t = useT();
   const name = cleanName(conversation.name);
@@ -181,13 +167,5 @@ function Confirm({ conversation, onClose, what }: Props & { what: "clear" | "blo
     });
   };
   const title = what === "clear" ? t("chat.clear") : what === "delete" ? t("contact.delete") : t(unblock ? "contact.unblock" : "contact.block");
-  return (
-    <Dialog title={title} onClose={onClose}>
-      <p>{t(unblock ? "confirm.unblock" : `confirm.${what}`, { name })}</p>
-      <div className="dialog-actions">
-        <Button onPress={onClose}>{t("common.cancel")}</Button>
-        <Button kind={unblock ? "primary" : "danger"} onPress={act}>{title}</Button>
-      </div>
-    </Dialog>
-  );
+  return <Confirm title={title} text={t(unblock ? "confirm.unblock" : `confirm.${what}`, { name })} danger={!unblock} onClose={onClose} onConfirm={act} />;
 }

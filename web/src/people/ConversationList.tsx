@@ -7,11 +7,12 @@ import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
 import { Avatar } from "../ui/Avatar";
 import { IconButton, Menu } from "../ui/controls";
-import { Icon } from "../ui/icons";
+import { Icon, type IconName } from "../ui/icons";
 import { Markup } from "../ui/Markup";
 import { cleanName } from "../ui/text";
 import { brief } from "../ui/times";
 import { ConnectionBar } from "./ConnectionBar";
+import { Introductions } from "./Introductions";
 import { Requests } from "./Requests";
 
 interface Props {
@@ -19,15 +20,17 @@ interface Props {
   onOpen: (id: string, target?: string) => void;
   onAdd: () => void;
   onSettings: () => void;
+  onProfiles: () => void;
   onLock: (() => void) | null;
   search: { current: HTMLInputElement | null };
 }
 
-export function ConversationList({ open, onOpen, onAdd, onSettings, onLock, search }: Props): ReactNode {
+export function ConversationList({ open, onOpen, onAdd, onSettings, onProfiles, onLock, search }: Props): ReactNode {
   const roost = useRoost();
   const t = useT();
   const all = useStore(roost.conversations);
   const loaded = useStore(roost.loaded);
+  const me = useStore(roost.me);
   const [words, setWords] = useState("");
   const [archive, setArchive] = useState(false);
   const rows = useMemo(() => sorted([...all.values()], words, archive), [all, words, archive]);
@@ -37,11 +40,15 @@ export function ConversationList({ open, onOpen, onAdd, onSettings, onLock, sear
     <nav className="sidebar" aria-label={t("list.title")}>
       <header className="sidebar-head">
         <h1>Roost</h1>
+        <button type="button" className="me" onClick={onProfiles} aria-label={t("profiles.mine", { name: cleanName(me?.name ?? "") })} title={t("profiles.title")}>
+          <Avatar id={me?.account ?? ""} name={me?.name ?? ""} picture={me?.picture ?? ""} client={roost.client} size="small" />
+        </button>
         <IconButton icon="plus" label={t("add.title")} onPress={onAdd} />
         <Menu
           label={t("list.menu")}
           choices={[
             { id: "add", label: t("add.title"), icon: "plus", run: onAdd },
+            { id: "profiles", label: t("profiles.title"), icon: "people", run: onProfiles },
             { id: "settings", label: t("settings.title"), icon: "gear", run: onSettings },
             ...(archived ? [{ id: "archive", label: t(archive ? "list.current" : "list.archive"), icon: "archive" as const, run: () => setArchive(!archive) }] : []),
             ...(onLock ? [{ id: "lock", label: t("lock.now"), icon: "lock" as const, run: onLock }] : []),
@@ -55,6 +62,7 @@ export function ConversationList({ open, onOpen, onAdd, onSettings, onLock, sear
       <ConnectionBar />
       <div className="sidebar-scroll">
         <Requests onAccepted={onOpen} />
+        <Introductions onAsked={onOpen} />
         {archive && <p className="list-label">{t("list.archive")}</p>}
         <ul className="conversations" onKeyDown={arrows}>
           {rows.map((row) => (
@@ -99,9 +107,9 @@ function Row({ row, open, onOpen }: { row: Conversation; open: boolean; onOpen: 
       <span className="row-text">
         <span className="row-top">
           <bdi className="row-name">{name}</bdi>
-          {row.verified && <span className="verified"><Icon name="shield" size={14} /></span>}
-          {muted && <Icon name="mute" size={14} />}
-          {row.pinned && <Icon name="pin" size={14} />}
+          {row.verified && <Sign icon="shield" says={t("contact.verified")} />}
+          {muted && <Sign icon="mute" says={t("list.muted")} />}
+          {row.pinned && <Sign icon="pin" says={t("list.pinned")} />}
           {row.last && <time className="row-time" dateTime={row.last.sent_at}>{brief(row.last.sent_at, language)}</time>}
         </span>
         <span className="row-bottom">
@@ -115,6 +123,14 @@ function Row({ row, open, onOpen }: { row: Conversation; open: boolean; onOpen: 
         </span>
       </span>
     </button>
+  );
+}
+
+function Sign({ icon, says }: { icon: IconName; says: string }): ReactNode {
+  return (
+    <span className={icon === "shield" ? "verified" : "sign"} title={says}>
+      <Icon name={icon} size={14} /><span className="visually-hidden">{says}</span>
+    </span>
   );
 }
 

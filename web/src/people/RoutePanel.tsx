@@ -4,20 +4,21 @@ import type { Key, Translate } from "../i18n/i18n";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
+import { FloorChoice } from "./FloorChoice";
 import { Avatar } from "../ui/Avatar";
 import { IconButton } from "../ui/controls";
 import { Icon, type IconName } from "../ui/icons";
 import { cleanName } from "../ui/text";
 
 /** The way of a conversation's messages, hop by hop, and what each party on it can see. */
-export function RoutePanel({ conversation, onClose }: { conversation: Conversation; onClose: () => void }): ReactNode {
+export function RoutePanel({ conversation, onClose, onRelays }: { conversation: Conversation; onClose: () => void; onRelays: () => void }): ReactNode {
   const roost = useRoost();
   const t = useT();
   const link = useStore(roost.link);
   const [route, setRoute] = useState<RouteView | null>(null);
   useEffect(() => {
     void roost.client.call("route", { conversation: conversation.id }).then(setRoute).catch(() => undefined);
-  }, [roost, conversation.id, conversation.network, conversation.waiting, link]);
+  }, [roost, conversation.id, conversation.network, conversation.waiting, conversation.held, link]);
   const name = cleanName(conversation.name);
   return (
     <aside className="panel" aria-label={t("route.title")}>
@@ -43,6 +44,7 @@ export function RoutePanel({ conversation, onClose }: { conversation: Conversati
               {route.hops.map((hop, index) => <Station key={index} hop={hop} last={index === route.hops.length - 1} conversation={conversation} />)}
             </ol>
           </section>
+          {conversation.state === "accepted" && <FloorChoice route={route} name={name} onRoute={setRoute} onRelays={onRelays} />}
           <section className="card">
             <h3>{t("route.sees")}</h3>
             <ul className="parties">

@@ -4,6 +4,7 @@ import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
 import { notify } from "../state/toasts";
+import { BlockedPeople } from "./BlockedPeople";
 import { Button, Field, Options, Switch } from "../ui/controls";
 
 export function PrivacySettings({ host }: { host: HostState }): ReactNode {
@@ -29,6 +30,7 @@ export function PrivacySettings({ host }: { host: HostState }): ReactNode {
           { value: "60", label: t("privacy.minutes", { n: 60 }) },
         ]} />
       )}
+      <BlockedPeople />
       <ChangePassphrase had={host.protection === "passphrase"} />
     </>
   );

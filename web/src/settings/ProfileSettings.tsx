@@ -1,11 +1,12 @@
-import { useRef, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
+import { setOwnPicture } from "../api/picture";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
 import { notify } from "../state/toasts";
 import { Avatar } from "../ui/Avatar";
 import { Button, Field } from "../ui/controls";
-import { shrink } from "./shrink";
+import { PicturePicker } from "../ui/PicturePicker";
 
 export function ProfileSettings(): ReactNode {
   const roost = useRoost();
@@ -13,8 +14,6 @@ export function ProfileSettings(): ReactNode {
   const me = useStore(roost.me);
   const [name, setName] = useState(me?.name ?? "");
   const [status, setStatus] = useState(me?.status ?? "");
-  const [version, setVersion] = useState("0");
-  const picker = useRef<HTMLInputElement>(null);
 
   const save = (): void =>
     void roost.attemptTo(async () => {
@@ -22,23 +21,17 @@ export function ProfileSettings(): ReactNode {
       await roost.refreshAll();
       notify(t("settings.saved"));
     });
-  const setPicture = (file: File | undefined): void => {
-    if (file === undefined) return;
+  const setPicture = (picture: File): void =>
     void roost.attemptTo(async () => {
-      const { path } = await roost.client.upload(await shrink(file), true, () => undefined).done;
-      await roost.client.call("about", { picture: path });
-      await roost.client.call("upload-drop", { paths: [path] });
-      setVersion(String(Date.now()));
+      await setOwnPicture(roost.client, picture);
+      await roost.refreshAll();
       notify(t("settings.saved"));
     });
-  };
   return (
     <form onSubmit={(event) => { event.preventDefault(); save(); }}>
-      <div className="picture-row">
-        <Avatar id="me" name={me?.name ?? ""} picture={version} client={roost.client} size="large" />
-        <input ref={picker} type="file" accept="image/*" hidden onChange={(event) => setPicture(event.target.files?.[0])} />
-        <Button onPress={() => picker.current?.click()}>{t("profile.picture")}</Button>
-      </div>
+      <PicturePicker onPicked={setPicture}>
+        <Avatar id={me?.account ?? "me"} name={me?.name ?? ""} picture={me?.picture ?? ""} client={roost.client} size="large" />
+      </PicturePicker>
       <Field label={t("setup.name")} value={name} onChange={setName} maxLength={64} hint={t("profile.nameHint")} />
       <Field label={t("profile.status")} value={status} onChange={setStatus} maxLength={120} />
       <dl className="facts">

@@ -3,6 +3,7 @@ import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import type { HostState } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { Dialog } from "../ui/controls";
+import { AboutSettings } from "./AboutSettings";
 import { AppearanceSettings } from "./AppearanceSettings";
 import { NotificationSettings } from "./NotificationSettings";
 import { PrivacySettings } from "./PrivacySettings";
@@ -11,12 +12,12 @@ import { RelaySettings } from "./RelaySettings";
 import { ShortcutSettings } from "./ShortcutSettings";
 import { StorageSettings } from "./StorageSettings";
 
-const PAGES = ["profile", "appearance", "privacy", "notifications", "relays", "storage", "shortcuts"] as const;
-type Page = (typeof PAGES)[number];
+const PAGES = ["profile", "appearance", "privacy", "notifications", "relays", "storage", "shortcuts", "about"] as const;
+export type Page = (typeof PAGES)[number];
 
-export default function Settings({ host, onClose }: { host: HostState; onClose: () => void }): ReactNode {
+export default function Settings({ host, first = "profile", onClose }: { host: HostState; first?: Page; onClose: () => void }): ReactNode {
   const t = useT();
-  const [page, setPage] = useState<Page>("profile");
+  const [page, setPage] = useState<Page>(first);
   return (
     <Dialog title={t("settings.title")} onClose={onClose} wide>
       <Tabs className="tabs side" orientation="vertical" selectedKey={page} onSelectionChange={(key) => setPage(key as Page)}>
@@ -45,5 +46,7 @@ function shown(page: Page, host: HostState): ReactNode {
       return <StorageSettings host={host} />;
     case "shortcuts":
       return <ShortcutSettings />;
+    case "about":
+      return <AboutSettings />;
   }
 }

@@ -8,6 +8,7 @@ const ROWS: [string, Key][] = [
   ["Ctrl I", "route.title"],
   ["Ctrl ,", "settings.title"],
   ["Ctrl L", "lock.now"],
+  ["Ctrl O", "profiles.title"],
   ["↑", "shortcuts.editLast"],
   ["Esc", "shortcuts.close"],
 ];

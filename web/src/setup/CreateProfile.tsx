@@ -1,8 +1,13 @@
-import { useState, type ReactNode } from "react";
+import { useEffect, useMemo, useState, type ReactNode } from "react";
 import type { Client } from "../api/client";
+import { setOwnPicture } from "../api/picture";
 import type { HostState } from "../api/types";
 import { useT } from "../i18n/i18n";
+import { OtherProfiles } from "../people/Profiles";
+import { notify } from "../state/toasts";
 import { Button, Field, Options } from "../ui/controls";
+import { PicturePicker } from "../ui/PicturePicker";
+import { Icon } from "../ui/icons";
 
 type Protection = "passphrase" | "keyring" | "none";
 type RelayChoice = "link" | "own";
@@ -13,10 +18,11 @@ interface Props {
   onDone: (host: HostState) => void;
 }
 
-/** The first run: a name, what protects the profile, and where mailboxes are kept. */
+/** The first run: a name and a picture, what protects the profile, and where mailboxes are kept. */
 export function CreateProfile({ client, host, onDone }: Props): ReactNode {
   const t = useT();
   const [name, setName] = useState("");
+  const [picture, setPicture] = useState<File | null>(null);
   const [protection, setProtection] = useState<Protection>("passphrase");
   const [passphrase, setPassphrase] = useState("");
   const [again, setAgain] = useState("");
@@ -38,6 +44,7 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
         protection,
         ...(protection === "passphrase" ? { passphrase } : {}),
       });
+      if (picture !== null) await setOwnPicture(client, picture).catch(() => notify(t("picture.failed"), "error"));
       onDone(made);
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
@@ -51,6 +58,7 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
         <img src="/icon.svg" alt="" width="64" height="64" />
         <h1>{t("setup.welcome")}</h1>
         <p className="hint">{t("setup.intro")}</p>
+        <PicturePicker onPicked={setPicture}><Preview picture={picture} /></PicturePicker>
         <Field label={t("setup.name")} value={name} onChange={setName} hint={t("setup.nameHint")} autoFocus maxLength={64} autoComplete="nickname" />
         <Options
           label={t("setup.protection")}
@@ -80,7 +88,15 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
         {relay === "link" && <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />}
         {problem !== "" && <p className="bad" role="alert">{problem}</p>}
         <Button kind="primary" type="submit" disabled={!ready || busy}>{t(busy ? "common.wait" : "setup.create")}</Button>
+        <OtherProfiles client={client} />
       </form>
     </main>
   );
+}
+
+function Preview({ picture }: { picture: File | null }): ReactNode {
+  const t = useT();
+  const url = useMemo(() => (picture === null ? null : URL.createObjectURL(picture)), [picture]);
+  useEffect(() => () => { if (url !== null) URL.revokeObjectURL(url); }, [url]);
+  return <span className="avatar large hue0">{url === null ? <Icon name="person" size={40} /> : <img src={url} alt={t("picture.yours")} />}</span>;
 }

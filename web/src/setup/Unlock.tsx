@@ -2,6 +2,7 @@ import { useState, type ReactNode } from "react";
 import type { Client } from "../api/client";
 import type { HostState } from "../api/types";
 import { useT } from "../i18n/i18n";
+import { OtherProfiles } from "../people/Profiles";
 import { Button, Field } from "../ui/controls";
 
 interface Props {
@@ -36,6 +37,7 @@ export function Unlock({ client, host, onDone }: Props): ReactNode {
         {asks && <Field label={t("setup.passphrase")} type="password" value={passphrase} onChange={setPassphrase} autoFocus autoComplete="current-password" />}
         {problem !== "" && <p className="bad" role="alert">{problem}</p>}
         <Button kind="primary" type="submit" disabled={busy || (asks && passphrase === "")}>{t(busy ? "common.wait" : "lock.unlock")}</Button>
+        <OtherProfiles client={client} />
       </form>
     </main>
   );

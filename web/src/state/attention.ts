@@ -28,7 +28,8 @@ export function useNotifications(open: string | null, onOpen: (id: string) => vo
       const watched = document.hasFocus() && open === message.conversation;
       if (watched || notifications === "off" || row?.muted_until || Notification.permission !== "granted") return;
       const body = notifications === "full" ? summary(message, t("message.deleted")) : t("notify.new");
-      const shown = new Notification(cleanName(row?.name ?? "Roost"), { body, tag: message.conversation, icon: "/icon.svg" });
+      const title = notifications === "hidden" ? "Roost" : cleanName(row?.name ?? "Roost");
+      const shown = new Notification(title, { body, tag: message.conversation, icon: "/icon.svg" });
       shown.onclick = () => {
         window.focus();
         onOpen(message.conversation);

@@ -5,9 +5,10 @@ import { Store } from "./store";
 
 export interface Choices {
   theme: "system" | "light" | "dark";
-  language: "system" | "en" | "de";
+  language: "system" | "en" | "de" | "ar-XB";
   direction: "auto" | "rtl";
-  notifications: "off" | "name" | "full";
+  notifications: "off" | "hidden" | "name" | "full";
+  desktop: "off" | "hidden" | "name" | "full";
   enterSends: "yes" | "no";
   textSize: "small" | "normal" | "large";
   lockAfter: "never" | "5" | "15" | "60";
@@ -18,6 +19,7 @@ export const DEFAULTS: Choices = {
   language: "system",
   direction: "auto",
   notifications: "off",
+  desktop: "hidden",
   enterSends: "yes",
   textSize: "normal",
   lockAfter: "never",

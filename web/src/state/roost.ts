@@ -2,7 +2,7 @@
 
 import { createContext, useContext } from "react";
 import { ApiError, type Client } from "../api/client";
-import type { ContactRequest, Conversation, Identity, Message, RoostEvent, Status } from "../api/types";
+import type { ContactRequest, Conversation, Identity, IntroductionView, Message, RoostEvent, Status } from "../api/types";
 import { Outgoing } from "./outgoing";
 import { Preferences } from "./preferences";
 import { Store } from "./store";
@@ -21,10 +21,17 @@ export interface Transfer {
   incoming: boolean;
 }
 
+/** Not yet reached is "connecting"; only what failed, with a reason, is "offline". */
+function linkOf(status: Status): Link {
+  if (status.relays.some((relay) => relay.reachable)) return "online";
+  return status.relays.some((relay) => relay.reason !== "") ? "offline" : "connecting";
+}
+
 export class Roost {
   readonly me = new Store<Identity | null>(null);
   readonly conversations = new Store<ReadonlyMap<string, Conversation>>(new Map());
   readonly requests = new Store<ContactRequest[]>([]);
+  readonly introductions = new Store<IntroductionView[]>([]);
   readonly status = new Store<Status | null>(null);
   readonly link = new Store<Link>("connecting");
   readonly typing = new Store<ReadonlyMap<string, number>>(new Map());
@@ -92,13 +99,14 @@ export class Roost {
     }
     void this.refreshStatus();
     void this.refreshRequests();
+    void this.refreshIntroductions().catch(() => undefined);
   }
 
   async refreshStatus(): Promise<void> {
     try {
       const status = await this.client.call("status", {});
       this.status.set(status);
-      this.link.set(status.relays.some((relay) => relay.reachable) ? "online" : "offline");
+      this.link.set(linkOf(status));
     } catch {
       // the connection's own end is noticed by the WebSocket
     }
@@ -106,6 +114,10 @@ export class Roost {
 
   async refreshRequests(): Promise<void> {
     this.requests.set(await this.client.call("requests", {}));
+  }
+
+  async refreshIntroductions(): Promise<void> {
+    this.introductions.set(await this.client.call("introductions", {}));
   }
 
   /** Read the list again, once for however many ask at the same time. */
@@ -181,6 +193,7 @@ export class Roost {
       case "contact":
         this.refreshConversations();
         void this.refreshRequests();
+        void this.refreshIntroductions().catch(() => undefined);
         break;
       case "connection":
         void this.refreshStatus();

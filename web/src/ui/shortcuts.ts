@@ -6,6 +6,7 @@ export interface Shortcuts {
   settings: () => void;
   panel: () => void;
   lock: () => void;
+  profiles: () => void;
   close: () => void;
 }
 
@@ -17,7 +18,7 @@ export function useShortcuts(actions: Shortcuts): void {
     const press = (event: KeyboardEvent): void => {
       if (event.defaultPrevented) return;
       const held = event.ctrlKey || event.metaKey;
-      const name = held ? { k: "search", ",": "settings", i: "panel", l: "lock" }[event.key.toLowerCase()] : undefined;
+      const name = held ? { k: "search", ",": "settings", i: "panel", l: "lock", o: "profiles" }[event.key.toLowerCase()] : undefined;
       const wanted = held && event.shiftKey && event.key.toLowerCase() === "a" ? "add" : name;
       if (wanted !== undefined) {
         event.preventDefault();

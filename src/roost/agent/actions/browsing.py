@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -41,11 +40,6 @@ def arrangement(work: Work, account: bytes) -> Arrangement:
     return msgspec.msgpack.decode(row.value, type=Arrangement) if row else Arrangement()
 
 
-def picture_id(about: c.About | None) -> str:
-    """What an app can tell two pictures of a person by."""
-    return hashlib.blake2b(about.picture, digest_size=8).hexdigest() if about and about.picture else ""
-
-
 # --- the list --------------------------------------------------------------------------------------------------------
 
 
@@ -70,7 +64,7 @@ def conversation(work: Work, row: r.Contact, unread: list[r.Message]) -> b.Conve
         key_changed=row.key_changed,
         own_name=row.name,
         status=row.about.status if row.about else "",
-        picture=picture_id(row.about),
+        picture=showing.picture_id(row.about),
         unread=len(unread),
         waiting=sum(1 for id in waiting if id and _unsent(work, id)),
         timer_s=row.timer_s,

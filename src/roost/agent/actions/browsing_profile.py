@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -113,7 +115,12 @@ async def software_info(_: Service, __: b.SoftwareInfo) -> b.Software:
         python=platform.python_version(),
         system=f"{platform.system()} {platform.release()}",
         notifies=desktop.available(),
+        downloads=str(next((folder for folder in _download_folders() if folder.is_dir()), "")),
     )
+
+
+def _download_folders() -> tuple[Path, ...]:
+    return (Path(os.environ.get("XDG_DOWNLOAD_DIR") or Path.home() / "Downloads"), Path.home())
 
 
 def _space(work: Work, row: r.Contact, files: int, size: int) -> b.ConversationStorage:
