@@ -32,7 +32,10 @@ _ANSWERS: Final[dict[type[m.Request], type[m.Response]]] = {
 _WAIT = "Nothing is lost; Roost tries again by itself."
 _SENTENCES: Final[dict[m.RefusalCode, tuple[str, str]]] = {
     m.RefusalCode.BAD_REQUEST: ("The relay did not understand the request.", "Update Roost, here or on the relay."),
-    m.RefusalCode.DENIED: ("The relay knows no such mailbox, or this address no longer gives a right to it.", ""),
+    m.RefusalCode.DENIED: (
+        "They moved to another mailbox or blocked you; it is tried again.",
+        "Nothing is lost. If they moved, their new address comes by itself.",
+    ),
     m.RefusalCode.NOT_ADMITTED: (
         "The relay's access secret is missing or wrong.",
         "Use the relay's whole link; ask its operator for it.",
