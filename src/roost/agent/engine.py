@@ -15,17 +15,20 @@ from contextlib import asynccontextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from roost.agent.incoming import Incoming
+from roost.agent.logs import CONCERNS as LOG_CONCERNS
+from roost.agent.logs import Logs
 from roost.agent.outgoing import Outgoing
 from roost.agent.transfers import Transfers
 from roost.crypto import Entropy
 from roost.errors import RoostError, SurroundingsError
-from roost.messaging import outbox, sealing, upkeep
+from roost.messaging import logs, outbox, sealing, upkeep
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.records import (
     Changes,
     Contact,
     Event,
     InvitationRow,
+    LogPut,
     Outbox,
     OwnMailbox,
     OwnRelay,
@@ -44,9 +47,9 @@ T = TypeVar("T")
 Step = Callable[Concatenate[Work, P], T]
 Listener = Callable[[Event], None]
 
-_CONCERNS: frozenset[type[Row]] = frozenset(
-    {Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact}
-)
+_CONCERNS: frozenset[type[Row]] = LOG_CONCERNS | {
+    *(Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact)
+}
 _log = logging.getLogger(__name__)
 _DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile
 
@@ -67,6 +70,7 @@ class Engine:
         self.incoming = Incoming(self)
         self.outgoing = Outgoing(self)
         self.transfers = Transfers(self)
+        self.logs = Logs(self)
         self._tick_at = 0
         self._touched: set[type[Row]] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -199,6 +203,7 @@ class Engine:
             except Exception as error:  # noqa: BLE001  # the caller's own: raised below, not in an ExceptionGroup
                 failure = error
             finally:
+                await self.logs.close()
                 await self.transfers.close()
                 await self.outgoing.close()
                 for loop in loops:
@@ -252,11 +257,21 @@ class Engine:
         if not touched.isdisjoint((OwnMailbox, OwnRelay)):
             self.incoming.subscribe_all()
             self.incoming.start_trims()
-        if not touched.isdisjoint((Outbox, Upload, StoredFile)) or self.transfers.next_deadline() <= self.now_ms:
+        if not touched.isdisjoint(LOG_CONCERNS | {OwnRelay}) or self.logs.due:
+            self.logs.start_due(touched)
+        if (
+            not touched.isdisjoint((Outbox, LogPut, Upload, StoredFile))
+            or self.transfers.next_deadline() <= self.now_ms
+        ):
             self.transfers.start_due()
 
     def _pause_s(self) -> float:
-        due = min(self._tick_at, self.outgoing.next_deadline(), self.transfers.next_deadline())
+        due = min(
+            self._tick_at,
+            self.outgoing.next_deadline(),
+            self.transfers.next_deadline(),
+            self.logs.next_deadline(),
+        )
         return min(max((due - self.now_ms) / 1000, 0.02), 60.0)
 
     def trouble(self, error: RoostError) -> None:
@@ -268,12 +283,14 @@ class Engine:
         self.tell(Event("connection", subject=relay, detail=reason if not reachable else ""))
         if reachable:
             self.transfers.hurry()
+            self.logs.hurry()
             self.hurry()
 
     def hurry(self, *, everything: bool = False) -> None:
         """A way is open again: try at once what failed only because it was not, or all that waits."""
         try:
-            self.step(outbox.hurry_all, () if everything else ("unreachable", "timeout"))
+            for hurry in (outbox.hurry_all, logs.hurry):
+                self.step(hurry, () if everything else ("unreachable", "timeout"))
         except RoostError as error:
             self.trouble(error)
         self.wake()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from roost.errors import Unreachable
-from roost.messaging import floors, identity, outbox
+from roost.messaging import floors, identity, logs, outbox
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network import sentence
@@ -70,7 +70,9 @@ async def refresh(engine: Engine, timeout_s: float) -> bool:
     engine.wake()
     await until(engine, lambda: not _to_create(engine.look()), deadline - loop.time())
     await asyncio.sleep(0)
-    return await engine.incoming.caught_up(max(deadline - loop.time(), 0.05))
+    engine.logs.look_now()
+    taken = await engine.incoming.caught_up(max(deadline - loop.time(), 0.05))
+    return await until(engine, lambda: engine.logs.caught_up, max(deadline - loop.time(), 0.05)) and taken
 
 
 async def sync(engine: Engine, timeout_s: float) -> tuple[int, int]:
@@ -91,7 +93,7 @@ async def sync(engine: Engine, timeout_s: float) -> tuple[int, int]:
     stop = engine.listen(count)
     try:
         await connect(engine, timeout_s)
-        engine.step(outbox.hurry_all)
+        engine.hurry(everything=True)
         engine.transfers.hurry()
         engine.wake()
         await refresh(engine, max(deadline - loop.time(), 0.05))
@@ -122,7 +124,9 @@ def waiting_messages(work: Work) -> int:
 def _quiet(engine: Engine, *, acknowledgements: bool) -> bool:
     """Nothing is left that could be done now."""
     work = engine.look()
-    if not (engine.incoming.idle and engine.outgoing.idle and engine.transfers.idle):
+    if not (engine.incoming.idle and engine.outgoing.idle and engine.transfers.idle and engine.logs.idle):
+        return False
+    if any(row.problem in _PASSING for row in logs.unstored(work)):
         return False
     if _to_create(work) or any(_can_leave(work, row) for row in outbox.waiting(work)):
         return False
@@ -132,6 +136,9 @@ def _quiet(engine: Engine, *, acknowledgements: bool) -> bool:
 def _to_create(work: Work) -> bool:
     states = (r.MailboxState.TO_CREATE, r.MailboxState.TO_DELETE)
     cards = (r.InvitationState.TO_PUT, r.InvitationState.USED, r.InvitationState.REVOKED)
+    logs_wait = (r.LogState.TO_CREATE, r.LogState.TO_SEAL, r.LogState.TO_DELETE)
+    if any(work.find(r.SharedLog, where={"state": int(state)}) for state in logs_wait):
+        return True
     return any(work.find(r.OwnMailbox, where={"state": int(state)}) for state in states) or any(
         work.find(r.InvitationRow, where={"state": int(state)}) for state in cards
     )

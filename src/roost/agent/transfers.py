@@ -13,23 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import AttachmentKey, padding_blob
 from roost.errors import CryptoError, Refused, RoostError, SurroundingsError, Unreachable
-from roost.messaging import files, floors, outbox
+from roost.messaging import files, floors, logs, outbox
 from roost.messaging.records import (
     NEVER,
     Event,
     FileState,
+    LogPut,
     Message,
     Outbox,
     OutboxState,
     OwnMailbox,
     OwnRelay,
     PeerDevice,
+    SharedLog,
     StoredFile,
     Upload,
 )
 from roost.messaging.work import Work
 from roost.store import FileRef
-from roost.wire.addresses import Address
+from roost.wire.addresses import Address, MailboxAddress, RelayAddress
 from roost.wire.content import Text, decode_content
 from roost.wire.mailbox import BlobData, GetBlob, PutBlob, RefusalCode
 
@@ -60,6 +62,9 @@ class Transfers:
         self._again_at = {name: at for name, at in self._again_at.items() if at > work.now}
         for row in self._uploads(work):
             self._start(("up", row.number), partial(self._upload, row.number))
+        for put in logs.uploading(work):
+            if put.uploads:
+                self._start(("up", put.number), partial(self._upload_to_log, put.number))
         for file in work.find(StoredFile, where={"state": int(FileState.REMOTE)}, limit=AT_ONCE * 8):
             self._start(("down", file.message, file.index), partial(self._fetch, file))
 
@@ -124,11 +129,26 @@ class Transfers:
             return
         try:
             for upload in outbox.uploads_of(work, row):
-                await self._upload_one(row, upload, address)
+                await self._upload_one(upload, address)
         except Refused as error:
             self._engine.step(outbox.refused, number, error.code, error.retry_after_ms)
 
-    async def _upload_one(self, row: Outbox, upload: Upload, address: Address) -> None:
+    async def _upload_to_log(self, number: int) -> None:
+        """Once for all who read the log."""
+        work = self._engine.look()
+        put = work.get(LogPut, number)
+        log = work.get(SharedLog, put.log) if put else None
+        if log is None or not log.put:
+            return
+        try:
+            for upload in sorted(work.find(Upload, where={"outbox": number}), key=lambda upload: upload.index):
+                await self._upload_one(upload, MailboxAddress(log.relay, log.put))
+        except Refused as error:
+            self._engine.step(logs.refused, number, error.code, error.retry_after_ms)
+        else:
+            self._engine.step(logs.uploaded, number)
+
+    async def _upload_one(self, upload: Upload, address: Address) -> None:
         stored = self._engine.look().get(StoredFile, upload.message, upload.index)
         if stored is None:
             raise SurroundingsError("A file that was to be sent is gone.", code="file_vanished")
@@ -142,7 +162,7 @@ class Transfers:
                 for index in range(start, stop)
             ]
             await asyncio.gather(*(self._engine.network.call(address.relay, put, timeout_s=60) for put in puts))
-            self._engine.step(outbox.upload_progress, row.number, upload.index, stop)
+            self._engine.step(outbox.upload_progress, upload.outbox, upload.index, stop)
             self._progress(upload.message, upload.index, name, stop, upload.pointer.blobs, stored.size, incoming=False)
 
     def _blob(self, ref: FileRef, key: AttachmentKey, index: int) -> bytes:
@@ -153,10 +173,8 @@ class Transfers:
     # --- down ---------------------------------------------------------------------------------------------------------
 
     async def _fetch(self, row: StoredFile) -> None:
-        work = self._engine.look()
-        mailbox = work.get(OwnMailbox, row.mailbox)
-        relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
-        if mailbox is None or relay is None:
+        source = self._source(self._engine.look(), row.mailbox)
+        if source is None:
             self._engine.step(files.lost, row.message, row.index)
             return
         key = AttachmentKey(row.file_key)
@@ -167,7 +185,7 @@ class Transfers:
                     key.blob_id(index) for index in range(download.done, min(download.done + IN_FLIGHT, download.total))
                 ]
                 try:
-                    await self._fetch_some(relay, mailbox, ids, download.append)
+                    await self._fetch_some(*source, ids, download.append)
                 except (CryptoError, Refused) as error:
                     if error.code in (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL):
                         raise
@@ -178,12 +196,21 @@ class Transfers:
         genuine = digest == self._announced(row)
         self._engine.step(files.fetched if genuine else files.lost, row.message, row.index)
 
+    @staticmethod
+    def _source(work: Work, name: bytes) -> tuple[RelayAddress, bytes] | None:
+        """Where the blobs of a mailbox of mine or of a shared log are, and the capability to read them."""
+        log = work.get(SharedLog, name)
+        if log is not None:
+            return log.relay, log.get
+        mailbox = work.get(OwnMailbox, name)
+        relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
+        return (relay.link.address, mailbox.get) if relay and mailbox else None
+
     async def _fetch_some(
-        self, relay: OwnRelay, mailbox: OwnMailbox, ids: list[bytes], append: Callable[[bytes], None]
+        self, relay: RelayAddress, get: bytes, ids: list[bytes], append: Callable[[bytes], None]
     ) -> None:
-        address = relay.link.address
         answers = await asyncio.gather(
-            *(self._engine.network.call(address, GetBlob(mailbox.get, id), timeout_s=60) for id in ids)
+            *(self._engine.network.call(relay, GetBlob(get, id), timeout_s=60) for id in ids)
         )
         for answer in answers:
             assert isinstance(answer, BlobData)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.messaging import conversations, farewells, files, invitations, mailboxes, outbox, peers
+from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, outbox, peers
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -40,6 +40,7 @@ def tick(work: Work) -> None:
     _invitations(work)
     _forget(work)
     files.sweep(work)
+    logs.sweep(work)
 
 
 def next_deadline(work: Work) -> int:

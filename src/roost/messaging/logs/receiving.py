@@ -14,8 +14,8 @@ import msgspec
 
 from roost.crypto import open_log_envelope, padded_count
 from roost.errors import PeerError
-from roost.messaging.inbox import REMEMBER_MS
 from roost.messaging.logs import sending
+from roost.messaging.outbox import REMEMBER_MS
 from roost.messaging.records import LogKey, LogPart, LogPut, LogSpill, LogState, Seen, SharedLog
 from roost.messaging.work import Work
 from roost.wire.codec import decode
@@ -75,14 +75,16 @@ def receive(
     when its blobs cannot be had.
     """
     log = work.get(SharedLog, id)
-    if log is None or log.state not in _READ or (number and number <= log.cursor):
+    if log is None or log.state not in _READ:
         return None
     opened = _open(work, log, envelope)
+    if 0 < number <= log.cursor and (opened is None or work.get(Seen, _mark(log, opened[0].record)) is not None):
+        return None  # delivered again after a reconnect
     if opened is not None and opened[0].spilled and content is None:
         place, content = _spilled(work, log, opened[0])
         if place is not None:
             return Spilled(log, number, place)
-    if number:
+    if number:  # back too, where something new comes under an old number: its host was put back from a backup
         log = work.put(msgspec.structs.replace(log, cursor=number))
     if opened is None:
         work.mention("dropped", log.owner, detail="log_unopened")
