@@ -9,11 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from roost.messaging import conversations, devices, farewells, floors, introductions, outbox, requests, said
+from roost.messaging.groups import among_members
 from roost.messaging.origin import Origin
 from roost.messaging.records import Contact, ContactState, Message, MessageState
 from roost.messaging.said import NotAllowed
 from roost.messaging.work import Work
 from roost.wire import content as c
+from roost.wire.groups import GroupCheck, GroupFound, GroupLost, GroupWelcome, KeyPackageOffer
 
 _AMONG_MINE = c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome | c.DeviceRemoved
 
@@ -65,6 +67,8 @@ def apply_said(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, 
             floors.told(work, conversation, floor, mine=origin.account == work.me.account)
         case c.CallSignal(call=call):
             work.mention("call", call, origin.account)
+        case KeyPackageOffer() | GroupWelcome() | GroupCheck() | GroupLost() | GroupFound():
+            among_members.received(work, origin, content)
         case c.IntroductionRequest() | c.IntroductionLink() | c.Introduction():
             introductions.received(work, origin, entry, content)
         case _:
@@ -88,6 +92,8 @@ def _among_mine(work: Work, origin: Origin, entry: c.Entry, content: c.Content |
             requests.forget_contact(work, account)
         case c.About():
             work.put(msgspec.structs.replace(work.me, about=content))
+        case KeyPackageOffer() | GroupWelcome() | GroupLost() | GroupFound():
+            among_members.received(work, origin, content)
         case _:
             raise NotAllowed("not among one's own devices")
 

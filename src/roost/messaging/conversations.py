@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from roost.errors import CallerError
-from roost.messaging import files, identity, outbox, rounds
+from roost.messaging import delivery, files, outbox
 from roost.messaging.records import (
     NEVER,
     Contact,
-    ContactState,
     Message,
     MessageState,
     Orphan,
@@ -34,37 +33,28 @@ class UnknownMessage(CallerError):
 
 def writable(work: Work, account: bytes) -> Contact:
     """The contact behind a conversation that may be written to. Raises CallerError."""
-    contact = work.get(Contact, account)
-    if contact is None or contact.state == ContactState.SELF:
-        raise CallerError("There is no such conversation.", code="unknown_conversation")
-    identity.check_listed(work.me)
-    if contact.state == ContactState.BLOCKED:
-        raise CallerError("You blocked this contact.", code="blocked", hint="Unblock them first: roost unblock CONTACT")
-    return contact
+    return delivery.writable_contact(work, account)
 
 
 def say(
     work: Work,
     account: bytes,
-    text: c.Text,
+    text: c.Text | c.Poll,
     *,
     id: bytes,
     local_files: tuple[files.LocalFile, ...] = (),
     network: str = "",
     route: tuple[str, ...] = (),
 ) -> Message:
-    """Put a message into the conversation and the outbox. An id that was said before is not said again."""
+    """Put a message or a poll into a conversation and on its way. An id that was said before is not said again."""
     existing = work.get(Message, id)
     if existing is not None:
         return existing
-    contact = writable(work, account)
-    if not text.text and not text.attachments:
-        raise CallerError("There is nothing to send.", code="empty_message")
-    if text.reply_to is not None:
-        _message_in(work, text.reply_to, account)
-    if not text.expire_s and contact.timer_s:
-        text = msgspec.structs.replace(text, expire_s=contact.timer_s)
-    counter = _count(work, contact)
+    talk = delivery.open_talk(work, account)
+    if isinstance(text, c.Text):
+        text = _complete(work, talk, text)
+    expire_s = text.expire_s if isinstance(text, c.Text) else 0
+    counter = delivery.count(work, talk)
     message = add_message(
         work,
         Message(
@@ -81,16 +71,25 @@ def say(
             state=MessageState.QUEUED,
             network=network,
             route=route,
-            expire_s=text.expire_s,
-            expire_at=work.now + text.expire_s * 1000 if text.expire_s else NEVER,
+            expire_s=expire_s,
+            expire_at=work.now + expire_s * 1000 if expire_s else NEVER,
         ),
     )
     files.keep(work, message, local_files)
-    outbox.fan_out(
-        work, account, message.content, id=id, message=message, counter=counter, attachments=text.attachments
-    )
+    attachments = text.attachments if isinstance(text, c.Text) else ()
+    delivery.fan_out(work, account, message.content, id=id, message=message, counter=counter, attachments=attachments)
     work.tell("sent", id, account)
     return message
+
+
+def _complete(work: Work, talk: delivery.Talk, text: c.Text) -> c.Text:
+    if not text.text and not text.attachments:
+        raise CallerError("There is nothing to send.", code="empty_message")
+    if text.reply_to is not None:
+        _message_in(work, text.reply_to, talk.id)
+    if not text.expire_s and talk.timer_s:
+        return msgspec.structs.replace(text, expire_s=talk.timer_s)
+    return text
 
 
 def check_text(text: str) -> None:
@@ -103,12 +102,6 @@ def check_text(text: str) -> None:
         raise CallerError(
             "This message is too long.", code="too_long", hint=f"Send more than {MAX_TEXT} bytes as a file."
         )
-
-
-def _count(work: Work, contact: Contact) -> int:
-    counter = contact.counter + 1
-    work.put(msgspec.structs.replace(contact, counter=counter))
-    return counter
 
 
 def add_message(work: Work, message: Message) -> Message:
@@ -127,12 +120,13 @@ def searchable(content: c.Content | c.Unknown) -> str:
 # --- my changes to messages ------------------------------------------------------------------------------------------
 
 
-def _mine(work: Work, id: bytes) -> Message:
+def _changeable(work: Work, id: bytes, content: object) -> Message:
+    """The message that I am about to say something about. Raises CallerError."""
     message = work.get(Message, id)
     if message is None:
         raise UnknownMessage("There is no such message.")
-    if message.author != work.me.account:
-        raise CallerError("Only your own messages can be changed.", code="not_yours")
+    delivery.check_change(work, content, message)
+    delivery.open_talk(work, message.conversation, posting=False)
     return message
 
 
@@ -144,12 +138,11 @@ def _message_in(work: Work, id: bytes, account: bytes) -> Message:
 
 
 def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Message:
-    message = _mine(work, id)
+    check_text(text)
+    change = c.Edit(id, text, spans)
+    message = _changeable(work, id, change)
     if message.deleted or not isinstance(c.decode_content(message.content), c.Text):
         raise CallerError("This message cannot be edited.", code="not_editable")
-    check_text(text)
-    writable(work, message.conversation)
-    change = c.Edit(id, text, spans)
     at = max(work.now, message.edited_at + 1)  # the clock may have been set back since the last one
     apply_edit(work, message, change, at)
     outbox.fan_out(work, message.conversation, c.encode_content(change), sent_at=at)
@@ -157,10 +150,11 @@ def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Me
 
 
 def delete_for_all(work: Work, id: bytes) -> None:
-    message = _mine(work, id)
-    writable(work, message.conversation)
+    """My own message; in a group also another's, where my role lets me."""
+    deletion = c.Deletion(id)
+    message = _changeable(work, id, deletion)
     apply_deletion(work, message)
-    outbox.fan_out(work, message.conversation, c.encode_content(c.Deletion(id)))
+    delivery.fan_out(work, message.conversation, c.encode_content(deletion))
 
 
 def delete_here(work: Work, id: bytes) -> None:
@@ -172,33 +166,45 @@ def delete_here(work: Work, id: bytes) -> None:
 
 
 def react(work: Work, id: bytes, emoji: str) -> None:
-    message = work.get(Message, id)
-    if message is None or message.deleted:
+    reaction = c.Reaction(id, emoji)
+    message = _changeable(work, id, reaction)
+    if message.deleted:
         raise UnknownMessage("There is no such message.")
-    writable(work, message.conversation)
     held = work.get(ReactionRow, id, work.me.account)
     at = max(work.now, held.at + 1) if held else work.now
     work.put(ReactionRow(id, work.me.account, emoji, at))
-    outbox.fan_out(work, message.conversation, c.encode_content(c.Reaction(id, emoji)), sent_at=at)
+    delivery.fan_out(work, message.conversation, c.encode_content(reaction), sent_at=at)
     work.tell("reaction", id, work.me.account, emoji)
+
+
+def vote(work: Work, id: bytes, options: tuple[int, ...]) -> None:
+    """My choice in a poll, in place of an earlier one; none takes it back. Raises CallerError."""
+    choice = c.Vote(id, tuple(sorted(set(options))))
+    message = _changeable(work, id, choice)
+    poll = c.decode_content(message.content)
+    if not isinstance(poll, c.Poll) or message.deleted:
+        raise CallerError("This message is no poll.", code="no_poll")
+    if any(not 0 <= option < len(poll.options) for option in options) or (len(choice.options) > 1 and not poll.several):
+        raise CallerError("This poll has no such choice.", code="no_such_option")
+    held = work.get(VoteRow, id, work.me.account)
+    at = max(work.now, held.at + 1) if held else work.now
+    work.put(VoteRow(id, work.me.account, choice.options, at))
+    delivery.fan_out(work, message.conversation, c.encode_content(choice), sent_at=at)
 
 
 def set_timer(work: Work, account: bytes, seconds: int) -> None:
     contact = writable(work, account)
     work.put(msgspec.structs.replace(contact, timer_s=seconds))
-    outbox.fan_out(work, account, c.encode_content(c.TimerChange(seconds)))
+    delivery.fan_out(work, account, c.encode_content(c.TimerChange(seconds)))
 
 
 def mark_read(work: Work, account: bytes, ids: tuple[bytes, ...]) -> None:
     """I have read these messages of others: start their timers, tell their authors (if wanted) and my other devices."""
     seen = mark_seen(work, account, ids)
-    contact = work.get(Contact, account)
     for start in range(0, len(seen), RECEIPT_IDS):
         batch = seen[start : start + RECEIPT_IDS]
         outbox.to_mine(work, c.encode_content(c.ReadMark(account, batch)))
-        if work.me.read_receipts and contact is not None and contact.state == ContactState.ACCEPTED:
-            outbox.queue_all(work, account, c.encode_content(c.Receipt(batch)))
-            rounds.cover(work, account)
+        delivery.tell_read(work, account, batch)
 
 
 def mark_seen(work: Work, account: bytes, ids: tuple[bytes, ...]) -> tuple[bytes, ...]:

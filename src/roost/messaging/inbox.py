@@ -14,6 +14,7 @@ from roost.errors import CryptoError, PeerError
 from roost.messaging import contents, outbox, peers, sealing
 from roost.messaging.identity import ForkedDeviceList
 from roost.messaging.origin import Origin
+from roost.messaging.outbox import REMEMBER_MS
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -32,7 +33,6 @@ from roost.wire.codec import decode
 from roost.wire.content import Entry, Frame, frame_check
 from roost.wire.mailbox import MailboxKind
 
-REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 ACKNOWLEDGE_WITHIN_MS = 2_000
 STASH_LIMIT = sealing.WINDOW  # what I have received is never behind what the sender knows of it
 CONTRADICTED = 2**32 - 1  # a frame number that no session reaches

@@ -35,6 +35,7 @@ DENIED_RETRY_MS = (
     5 * MINUTE_MS,
     60 * MINUTE_MS,
 )  # the mailbox is gone: blocked, moved or lost
+REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 LONGEST_PAUSE_MS = 2 * REPUT_AFTER_MS[-1]
 CATCH_UP_AT_ONCE = 1_000
 ROWS_AT_ONCE = 32

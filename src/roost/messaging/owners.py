@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from roost.messaging.groups import receiving as groups
 from roost.messaging.logs import Deliver, Landed
 from roost.messaging.records import LogKind
 from roost.messaging.work import Work
 
-_OWNERS: dict[LogKind, Deliver] = {}
+_OWNERS: dict[LogKind, Deliver] = {LogKind.GROUP: groups.receive}
 
 
 def owns(kind: LogKind, receive: Deliver) -> None:

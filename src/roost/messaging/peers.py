@@ -11,6 +11,7 @@ import msgspec
 from roost.crypto import AgreementSecret, KemSecret, PrekeySecrets
 from roost.errors import CryptoError
 from roost.messaging import contact_sync, identity, mailboxes, outbox
+from roost.messaging.groups import offers
 from roost.messaging.identity import StaleDeviceList, UnprovenDeviceList
 from roost.messaging.records import (
     Contact,
@@ -111,6 +112,7 @@ def announce(work: Work, account: bytes) -> None:
         if peer.announced < mine.version and peer.address is not None:
             work.put(msgspec.structs.replace(peer, announced=mine.version))
             outbox.queue(work, account, peer.device, content)
+    offers.offer(work, account)
 
 
 def announce_all(work: Work) -> None:
@@ -150,7 +152,12 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
             announced=known.announced if known.address == card.address else 0,  # it may have forgotten us in between
         )
     )
-    return known.card is None or known.address != card.address
+    return not has_shown_itself(known) or known.address != card.address
+
+
+def has_shown_itself(peer: PeerDevice) -> bool:
+    """Whether its card is the account's; until then, that of a device which I linked is the one of its invitation."""
+    return peer.card is not None and decode(Card, peer.card.card).account == peer.account
 
 
 def learn_list(work: Work, account: bytes, offered: SignedDeviceList, lineage: tuple[bytes, ...] = ()) -> bool:

@@ -7,8 +7,8 @@ contents.md, section 1.
 from __future__ import annotations
 
 from roost.errors import CallerError
-from roost.messaging import outbox
-from roost.messaging.conversations import UnknownMessage, writable
+from roost.messaging import delivery
+from roost.messaging.conversations import UnknownMessage
 from roost.messaging.records import Message, PinRow
 from roost.messaging.work import Work
 from roost.wire import content as c
@@ -21,13 +21,14 @@ def pin(work: Work, id: bytes, *, pinned: bool) -> Message:
     message = work.get(Message, id)
     if message is None or message.deleted:
         raise UnknownMessage("There is no such message.")
-    writable(work, message.conversation)
+    delivery.open_talk(work, message.conversation, posting=False)
+    delivery.check_change(work, c.Pin(id, pinned), message)
     if not pinned and not is_pinned(work, message):
         raise CallerError("This message is not pinned.", code="not_pinned")
     held = work.get(PinRow, message.conversation, id)
     at = max(work.now, held.at + 1) if held else work.now
     apply_pin(work, message, work.me.account, at, pinned=pinned)
-    outbox.fan_out(work, message.conversation, c.encode_content(c.Pin(id, pinned)), sent_at=at)
+    delivery.fan_out(work, message.conversation, c.encode_content(c.Pin(id, pinned)), sent_at=at)
     return message
 
 

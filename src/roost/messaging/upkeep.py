@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, outbox, peers
+from roost.messaging.groups import upkeep as groups
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -41,6 +42,7 @@ def tick(work: Work) -> None:
     _forget(work)
     files.sweep(work)
     logs.sweep(work)
+    groups.tick(work)
 
 
 def next_deadline(work: Work) -> int:
@@ -48,7 +50,7 @@ def next_deadline(work: Work) -> int:
     due = work.now + HOUR_MS
     for message in work.find(Message, at_most=("expire_at", due), order="expire_at", limit=1):
         due = message.expire_at
-    return due
+    return min(due, groups.next_deadline(work))
 
 
 def _rotate(work: Work) -> None:

@@ -1,4 +1,4 @@
-"""Groups: their state, what stands in their logs, and what is said about them between two people (docs/protocol/groups.md).
+"""Groups: their state, what stands in their logs, what two people say about them (docs/protocol/groups.md).
 
 The state travels as an extension of MLS's group context, so it is encrypted, agreed and changed by commits alone. What
 stands in a shared log is a `GroupRecord`; contents with tags from 96 on are said inside a group.
@@ -99,7 +99,7 @@ class MemberInfo(TextRecord, frozen=True):
     name: Name = ""
 
 
-# --- what stands in a group's log -------------------------------------------------------------------------------------
+# --- what stands in a group's log ------------------------------------------------------------------------------------
 
 
 class GroupMessage(Record, frozen=True, tag=0):
@@ -109,7 +109,7 @@ class GroupMessage(Record, frozen=True, tag=0):
 
 
 class SealedRecord(Record, frozen=True, tag=1):
-    """Bytes that some who read the log were told how to open: a Welcome's group info, history, an answer to `Rejoin`."""
+    """Bytes that some readers were told how to open: a Welcome's group info, history, an answer to `Rejoin`."""
 
     id: Key32
     sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_GROUP_MESSAGE)]
@@ -156,7 +156,7 @@ class History(Record, frozen=True):
     messages: Annotated[tuple[KeptMessage, ...], Meta(max_length=MAX_HISTORY)]
 
 
-# --- between two people -----------------------------------------------------------------------------------------------
+# --- between two people ----------------------------------------------------------------------------------------------
 
 
 class KeyPackageOffer(Record, frozen=True, tag=38):
@@ -208,7 +208,7 @@ class GroupFound(Record, frozen=True, tag=42):
     cursor: Counter
 
 
-# --- inside a group ---------------------------------------------------------------------------------------------------
+# --- inside a group --------------------------------------------------------------------------------------------------
 
 
 class Leave(Record, frozen=True, tag=96):

@@ -1,1 +1,1 @@
-"""Groups on MLS over shared logs (docs/protocol/groups.md). What a person does in them is in `actions` and `talking`."""
+"""Groups on MLS over shared logs (docs/protocol/groups.md). What a person does with one is in `actions`."""

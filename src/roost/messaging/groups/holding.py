@@ -71,6 +71,7 @@ def _keep_members(work: Work, group: bytes, state: mls.Group) -> None:
             tuple(sorted(person.devices)),
             int(rules.role_of(held, account)),
             old.since if old else work.now,
+            old.leaving if old else False,
         )
         if fresh != old:
             work.put(fresh)

@@ -84,7 +84,7 @@ def must_move(change: Change) -> bool:
     return not change.external and bool(change.removed or lost)
 
 
-# --- the rules ---------------------------------------------------------------------------------------------------------
+# --- the rules -------------------------------------------------------------------------------------------------------
 
 
 def _external(change: Change) -> bool:
@@ -178,11 +178,13 @@ class Rule:
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    Rule("external", "One who comes from outside replaces the leaf of the same device and changes nothing else.", _external),
+    Rule("external", "One who comes from outside replaces the leaf of the same device and changes nothing else.",
+         _external),
     Rule("invite", "Who adds people has at least the role that may invite; further devices of a member may be added by "
          "that member's own too.", _invite),
     Rule("banned", "Nobody who is banned is a member.", _banned_stay_out),
-    Rule("remove", "Admins remove anybody, moderators those with a lower role, everybody devices of their own.", _remove),
+    Rule("remove", "Admins remove anybody, moderators those with a lower role, everybody devices of their own.",
+         _remove),
     Rule("ban", "Who bans could remove the person as well; moderators and admins end bans.", _ban),
     Rule("roles", "Admins alone change roles, and only members have one; it ends with the membership.", _roles),
     Rule("admin_remains", "One member at least is an admin.", _an_admin_remains),

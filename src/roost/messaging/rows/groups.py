@@ -58,8 +58,9 @@ class GroupRow(Row, frozen=True):
     lost_at: int = 0
     tries: int = 0  # of rejoining
     rejoin: bytes = b""  # the rejoining's own state (messaging.groups.rejoining)
-    unread_at: int = NEVER
     successor: bytes = b""  # the group that goes on in its place
+    leaving: bool = False  # I want to go; it is said once another admin is there
+    receipts: tuple[bytes, ...] = ()  # messages that I have read and whose authors are not told yet
 
 
 class GroupEpoch(Row, frozen=True):
@@ -92,6 +93,7 @@ class GroupMember(Row, frozen=True):
     devices: tuple[bytes, ...]
     role: int
     since: int  # milliseconds, on this device's clock
+    leaving: bool = False  # asked to be removed
 
 
 class GroupSender(Row, frozen=True):
@@ -182,6 +184,7 @@ class OwnKeyPackage(Row, frozen=True):
     expires_at: int
     used: bool = False
     lists: bytes = b""  # SHA-256 of the device list inside
+    offered: tuple[bytes, ...] = ()  # to these devices of the account
 
 
 class ReadBy(Row, frozen=True):

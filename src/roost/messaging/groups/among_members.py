@@ -1,0 +1,41 @@
+"""What two people's devices tell each other about groups, in their pairwise conversation."""
+
+from __future__ import annotations
+
+from roost.messaging.groups import admission, committing, forks, keeping, offers, rejoining
+from roost.messaging.origin import Origin
+from roost.messaging.records import GroupIntent, GroupMember, GroupRow
+from roost.messaging.work import Work
+from roost.wire.groups import GroupCheck, GroupFound, GroupLost, GroupWelcome, KeyPackageOffer
+
+GroupTalk = KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound
+
+
+def received(work: Work, origin: Origin, content: GroupTalk) -> None:
+    """Raises PeerError for what is not the sender's to say."""
+    match content:
+        case KeyPackageOffer():
+            offers.received(work, origin, content)
+            _go_on(work, origin.account)
+        case GroupWelcome():
+            admission.welcomed(work, origin, content)
+        case GroupCheck():
+            forks.told(work, origin, content)
+        case GroupLost():
+            rejoining.log_asked(work, origin, content)
+        case GroupFound():
+            rejoining.log_found(work, origin, content)
+
+
+def _go_on(work: Work, account: bytes) -> None:
+    """A key package came: whoever waited for it can be added now, and devices of mine into groups of mine."""
+    groups = {intent.group for intent in work.find(GroupIntent) if intent.account == account}
+    if account == work.me.account:
+        mine = work.find(GroupMember, where={"account": account})
+        groups |= {member.group for member in mine}
+        for member in mine:
+            row = work.get(GroupRow, member.group)
+            if row is not None:
+                keeping.tend(work, row)
+    for group in sorted(groups):
+        committing.pump(work, group)

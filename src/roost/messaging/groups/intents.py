@@ -1,0 +1,213 @@
+"""What people want of a group, and the one commit that brings about as much of it as may be.
+
+An intent stays until a commit of anybody's has fulfilled it, or until it may not be any more. So whoever loses a race
+tries again on top of the winner, and two admins who want the same harm nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from roost.crypto import mls
+from roost.errors import CallerError
+from roost.messaging.groups import offers, rules, states
+from roost.messaging.groups.rules import Change, NotPermitted
+from roost.messaging.groups.states import Person
+from roost.messaging.records import GroupIntent, GroupRow, IntentKind
+from roost.messaging.work import Work
+from roost.wire.addresses import RelayAddress
+from roost.wire.codec import TextRecord, decode, encode
+from roost.wire.groups import GroupState, LogPlace, Permissions, Role, RoleEntry
+
+MAX_ADDED = 512  # devices in one commit
+MAX_INTENTS = 1_000  # of one group
+
+
+class StateChange(TextRecord, frozen=True):
+    """Fields of the group's state that are to change; None: as it is."""
+
+    title: str | None = None
+    description: str | None = None
+    avatar: bytes | None = None
+    timer_s: int | None = None
+    permissions: Permissions | None = None
+    history: int | None = None
+    approval: bool | None = None
+
+    def __post_init__(self) -> None:  # the state itself checks lengths
+        pass
+
+
+def want(
+    work: Work,
+    group: GroupRow,
+    kind: IntentKind,
+    *,
+    account: bytes = b"",
+    device: bytes = b"",
+    data: bytes = b"",
+    quiet: bool = False,
+) -> GroupIntent:
+    """Note what is wanted; one that is noted already is not noted again. Raises CallerError `too_many_changes`."""
+    held = work.find(GroupIntent, where={"group": group.id})
+    for row in held:
+        if (row.kind, row.account, row.device, row.data) == (kind, account, device, data):
+            return row
+    if len(held) >= MAX_INTENTS:
+        raise CallerError("Too many changes of this group wait.", code="too_many_changes", hint="Try again later.")
+    number = work.next_number("intent")
+    return work.put(GroupIntent(number, group.id, int(kind), account, device, data, work.now, quiet=quiet))
+
+
+@dataclass
+class Plan:
+    """A commit in the making: the state that it leads to, who comes and goes, and which intents that fulfils."""
+
+    state: GroupState
+    people: Mapping[bytes, Person]
+    adds: dict[tuple[bytes, bytes], mls.KeyPackage] = field(default_factory=dict)
+    removes: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
+    move: bool = False
+    update: bool = False
+    covered: tuple[int, ...] = ()
+
+    def changes_nothing(self, other: Plan) -> bool:
+        mine = (self.state, self.adds.keys(), self.removes.keys(), self.move, self.update)
+        return mine == (other.state, other.adds.keys(), other.removes.keys(), other.move, other.update)
+
+    @property
+    def empty(self) -> bool:
+        return not self.covered
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and what became of the intents that are not in it."""
+
+    plan: Plan
+    change: Change
+    fulfilled: tuple[GroupIntent, ...]
+    refused: tuple[tuple[GroupIntent, str], ...]
+
+
+def make_plan(work: Work, row: GroupRow, group: mls.Group, relay: RelayAddress | None) -> Planned:
+    """The commit that the intents which are due ask for. `relay`: where a new log would be made."""
+    before, people = states.state_of(group.extensions), states.roster(group)
+    plan, fulfilled, refused = Plan(before, people), [], []
+    change = _change(work, plan, before, relay)
+    due = [intent for intent in work.find(GroupIntent, where={"group": row.id}) if intent.not_before <= work.now]
+    for intent in sorted(due, key=lambda intent: intent.number):
+        trial = replace(plan, adds=dict(plan.adds), removes=dict(plan.removes))
+        waits = _apply(work, intent, trial)
+        if waits:
+            continue
+        if trial.changes_nothing(plan):
+            fulfilled.append(intent)
+            continue
+        attempt = _change(work, trial, before, relay)
+        try:
+            if attempt.after.place != before.place and relay is None:
+                raise NotPermitted("no relay takes a new log", code="no_relay")
+            rules.check(attempt)
+        except NotPermitted as error:
+            refused.append((intent, error.code))
+            continue
+        if len(trial.adds) > MAX_ADDED and plan.covered:
+            break
+        plan, change = replace(trial, covered=(*plan.covered, intent.number)), attempt
+    return Planned(plan, change, tuple(fulfilled), tuple(refused))
+
+
+def _change(work: Work, plan: Plan, before: GroupState, relay: RelayAddress | None) -> Change:
+    """The plan as the rules see it, its state complete: roles of members only, and the log where it must be."""
+    me = work.me
+    members = {account: frozenset(person.devices) for account, person in plan.people.items()}
+    change = Change(me.account, me.device, before, plan.state, members, tuple(plan.adds), tuple(plan.removes))
+    here = change.members_after()
+    roles = tuple(RoleEntry(*entry) for entry in rules.with_roles(plan.state, {}, here))
+    after = msgspec.structs.replace(plan.state, roles=roles)
+    change = replace(change, after=after)
+    if relay is not None and (plan.move or rules.must_move(change)):
+        place = LogPlace(relay, before.place.generation + 1)
+        change = replace(change, after=msgspec.structs.replace(after, place=place))
+    return change
+
+
+# --- each kind -------------------------------------------------------------------------------------------------------
+
+
+def _apply(work: Work, intent: GroupIntent, plan: Plan) -> bool:
+    """Put the intent into the plan. True: it has to wait for key packages."""
+    match IntentKind(intent.kind):
+        case IntentKind.ADD | IntentKind.ADD_DEVICE:
+            return _add(work, intent, plan)
+        case IntentKind.REMOVE | IntentKind.REMOVE_DEVICE | IntentKind.LEAVE:
+            _remove(intent, plan)
+        case IntentKind.BAN:
+            _ban(intent, plan)
+        case IntentKind.UNBAN:
+            _unban(intent, plan)
+        case IntentKind.ROLE:
+            _role(intent, plan)
+        case IntentKind.STATE:
+            _state(intent, plan)
+        case IntentKind.UPDATE:
+            plan.update = True
+        case IntentKind.MOVE:
+            plan.move = True
+    return False
+
+
+def _add(work: Work, intent: GroupIntent, plan: Plan) -> bool:
+    packages = offers.packages_of(work, intent.account)
+    known = plan.people.get(intent.account, Person()).devices
+    if intent.kind == IntentKind.ADD_DEVICE:
+        packages = {device: package for device, package in packages.items() if device == intent.device}
+        if intent.account not in plan.people:
+            return False
+    elif known:
+        return False
+    for device, package in packages.items():
+        if device not in known:
+            plan.adds[intent.account, device] = package
+    return not packages and intent.device not in known
+
+
+def _remove(intent: GroupIntent, plan: Plan) -> None:
+    person = plan.people.get(intent.account, Person())
+    for device, index in person.devices.items():
+        if intent.kind != IntentKind.REMOVE_DEVICE or device == intent.device:
+            plan.removes[intent.account, device] = index
+
+
+def _ban(intent: GroupIntent, plan: Plan) -> None:
+    banned = {*plan.state.banned, intent.account}
+    plan.state = msgspec.structs.replace(plan.state, banned=tuple(sorted(banned)))
+    for pair in [pair for pair in plan.adds if pair[0] == intent.account]:
+        del plan.adds[pair]
+    _remove(intent, plan)
+
+
+def _unban(intent: GroupIntent, plan: Plan) -> None:
+    banned = tuple(account for account in plan.state.banned if account != intent.account)
+    plan.state = msgspec.structs.replace(plan.state, banned=banned)
+
+
+def _role(intent: GroupIntent, plan: Plan) -> None:
+    here = {*plan.people, *(account for account, _ in plan.adds)}
+    if intent.account in here:
+        roles = rules.with_roles(plan.state, {intent.account: Role(intent.data[0])}, here)
+        plan.state = msgspec.structs.replace(plan.state, roles=tuple(RoleEntry(*entry) for entry in roles))
+
+
+def _state(intent: GroupIntent, plan: Plan) -> None:
+    change = decode(StateChange, intent.data)
+    fields = {name: getattr(change, name) for name in change.__struct_fields__}
+    plan.state = msgspec.structs.replace(plan.state, **{k: value for k, value in fields.items() if value is not None})
+
+
+def state_change(change: StateChange) -> bytes:
+    return encode(change)
