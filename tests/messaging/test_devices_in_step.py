@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from roost.errors import CallerError
-from roost.messaging import accounts, contact_sync, conversations, devices, farewells, inbox, requests, sealing
+from roost.messaging import (
+    accounts,
+    contact_sync,
+    conversations,
+    devices,
+    farewells,
+    inbox,
+    invitations,
+    requests,
+    sealing,
+)
 from roost.messaging.records import Contact, ContactState, Message, MessageState, Outbox, OwnMailbox, PeerDevice
 from roost.wire.codec import encode
 from roost.wire.content import DeviceRemoved, Entry, encode_content
-from roost.wire.links import InvitationKind
-from tests.messaging.harness import Device, World
+from roost.wire.links import InvitationKind, parse_invitation
+from tests.messaging.harness import RELAY, Device, World
 
 
 @pytest.fixture
@@ -283,3 +294,51 @@ def test_nobody_else_can_tell_a_device_that_it_was_removed(world: World) -> None
         second.do(inbox.receive, mailbox, 1_000, envelope)
         assert second.told[-1][0] == "dropped"
         assert not second.work().me.removed_at
+
+
+# --- three devices ----------------------------------------------------------------------------------------------------
+
+
+def test_two_devices_that_a_third_linked_meet_though_one_had_not_shown_itself_yet(world: World) -> None:
+    """When the third is linked, the first has only the invitation's card of the second."""
+    alice = world.person("Alice")
+    waiting = Device(world, "second")
+    row = waiting.do(accounts.create_waiting, RELAY, "second")
+    waiting.create_mailboxes()
+    work = alice.work()
+    invitation = parse_invitation(row.link)
+    card = invitations.open_invitation(work, invitation, world.host.cards[invitation.secret])
+    devices.confirm(work, card, accounts.account_key(work.me, None))
+    alice.commit(work)
+    third = world.second_device(alice, "third")
+    world.devices.append(waiting)
+    world.settle()
+    for device in (alice, waiting, third):
+        mine = device.work().find(PeerDevice, where={"account": alice.account})
+        assert len(mine) == 2
+        assert all(peer.address for peer in mine)
+    assert not any(device.work().find(Outbox) for device in world.devices)
+
+
+def test_a_copy_never_comes_before_the_contact_that_it_was_said_to(world: World) -> None:
+    """The first made the contact and could tell the second only; the second speaks, and the third gets the copy."""
+    alice, bob = world.person("Alice"), world.person("Bob")
+    second = world.second_device(alice, "second")
+    third = world.second_device(alice, "third")
+    hold_back(alice, third)
+    world.friends(bob, alice)
+    assert third.work().get(Contact, bob.account) is None
+    second.say(bob.account, "from the second")
+    world.settle()
+    assert third.texts(bob.account) == ["from the second"]
+    assert sum(1 for row in second.records.rows.values() if isinstance(row, Contact) and row.untold) == 0
+
+
+def hold_back(sender: Device, to: Device) -> None:
+    """What the one sends to the other lies at a host that answers no more."""
+    work = sender.work()
+    (peer,) = [peer for peer in work.find(PeerDevice) if peer.device == to.work().me.device]
+    assert peer.address is not None
+    nowhere = msgspec.structs.replace(peer.address, put=bytes(32))
+    work.put(msgspec.structs.replace(peer, address=nowhere))
+    sender.commit(work)

@@ -40,9 +40,20 @@ def _end_of(account: bytes, made_at: int) -> bytes:
 
 def sync_contact(work: Work, account: bytes) -> None:
     """Tell my other devices what this one knows of a contact."""
-    content = _content(work, work.need(Contact, account))
+    contact = work.need(Contact, account)
+    content = _content(work, contact)
     if content:
         outbox.to_mine(work, content)
+        if contact.untold:
+            work.put(msgspec.structs.replace(contact, untold=False))
+
+
+def before_speaking(work: Work, contact: Contact) -> Contact:
+    """Before the first thing that I say to a contact that another device of mine made: my third one may not have heard
+    of it, and would drop the copy."""
+    if contact.untold:
+        sync_contact(work, contact.account)
+    return work.need(Contact, contact.account)
 
 
 def sync_all(work: Work, device: bytes) -> None:

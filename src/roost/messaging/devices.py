@@ -26,7 +26,8 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.identity import DeviceEntry, SignedCard, SignedDeviceList
+from roost.wire.codec import decode
+from roost.wire.identity import Card, DeviceEntry, SignedCard, SignedDeviceList
 from roost.wire.sizes import MAX_DEVICES
 
 # --- taking a device in ----------------------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ def confirm(work: Work, signed: SignedCard, account: SigningKey) -> PeerDevice:
     welcome = c.DeviceWelcome(account.to_bytes(), me.devices, me.about, mine.card)
     outbox.queue(work, me.account, peer.device, c.encode_content(welcome))
     for other in work.find(PeerDevice, where={"account": me.account}):
-        if other.card is not None and other.device != peer.device:
+        if other.card is not None and other.device != peer.device and peers.has_shown_itself(other):
             outbox.queue(work, me.account, peer.device, c.encode_content(c.DeviceAnnouncement(other.card)))
     work.put(msgspec.structs.replace(peer, announced=mine.version))
     contact_sync.sync_all(work, peer.device)
@@ -169,8 +170,19 @@ def announced(work: Work, origin: Origin, contact: Contact, content: c.DeviceAnn
         return
     outbox.hurry(work, origin.account, card.device)
     peers.announce(work, origin.account)
+    if fresh and mine and entry.identity == origin.identity:
+        _pass_on(work, content)
     if fresh and not mine:  # it may not know all my devices, and they not where it is written to now
         contact_sync.sync_contact(work, origin.account)
+
+
+def _pass_on(work: Work, content: c.DeviceAnnouncement) -> None:
+    """Tell my other devices how to reach the one that shows itself: two that were linked by a third know each other's
+    names alone."""
+    shown = decode(Card, content.card.card)
+    for other in work.find(PeerDevice, where={"account": shown.account}):
+        if other.device != shown.device:
+            outbox.queue(work, shown.account, other.device, c.encode_content(content))
 
 
 def contact_synced(work: Work, sync: c.ContactSync) -> None:
@@ -188,9 +200,7 @@ def contact_synced(work: Work, sync: c.ContactSync) -> None:
     newer = known is None or (sync.made_at, sync.changed_at) > (known.made_at, known.changed_at)
     if newer:
         _take_over(work, known, sync)
-    if (
-        newer and known is not None and known.key_changed and sync.verified
-    ):
+    if newer and known is not None and known.key_changed and sync.verified:
         work.put(msgspec.structs.replace(work.need(Contact, sync.account), devices=None))
     else:
         _learn_devices(work, sync)
@@ -229,6 +239,7 @@ def _take_over(work: Work, known: Contact | None, sync: c.ContactSync) -> None:
             floor=sync.floor,
             their_floor=sync.their_floor,
             key_changed=sync.key_changed,
+            untold=known is None or base.untold,
         )
     )
     if sync.key_changed and not base.key_changed:

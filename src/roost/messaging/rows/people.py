@@ -79,6 +79,7 @@ class Contact(Row, frozen=True):
     changed_at: int = 0  # when I last changed state, alias or verification
     floor: int = 0  # wire.content.Floor: what I allow this conversation
     their_floor: int = 0  # what they allow it; the stricter holds
+    untold: bool = False  # known from another device of mine, and not passed on by this one
 
 
 class PeerDevice(Row, frozen=True):
