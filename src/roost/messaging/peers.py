@@ -11,6 +11,7 @@ import msgspec
 from roost.crypto import AgreementSecret, KemSecret, PrekeySecrets
 from roost.errors import CryptoError
 from roost.messaging import contact_sync, identity, mailboxes, outbox
+from roost.messaging.groups import offers
 from roost.messaging.identity import StaleDeviceList, UnprovenDeviceList
 from roost.messaging.records import (
     Contact,
@@ -111,6 +112,7 @@ def announce(work: Work, account: bytes) -> None:
         if peer.announced < mine.version and peer.address is not None:
             work.put(msgspec.structs.replace(peer, announced=mine.version))
             outbox.queue(work, account, peer.device, content)
+    offers.offer(work, account)
 
 
 def announce_all(work: Work) -> None:
