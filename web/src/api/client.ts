@@ -53,9 +53,11 @@ export async function openSession(): Promise<Session | null> {
   }
 }
 
-export interface UploadHandle {
-  done: Promise<{ path: string; size: number }>;
-  cancel: () => void;
+/** What is here of an upload; `path` once it is whole. */
+export interface Received {
+  received: number;
+  path?: string;
+  size?: number;
 }
 
 export class Client {
@@ -90,24 +92,45 @@ export class Client {
     };
   }
 
-  /** Hand a file to the agent; `picture`: without what the camera wrote beside it. */
-  upload(file: File, picture: boolean, onProgress: (share: number) => void): UploadHandle {
+  /** A small file in one piece; `picture`: without what the camera wrote beside it. */
+  upload(file: File, picture: boolean, onProgress: (bytes: number) => void): { done: Promise<{ path: string; size: number }> } {
+    const query = new URLSearchParams({ name: file.name || "file", picture: picture ? "1" : "0" });
+    const done = this.uploadPiece(query, file, new AbortController().signal, onProgress);
+    return { done: done.then(({ path = "", size = 0 }) => ({ path, size })) };
+  }
+
+  /** How much of an upload the agent has. */
+  async uploaded(id: string): Promise<Received> {
+    let answer: Response;
+    try {
+      answer = await fetch(`/v1/upload?id=${id}`, { headers: { Authorization: `Bearer ${this.session.token}` } });
+    } catch {
+      throw new ApiError("agent_gone", "Roost is not running on this computer.", "", 0);
+    }
+    if (!answer.ok) throw new ApiError("upload_failed", "The file could not be taken.", "", answer.status);
+    return (await answer.json()) as Received;
+  }
+
+  /** Hand a piece of a file to the agent (state/upload.ts has the whole). */
+  uploadPiece(query: URLSearchParams, piece: Blob, signal: AbortSignal, onProgress: (bytes: number) => void): Promise<Received> {
     const request = new XMLHttpRequest();
-    const done = new Promise<{ path: string; size: number }>((resolve, reject) => {
-      const query = new URLSearchParams({ name: file.name || "file", picture: picture ? "1" : "0" });
+    return new Promise<Received>((resolve, reject) => {
+      const stop = (): void => request.abort();
+      signal.addEventListener("abort", stop, { once: true });
       request.open("POST", `/v1/upload?${query.toString()}`);
       request.setRequestHeader("Authorization", `Bearer ${this.session.token}`);
       request.setRequestHeader("Content-Type", "application/octet-stream");
-      request.upload.onprogress = (event) => onProgress(event.loaded / Math.max(1, event.total));
+      request.upload.onprogress = (event) => onProgress(event.loaded);
       request.onload = () => {
-        if (request.status === 200) resolve(JSON.parse(request.responseText) as { path: string; size: number });
-        else reject(new ApiError("upload_failed", "The file could not be taken.", "", request.status));
+        signal.removeEventListener("abort", stop);
+        if (request.status === 200) resolve(JSON.parse(request.responseText) as Received);
+        else reject(refused(request));
       };
-      request.onerror = () => reject(new ApiError("agent_gone", "Roost is not running.", "", 0));
+      request.onerror = () => reject(new ApiError("agent_gone", "Roost is not running on this computer.", "", 0));
       request.onabort = () => reject(new ApiError("cancelled", "", "", 0));
-      request.send(file);
+      if (signal.aborted) stop();
+      else request.send(piece);
     });
-    return { done, cancel: () => request.abort() };
   }
 
   fileUrl(message: string, number: number, name: string, save = false): string {
@@ -115,7 +138,21 @@ export class Client {
     return save ? `${path}?save=1` : path;
   }
 
+  /** A small picture of an attachment that is one, made by the agent. */
+  previewUrl(message: string, number: number): string {
+    return `/files/${this.session.files}/${message}/${number}/preview?preview=1`;
+  }
+
   pictureUrl(account: string, version: string): string {
     return `/files/${this.session.files}/picture/${account}/${version}`;
+  }
+}
+
+function refused(request: XMLHttpRequest): ApiError {
+  try {
+    const { error } = JSON.parse(request.responseText) as { error: { code: string; message: string; hint: string } };
+    return new ApiError(error.code, error.message, error.hint, request.status);
+  } catch {
+    return new ApiError("upload_failed", "The file could not be taken.", "", request.status);
   }
 }

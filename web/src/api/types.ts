@@ -1,8 +1,15 @@
 // What the agent answers (docs/api.md, GET /openapi.json), as far as the app uses it. Times are RFC 3339 text.
 
+import type { Span } from "../ui/markup";
+
 export type MessageState = "queued" | "sent" | "delivered" | "read" | "received";
 export type NetworkKind = "central" | "federated" | "onion" | "direct";
 export type ContactState = "requested" | "accepted" | "blocked";
+
+export interface VoiceNote {
+  duration_ms: number;
+  waveform: number[];
+}
 
 export interface Attachment {
   name: string;
@@ -11,6 +18,10 @@ export interface Attachment {
   number: number;
   stored: boolean;
   voice_note: boolean;
+  width: number;
+  height: number;
+  duration_ms: number;
+  waveform: number[];
 }
 
 export interface Message {
@@ -29,6 +40,9 @@ export interface Message {
   network: NetworkKind;
   expires_at: string | null;
   unknown: boolean;
+  spans: Span[];
+  forwarded: boolean;
+  pinned: boolean;
 }
 
 export interface Conversation {
@@ -113,6 +127,10 @@ export interface MessageDetails {
   message: Message;
   edits: string[];
   edited_at: string | null;
+  stored_at: string | null;
+  delivered_at: string | null;
+  read_at: string | null;
+  hops: Hop[];
   waiting: { name: string; stored: boolean; attempts: number; problem: string }[];
 }
 
@@ -190,7 +208,8 @@ export type RoostEvent =
   | ({ type: "request" } & ContactRequest)
   | ({ type: "receipt"; state: MessageState; at: string } & About)
   | ({ type: "reaction"; emoji: string; reactions: Record<string, string[]> } & About)
-  | ({ type: "edit"; text: string } & About)
+  | ({ type: "edit"; text: string; spans: Span[] } & About)
+  | ({ type: "pin"; pinned: boolean } & About)
   | ({ type: "delete"; expired: boolean } & About)
   | { type: "typing"; conversation: string; from: string; active: boolean }
   | { type: "contact"; contact: string; name: string; state: ContactState; change: string; timer_s: number; link: string }
@@ -215,12 +234,17 @@ export interface Operations {
   details: [{ id: string }, MessageDetails];
   forward: [{ id: string; to: string }, SentMessage];
   show: [{ id: string }, Message];
-  send: [{ conversation: string; text?: string; files?: string[]; reply_to?: string; key?: string }, SentMessage];
-  edit: [{ id: string; text: string }, { id: string }];
+  send: [
+    { conversation: string; text?: string; spans?: Span[]; files?: string[]; reply_to?: string; key?: string; voice?: VoiceNote },
+    SentMessage,
+  ];
+  edit: [{ id: string; text: string; spans?: Span[] }, { id: string }];
+  pin: [{ id: string; pinned: boolean }, { id: string }];
+  pins: [{ conversation: string }, Message[]];
   "delete-message": [{ id: string; everyone?: boolean }, { id: string }];
   react: [{ id: string; emoji: string }, { id: string }];
   "mark-read": [{ conversation: string; upto?: string }, { ok: boolean }];
-  search: [{ words: string; limit?: number }, { messages: Message[]; more: boolean }];
+  search: [{ words: string; limit?: number; conversation?: string }, { messages: Message[]; more: boolean }];
   typing: [{ conversation: string; active: boolean }, { ok: boolean }];
   timer: [{ conversation: string; seconds: number }, { seconds: number }];
   clear: [{ conversation: string }, { messages: number }];
@@ -262,5 +286,5 @@ export interface Operations {
   profiles: [Record<string, never>, ProfileRow[]];
   "profile-open": [{ id: string }, { url: string }];
   "profile-new": [Record<string, never>, { url: string }];
-  "upload-drop": [{ paths: string[] }, { ok: boolean }];
+  "upload-drop": [{ paths?: string[]; ids?: string[] }, { ok: boolean }];
 }

@@ -4,9 +4,10 @@ import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { Icon } from "../ui/icons";
 import { Markup } from "../ui/Markup";
-import { cleanName, cleanText } from "../ui/text";
+import { covered } from "../ui/markup";
+import { cleanName, cleanText, duration } from "../ui/text";
 import { clock, full } from "../ui/times";
-import { Attachments } from "./Attachments";
+import { Attachments, isPicture } from "./Attachments";
 import { Marks } from "./Marks";
 import { MessageMenu, type MessageActions } from "./MessageMenu";
 
@@ -46,22 +47,23 @@ export const Bubble = memo(function Bubble(props: Props): ReactNode {
   );
 });
 
-function Content({ message, replied, find, onJump, onView }: Props): ReactNode {
+function Content({ message, replied, find, actions, onJump, onView }: Props): ReactNode {
   const t = useT();
   const roost = useRoost();
   const only = message.text === "" && message.attachments.length > 0;
   return (
     <div className={only ? "bubble bare" : "bubble"}>
       <span className="visually-hidden">{t("message.from", { name: cleanName(roost.nameOf(message.from)) })}</span>
+      {message.forwarded && <span className="forwarded"><Icon name="forward" size={13} />{t("message.forwarded")}</span>}
       {message.reply_to !== null && <Quote message={replied} onJump={() => message.reply_to !== null && onJump(message.reply_to)} />}
       {message.attachments.length > 0 && <Attachments message={message} onView={(file) => onView(message, file)} />}
       <div className="said">
         {message.deleted ? (
           <p className="gone">{t("message.deleted")}</p>
         ) : (
-          message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} find={find} /></div>
+          message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} spans={message.spans} find={find} /></div>
         )}
-        <Foot message={message} />
+        <Foot message={message} actions={actions} />
       </div>
     </div>
   );
@@ -71,13 +73,14 @@ function bigEmoji(text: string): boolean {
   return text.length <= 24 && /^(\p{Extended_Pictographic}|\p{Emoji_Component}|\s)+$/u.test(text) && /\p{Extended_Pictographic}/u.test(text);
 }
 
-function Foot({ message }: { message: Message }): ReactNode {
+function Foot({ message, actions }: { message: Message; actions: MessageActions }): ReactNode {
   const t = useT();
   const language = useLanguage();
   return (
     <span className="foot">
+      {message.pinned && <span title={t("message.pinned")}><Icon name="pin" size={13} /><span className="visually-hidden">{t("message.pinned")}</span></span>}
       {message.expires_at !== null && <Icon name="timer" size={13} />}
-      {message.edited && <span>{t("message.edited")}</span>}
+      {message.edited && <button type="button" className="edited" onClick={() => actions.details(message)}>{t("message.edited")}</button>}
       <time dateTime={message.sent_at} title={full(message.sent_at, language)}>{clock(message.sent_at, language)}</time>
       {message.from === "me" && <Marks state={message.state} />}
     </span>
@@ -99,8 +102,13 @@ export function Quote({ message, onJump }: { message: Message | undefined; onJum
 /** A message on one line. */
 export function summary(message: Message, deleted: string): string {
   if (message.deleted) return deleted;
-  const text = cleanText(message.text).replace(/\s+/gu, " ").slice(0, 200);
-  return text || message.attachments.map((file) => cleanName(file.name)).join(", ");
+  const text = cleanText(covered(message.text.slice(0, 2000), message.spans)).replace(/\s+/gu, " ").slice(0, 200);
+  return text || message.attachments.map(named).join(", ");
+}
+
+function named(file: Attachment): string {
+  if (file.voice_note) return `🎤 ${duration(file.duration_ms)}`;
+  return isPicture(file) ? `📷 ${cleanName(file.name)}` : cleanName(file.name);
 }
 
 function Reactions({ message, onReact }: { message: Message; onReact: (emoji: string) => void }): ReactNode {

@@ -3,12 +3,14 @@ import type { Attachment, Conversation, Message } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { notify } from "../state/toasts";
+import { marked } from "../ui/markup";
 import { Composer } from "./Composer";
 import { DateDialog, DeleteDialog, DetailsDialog, ForwardDialog } from "./dialogs";
 import { ChatHead } from "./ChatHead";
 import { FindBar } from "./FindBar";
 import { MessageList } from "./MessageList";
 import type { MessageActions } from "./MessageMenu";
+import { PinBar } from "./PinBar";
 import { SelectionBar } from "./SelectionBar";
 import { Viewer } from "./Viewer";
 
@@ -61,7 +63,8 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
       reply: (message) => { setEditing(null); setReplyTo(message); },
       edit: (message) => { setReplyTo(null); setEditing(message); },
       react: (message, emoji) => void roost.attemptTo(() => roost.client.call("react", { id: message.id, emoji })),
-      copy: (message) => void navigator.clipboard.writeText(message.text).then(() => notify(t("message.copied"))),
+      copy: (message) => void navigator.clipboard.writeText(marked(message.text, message.spans)).then(() => notify(t("message.copied"))),
+      pin: (message) => void roost.attemptTo(() => roost.client.call("pin", { id: message.id, pinned: !message.pinned })),
       forward: (message) => setOpen({ kind: "forward", messages: [message] }),
       details: (message) => setOpen({ kind: "details", message }),
       remove: (message) => setOpen({ kind: "delete", messages: [message] }),
@@ -96,6 +99,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
       onDrop={drop}
     >
       <ChatHead conversation={conversation} panel={panel} onPanel={onPanel} onBack={onBack} onFind={() => setFind("")} onDate={() => setOpen({ kind: "date" })} />
+      <PinBar conversation={conversation.id} onJump={(id) => void roost.attemptTo(() => goTo(id))} />
       {find !== null && <FindBar conversation={conversation.id} words={find} onWords={setFind} onGo={(id) => void goTo(id)} onClose={() => setFind(null)} />}
       <MessageList
         thread={thread}
@@ -113,7 +117,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
           count={selected.size}
           onForward={() => setOpen({ kind: "forward", messages: chosen() })}
           onDelete={() => setOpen({ kind: "delete", messages: chosen() })}
-          onCopy={() => void navigator.clipboard.writeText(chosen().map((message) => message.text).join("\n")).then(() => notify(t("message.copied")))}
+          onCopy={() => void navigator.clipboard.writeText(chosen().map((message) => marked(message.text, message.spans)).join("\n")).then(() => notify(t("message.copied")))}
           onClose={() => setSelected(null)}
         />
       )}

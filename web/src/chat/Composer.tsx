@@ -7,9 +7,12 @@ import { useStore } from "../state/store";
 import { IconButton } from "../ui/controls";
 import { EmojiGrid } from "../ui/EmojiGrid";
 import { Icon } from "../ui/icons";
-import { cleanName, fileSize } from "../ui/text";
+import { marked, parseMarkup } from "../ui/markup";
+import { cleanName, duration, fileSize } from "../ui/text";
 import { Quote } from "./Bubble";
+import { FormatBar, markOf, withMark, type Mark } from "./FormatBar";
 import { useRecorder } from "./recorder";
+import { Wave } from "./VoiceNote";
 
 interface Props {
   conversation: Conversation;
@@ -23,6 +26,7 @@ interface Props {
 
 const TYPING_EVERY_MS = 3000;
 const DRAFT_AFTER_MS = 500;
+const SHOWN = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 
 export function Composer(props: Props): ReactNode {
   const { conversation, replyTo, editing, files, onFiles, onDone, onEditLast } = props;
@@ -30,18 +34,24 @@ export function Composer(props: Props): ReactNode {
   const t = useT();
   const { enterSends } = useStore(roost.preferences.choices);
   const [text, setText] = useState(conversation.draft);
+  const [marking, setMarking] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const typedAt = useRef(0);
-  const [emoji, setEmoji] = useState(false);
-  const recorder = useRecorder((file) => void roost.outgoing.send(conversation.id, "", null, [file], false));
+  const selection = useRef<[number, number] | null>(null);
+  const recorder = useRecorder((file, voice) => void roost.outgoing.send(conversation.id, { files: [file], voice }));
   useDraft(conversation.id, text, editing !== null);
   useGrow(area, text);
 
   useLayoutEffect(() => { // before the next key
-    if (editing !== null) setText(editing.text);
+    if (editing !== null) setText(marked(editing.text, editing.spans));
     area.current?.focus();
   }, [editing, replyTo]);
+
+  useLayoutEffect(() => {
+    if (selection.current !== null) area.current?.setSelectionRange(...selection.current);
+    selection.current = null;
+  }, [text]);
 
   const change = (value: string): void => {
     setText(value);
@@ -55,9 +65,12 @@ export function Composer(props: Props): ReactNode {
   const submit = (): void => {
     const said = text.trim();
     if (editing !== null) {
-      if (said !== "" && said !== editing.text) void roost.attemptTo(() => roost.client.call("edit", { id: editing.id, text: said }));
+      const { text: plain, spans } = parseMarkup(said);
+      if (plain !== "" && said !== marked(editing.text, editing.spans)) {
+        void roost.attemptTo(() => roost.client.call("edit", { id: editing.id, text: plain, spans }));
+      }
     } else if (said !== "" || files.length > 0) {
-      void roost.outgoing.send(conversation.id, said, replyTo?.id ?? null, files, true);
+      void roost.outgoing.send(conversation.id, { text: said, replyTo: replyTo?.id ?? null, files });
     } else {
       return;
     }
@@ -67,10 +80,23 @@ export function Composer(props: Props): ReactNode {
     area.current?.focus();
   };
 
+  const format = (mark: Mark): void => {
+    const element = area.current;
+    if (element === null) return;
+    const next = withMark(text, element.selectionStart, element.selectionEnd, mark);
+    selection.current = [next.start, next.end];
+    change(next.text);
+    element.focus();
+  };
+
   const key = (event: KeyboardEvent): void => {
     if (event.nativeEvent.isComposing) return;
     const wanted = enterSends === "yes" ? !event.shiftKey : event.ctrlKey || event.metaKey;
-    if (event.key === "Enter" && wanted) {
+    const mark = event.ctrlKey || event.metaKey ? markOf(event, area.current) : null;
+    if (mark !== null) {
+      event.preventDefault();
+      format(mark);
+    } else if (event.key === "Enter" && wanted) {
       event.preventDefault();
       submit();
     } else if (event.key === "Escape" && (editing !== null || replyTo !== null)) {
@@ -90,8 +116,8 @@ export function Composer(props: Props): ReactNode {
   };
 
   const insert = (letters: string): void => {
-    setEmoji(false);
     const at = area.current?.selectionStart ?? text.length;
+    selection.current = [at + letters.length, at + letters.length];
     change(text.slice(0, at) + letters + text.slice(at));
     area.current?.focus();
   };
@@ -107,13 +133,9 @@ export function Composer(props: Props): ReactNode {
         </div>
       )}
       {files.length > 0 && <Chosen files={files} onFiles={onFiles} />}
+      {marking && <FormatBar onMark={format} />}
       {recorder.recording ? (
-        <div className="composer-row recording">
-          <span className="recording-dot" aria-hidden="true" />
-          <span className="grow" role="status">{t("voice.recording", { seconds: recorder.seconds })}</span>
-          <IconButton icon="trash" label={t("voice.discard")} onPress={recorder.discard} />
-          <IconButton icon="send" label={t("composer.send")} active onPress={recorder.finish} />
-        </div>
+        <RecordingRow recorder={recorder} />
       ) : (
         <div className="composer-row">
           <input ref={picker} type="file" multiple hidden onChange={(event) => { onFiles([...files, ...(event.target.files ?? [])]); event.target.value = ""; }} />
@@ -127,15 +149,11 @@ export function Composer(props: Props): ReactNode {
             placeholder={t("composer.placeholder")}
             aria-label={t("composer.label", { name: cleanName(conversation.name) })}
             onChange={(event) => change(event.target.value)}
+            onSelect={(event) => setMarking(event.currentTarget.selectionStart !== event.currentTarget.selectionEnd)}
             onKeyDown={key}
             onPaste={paste}
           />
-          <DialogTrigger isOpen={emoji} onOpenChange={setEmoji}>
-            <Button className="icon-button" aria-label={t("composer.emoji")}><Icon name="smile" /></Button>
-            <Popover className="popover" placement="top end">
-              <Dialog aria-label={t("composer.emoji")} className="emoji-dialog"><EmojiGrid onPick={insert} /></Dialog>
-            </Popover>
-          </DialogTrigger>
+          <EmojiButton onPick={insert} />
           {text.trim() === "" && files.length === 0 && recorder.possible ? (
             <IconButton icon="mic" label={t("voice.record")} onPress={recorder.start} />
           ) : (
@@ -145,6 +163,33 @@ export function Composer(props: Props): ReactNode {
           )}
         </div>
       )}
+    </div>
+  );
+}
+
+function EmojiButton({ onPick }: { onPick: (emoji: string) => void }): ReactNode {
+  const t = useT();
+  const [open, setOpen] = useState(false);
+  return (
+    <DialogTrigger isOpen={open} onOpenChange={setOpen}>
+      <Button className="icon-button" aria-label={t("composer.emoji")}><Icon name="smile" /></Button>
+      <Popover className="popover" placement="top end">
+        <Dialog aria-label={t("composer.emoji")} className="emoji-dialog"><EmojiGrid onPick={(emoji) => { setOpen(false); onPick(emoji); }} /></Dialog>
+      </Popover>
+    </DialogTrigger>
+  );
+}
+
+function RecordingRow({ recorder }: { recorder: ReturnType<typeof useRecorder> }): ReactNode {
+  const t = useT();
+  return (
+    <div className="composer-row recording">
+      <span className="recording-dot" aria-hidden="true" />
+      <span className="voice-time" role="timer">{duration(recorder.seconds * 1000)}</span>
+      <span className="grow recording-wave"><Wave waveform={recorder.lately} share={0} /></span>
+      <span className="visually-hidden" role="status">{t("voice.going")}</span>
+      <IconButton icon="trash" label={t("voice.discard")} onPress={recorder.discard} />
+      <IconButton icon="send" label={t("composer.send")} active onPress={recorder.finish} />
     </div>
   );
 }
@@ -162,7 +207,7 @@ function Chosen({ files, onFiles }: { files: File[]; onFiles: (files: File[]) =>
     <ul className="chosen" aria-label={t("composer.files")}>
       {files.map((file, index) => (
         <li key={index}>
-          <Icon name="file" size={18} />
+          <ChosenSign file={file} />
           <bdi className="grow">{cleanName(file.name, 40)}</bdi>
           <span className="hint">{fileSize(file.size, language)}</span>
           <IconButton icon="close" label={t("composer.removeFile", { name: cleanName(file.name, 40) })} onPress={() => onFiles(files.filter((_, at) => at !== index))} />
@@ -170,6 +215,17 @@ function Chosen({ files, onFiles }: { files: File[]; onFiles: (files: File[]) =>
       ))}
     </ul>
   );
+}
+
+function ChosenSign({ file }: { file: File }): ReactNode {
+  const [url, setUrl] = useState("");
+  useEffect(() => {
+    if (!SHOWN.has(file.type)) return;
+    const made = URL.createObjectURL(file);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [file]);
+  return url === "" ? <Icon name="file" size={18} /> : <img className="chosen-picture" src={url} alt="" />;
 }
 
 /** What is typed is kept in the profile, a moment after the last key. */

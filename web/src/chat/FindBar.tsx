@@ -27,9 +27,9 @@ export function FindBar({ conversation, words, onWords, onGo, onClose }: Props):
     }
     const timer = window.setTimeout(() => {
       void roost.client
-        .call("search", { words, limit: 1000 })
+        .call("search", { words, limit: 1000, conversation })
         .then((page) => {
-          const found = page.messages.filter((message) => message.conversation === conversation).map((message) => message.id).reverse();
+          const found = page.messages.map((message) => message.id).reverse();
           setHits(found);
           setAt(0);
           if (found[0]) go.current(found[0]);

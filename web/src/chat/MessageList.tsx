@@ -33,7 +33,7 @@ export function MessageList(props: Props): ReactNode {
   const state = useStore(thread.state);
   const allPending = useStore(roost.outgoing.pending);
   const pending = useMemo(() => allPending.filter((row) => row.conversation === thread.conversation), [allPending, thread]);
-  const rows = useMemo(() => rowsOf(state.messages, pending, state.unreadFrom), [state.messages, pending, state.unreadFrom]);
+  const rows = useMemo(() => rowsOf(state.messages, pending, state.unreadFrom, (id) => roost.outgoing.keyOf(id)), [roost, state.messages, pending, state.unreadFrom]);
   const scroller = useRef<HTMLDivElement>(null);
   const [away, setAway] = useState(false);
   const list = useVirtualizer({

@@ -11,6 +11,7 @@ export interface MessageActions {
   edit: (message: Message) => void;
   react: (message: Message, emoji: string) => void;
   copy: (message: Message) => void;
+  pin: (message: Message) => void;
   forward: (message: Message) => void;
   details: (message: Message) => void;
   remove: (message: Message) => void;
@@ -27,6 +28,7 @@ export function MessageMenu({ message, actions }: { message: Message; actions: M
     mine && message.text !== "" ? { id: "edit", label: t("message.edit"), icon: "edit", run: () => actions.edit(message) } : null,
     message.text !== "" ? { id: "copy", label: t("message.copy"), icon: "copy", run: () => actions.copy(message) } : null,
     { id: "forward", label: t("message.forward"), icon: "forward", run: () => actions.forward(message) },
+    { id: "pin", label: t(message.pinned ? "message.unpin" : "message.pin"), icon: "pin", run: () => actions.pin(message) },
     { id: "select", label: t("message.select"), icon: "select", run: () => actions.select(message) },
     { id: "details", label: t("message.details"), icon: "info", run: () => actions.details(message) },
     "line",

@@ -1,5 +1,5 @@
-import { useEffect, useState, type ReactNode } from "react";
-import type { Message, MessageDetails } from "../api/types";
+import { Fragment, useEffect, useState, type ReactNode } from "react";
+import type { Hop, Message, MessageDetails } from "../api/types";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
@@ -82,15 +82,22 @@ export function DetailsDialog({ message, onClose }: { message: Message; onClose:
     void roost.client.call("details", { id: message.id }).then(setDetails).catch(() => undefined);
   }, [roost, message]);
   const shown = details?.message ?? message;
+  const times: ["details.stored_at" | "details.delivered_at" | "details.read_at", string | null][] =
+    shown.from === "me"
+      ? [["details.stored_at", details?.stored_at ?? null], ["details.delivered_at", details?.delivered_at ?? null], ["details.read_at", details?.read_at ?? null]]
+      : [["details.read_at", details?.read_at ?? null]];
   return (
     <Dialog title={t("message.details")} onClose={onClose}>
       <dl className="facts">
         <dt>{t("details.sent")}</dt>
         <dd>{full(shown.sent_at, language)}</dd>
         {shown.from !== "me" && (<><dt>{t("details.received")}</dt><dd>{full(shown.received_at, language)}</dd></>)}
+        {times.map(([label, at]) => at && (<Fragment key={label}><dt>{t(label)}</dt><dd>{full(at, language)}</dd></Fragment>))}
+        {details?.edited_at && (<><dt>{t("details.edited")}</dt><dd>{full(details.edited_at, language)}</dd></>)}
         {shown.state !== "received" && shown.from === "me" && (<><dt>{t("details.state")}</dt><dd>{t(`state.${shown.state}`)}</dd></>)}
         <dt>{t("details.network")}</dt>
         <dd>{t(`network.${shown.network}`)}</dd>
+        {details !== null && details.hops.length > 2 && <dd className="way"><Way hops={details.hops} /></dd>}
         {shown.expires_at && (<><dt>{t("details.expires")}</dt><dd>{full(shown.expires_at, language)}</dd></>)}
         {details?.waiting.map((row, index) => (
           <dd key={index}>{t(row.stored ? "details.stored" : "details.waiting", { name: row.name === "me" ? t("common.you") : cleanName(row.name) })}</dd>
@@ -103,6 +110,18 @@ export function DetailsDialog({ message, onClose }: { message: Message; onClose:
         </>
       )}
     </Dialog>
+  );
+}
+
+/** The stations that a message passed, as far as they are known here. */
+function Way({ hops }: { hops: Hop[] }): ReactNode {
+  const t = useT();
+  return (
+    <ol className="hops">
+      {hops.map((hop, index) => (
+        <li key={index}><bdi>{hop.party === "me" ? t("party.me") : cleanName(hop.name)}</bdi></li>
+      ))}
+    </ol>
   );
 }
 

@@ -12,7 +12,7 @@ export type Row =
 
 const GROUP_MS = 5 * 60_000;
 
-export function rowsOf(messages: Message[], pending: Pending[], unreadFrom: string): Row[] {
+export function rowsOf(messages: Message[], pending: Pending[], unreadFrom: string, keyOf: (id: string) => string): Row[] {
   const rows: Row[] = [];
   let before: Message | undefined;
   for (const message of messages) {
@@ -20,7 +20,7 @@ export function rowsOf(messages: Message[], pending: Pending[], unreadFrom: stri
     if (newDay) rows.push({ kind: "day", key: `day-${dayOf(message.sent_at)}-${message.id}`, at: message.sent_at });
     if (message.id === unreadFrom) rows.push({ kind: "unread", key: "unread" });
     const near = before !== undefined && Date.parse(message.sent_at) - Date.parse(before.sent_at) < GROUP_MS;
-    rows.push({ kind: "message", key: message.id, message, first: newDay || !near || before?.from !== message.from });
+    rows.push({ kind: "message", key: keyOf(message.id), message, first: newDay || !near || before?.from !== message.from });
     before = message;
   }
   for (const row of pending) rows.push({ kind: "pending", key: row.key, pending: row });
@@ -33,6 +33,7 @@ export function guessHeight(row: Row | undefined): number {
   if (row.kind === "day" || row.kind === "unread") return 44;
   const text = row.kind === "message" ? row.message.text : row.pending.text;
   const files = row.kind === "message" ? row.message.attachments.length : row.pending.files.length;
+  if (row.kind === "message" && row.message.attachments[0]?.height) return 300;
   const lines = text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 52)), 0);
   return 22 + Math.min(lines, 60) * 21 + files * 90;
 }

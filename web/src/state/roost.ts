@@ -36,6 +36,7 @@ export class Roost {
   readonly link = new Store<Link>("connecting");
   readonly typing = new Store<ReadonlyMap<string, number>>(new Map());
   readonly transfers = new Store<ReadonlyMap<string, Transfer>>(new Map());
+  readonly pins = new Store<ReadonlyMap<string, Message[]>>(new Map());
   readonly loaded = new Store(false);
   readonly preferences: Preferences;
   readonly outgoing: Outgoing;
@@ -94,12 +95,19 @@ export class Roost {
     this.conversations.set(new Map(list.map((row) => [row.id, row])));
     await this.preferences.load();
     this.loaded.set(true);
+    void this.outgoing.restore().catch(() => undefined);
     for (const thread of this.threads.values()) {
       if (thread.state.get().loaded && !thread.state.get().later) void thread.open();
     }
     void this.refreshStatus();
     void this.refreshRequests();
     void this.refreshIntroductions().catch(() => undefined);
+  }
+
+  /** The pinned messages of a conversation that is shown. */
+  async refreshPins(conversation: string): Promise<void> {
+    const pins = await this.client.call("pins", { conversation }).catch(() => []);
+    this.pins.update((held) => new Map(held).set(conversation, pins));
   }
 
   async refreshStatus(): Promise<void> {
@@ -178,8 +186,12 @@ export class Roost {
         this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, reactions: event.reactions }));
         break;
       case "edit":
-        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, text: event.text, edited: true }));
+        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, text: event.text, spans: event.spans, edited: true }));
         this.refreshConversations();
+        break;
+      case "pin":
+        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, pinned: event.pinned }));
+        void this.refreshPins(event.conversation);
         break;
       case "delete":
         void this.deleted(event.conversation, event.id);
@@ -221,7 +233,7 @@ export class Roost {
   private async fetchInto(thread: Thread, id: string): Promise<void> {
     try {
       const message = await this.client.call("show", { id });
-      if (!this.outgoing.knows(thread.conversation, message)) thread.append(message);
+      if (!this.outgoing.knows(thread.conversation, message.text, message.id)) thread.append(message);
     } catch {
       // it is gone again
     }
@@ -229,6 +241,7 @@ export class Roost {
 
   private async deleted(conversation: string, id: string): Promise<void> {
     const thread = this.threads.get(conversation);
+    if (this.pins.get().get(conversation)?.some((message) => message.id === id)) void this.refreshPins(conversation);
     try {
       const message = await this.client.call("show", { id });
       thread?.replace(id, () => message);

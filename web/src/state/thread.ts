@@ -5,6 +5,7 @@ import type { HistoryPage, Message } from "../api/types";
 import { Store } from "./store";
 
 const PAGE = 60;
+const LONGEST = 1200; // messages held while scrolling back; what is newer comes again on the way down
 
 export interface ThreadState {
   messages: Message[];
@@ -48,11 +49,11 @@ export class Thread {
     if (this.busy || !earlier || first === undefined) return;
     await this.load(async () => {
       const page = await this.client.call("history", { conversation: this.conversation, before: first.id, limit: PAGE });
-      this.state.update((now) => ({
-        ...now,
-        ...this.joined(page, [...page.messages, ...now.messages]),
-        earlier: page.earlier,
-      }));
+      this.state.update((now) => {
+        const all = [...page.messages, ...now.messages];
+        const cut = all.length > LONGEST;
+        return { ...now, ...this.joined(page, cut ? all.slice(0, LONGEST - PAGE) : all), earlier: page.earlier, later: now.later || cut };
+      });
     });
   }
 

@@ -1,7 +1,6 @@
 import { Fragment, useMemo, useState, type ReactNode } from "react";
 import { useT } from "../i18n/i18n";
-import { parseBlocks, type Block, type Piece } from "./markup";
-import { cleanText } from "./text";
+import { layout, type Block, type Letters, type Piece, type Span } from "./markup";
 
 function Spoiler({ children }: { children: ReactNode }): ReactNode {
   const [open, setOpen] = useState(false);
@@ -15,49 +14,46 @@ function Spoiler({ children }: { children: ReactNode }): ReactNode {
   );
 }
 
-function Pieces({ pieces, find }: { pieces: Piece[]; find: string }): ReactNode {
-  return pieces.map((piece, index) => <Fragment key={index}>{show(piece, find)}</Fragment>);
+function Pieces({ pieces, find }: { pieces: Piece[]; find: RegExp | null }): ReactNode {
+  return pieces.map((piece, index) =>
+    piece.kind === "spoiler" ? (
+      <Spoiler key={index}>{piece.children.map((child, at) => <Fragment key={at}>{shown(child, null, false)}</Fragment>)}</Spoiler>
+    ) : (
+      <Fragment key={index}>{shown(piece, find, true)}</Fragment>
+    ),
+  );
 }
 
-function show(piece: Piece, find: string): ReactNode {
-  switch (piece.kind) {
-    case "text":
-      return highlighted(piece.text, find);
-    case "link":
-      return (
-        <a href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
-          {piece.text}
-        </a>
-      );
-    case "code":
-      return <code>{piece.text}</code>;
-    case "bold":
-      return <strong><Pieces pieces={piece.children} find={find} /></strong>;
-    case "italic":
-      return <em><Pieces pieces={piece.children} find={find} /></em>;
-    case "strike":
-      return <s><Pieces pieces={piece.children} find={find} /></s>;
-    case "spoiler":
-      return <Spoiler><Pieces pieces={piece.children} find={find} /></Spoiler>;
-  }
+function shown({ text, styles, href }: Letters, find: RegExp | null, links: boolean): ReactNode {
+  let node: ReactNode = highlighted(text, find);
+  if (href !== undefined && links) node = <a href={href} target="_blank" rel="noopener noreferrer nofollow">{node}</a>;
+  if (styles.has("code")) node = <code>{node}</code>;
+  if (styles.has("strike")) node = <s>{node}</s>;
+  if (styles.has("italic")) node = <em>{node}</em>;
+  if (styles.has("bold")) node = <strong>{node}</strong>;
+  return node;
 }
 
-function highlighted(text: string, find: string): ReactNode {
-  const words = find.split(/\s+/u).filter((word) => word.length > 0);
-  if (words.length === 0) return text;
-  const pattern = new RegExp(`(${words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/gu, "\\$&")).join("|")})`, "giu");
-  return text.split(pattern).map((part, index) => (index % 2 === 1 ? <mark key={index}>{part}</mark> : part));
+function finder(find: string): RegExp | null {
+  const words = find.split(/\s+/u).filter((word) => word.length > 0).slice(0, 20);
+  if (words.length === 0) return null;
+  return new RegExp(`(${words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/gu, "\\$&")).join("|")})`, "giu");
 }
 
-function ShownBlock({ block, find }: { block: Block; find: string }): ReactNode {
+function highlighted(text: string, find: RegExp | null): ReactNode {
+  if (find === null) return text;
+  return text.split(find).map((part, index) => (index % 2 === 1 ? <mark key={index}>{part}</mark> : part));
+}
+
+function ShownBlock({ block, find }: { block: Block; find: RegExp | null }): ReactNode {
   switch (block.kind) {
     case "code":
-      return <pre dir="ltr" tabIndex={0}><code>{block.text}</code></pre>;
+      return <pre dir="ltr" tabIndex={0}><code>{highlighted(block.text, find)}</code></pre>;
     case "quote":
       return (
         <blockquote>
           {block.lines.map((line, index) => (
-            <div key={index} dir="auto"><Pieces pieces={line} find={find} /></div>
+            <div key={index} dir="auto" className="line"><Pieces pieces={line} find={find} /></div>
           ))}
         </blockquote>
       );
@@ -66,7 +62,10 @@ function ShownBlock({ block, find }: { block: Block; find: string }): ReactNode 
   }
 }
 
-export function Markup({ text, find = "" }: { text: string; find?: string }): ReactNode {
-  const blocks = useMemo(() => parseBlocks(cleanText(text)), [text]);
-  return blocks.map((block, index) => <ShownBlock key={index} block={block} find={find} />);
+const NONE: readonly Span[] = [];
+
+export function Markup({ text, spans = NONE, find = "" }: { text: string; spans?: readonly Span[]; find?: string }): ReactNode {
+  const blocks = useMemo(() => layout(text, spans), [text, spans]);
+  const pattern = useMemo(() => finder(find), [find]);
+  return blocks.map((block, index) => <ShownBlock key={index} block={block} find={pattern} />);
 }

@@ -8,6 +8,16 @@ const PATHS = {
   search: "M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14ZM20 20l-4-4",
   more: "M12 6.01V6M12 12.01V12M12 18.01V18",
   back: "M15 5 8 12l7 7",
+  next: "M9 5l7 7-7 7",
+  play: "M8 5.500v13l10.500-6.500Z",
+  pause: "M8 6v12M16 6v12",
+  bold: "M7 5h6a3.500 3.500 0 0 1 0 7H7ZM7 12h7a3.500 3.500 0 0 1 0 7H7Z",
+  italic: "M10 5h7M7 19h7M14 5l-4 14",
+  strike: "M5 12h14M16.500 8A4 3 0 0 0 12 5.500c-2.500 0-4 1.200-4 2.800 0 1.500 1 2.400 3 3M8 16a4 3 0 0 0 4 2.500c2.500 0 4-1.200 4-2.800 0-.700-.2-1.300-.6-1.700",
+  code: "M8.500 7 3.500 12l5 5M15.500 7l5 5-5 5",
+  blockquote: "M5 5v14M9 8h10M9 12h10M9 16h6",
+  hidden: "M4 4l16 16M9.900 5.800A9 9 0 0 1 21 12a13 13 0 0 1-2.600 3.400M6.200 8A13 13 0 0 0 3 12a9.500 9.500 0 0 0 12 5",
+  format: "M4 18 9 6l5 12M5.700 14h6.600M16 18l2.500-6 2.500 6M16.800 16h3.400",
   close: "M6 6l12 12M18 6 6 18",
   plus: "M12 5v14M5 12h14",
   gear: "M12 15.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM19 12l2 1.2-1.8 3.2-2.2-.9a7 7 0 0 1-2 1.2L14.600 19h-3.700l-.4-2.300a7 7 0 0 1-2-1.200l-2.200.9L4.500 13.200 6.400 12 4.500 10.800l1.800-3.200 2.200.9a7 7 0 0 1 2-1.200L10.900 5h3.700l.4 2.300a7 7 0 0 1 2 1.200l2.200-.9L21 10.800 19 12Z",
@@ -43,7 +53,7 @@ const PATHS = {
 export type IconName = keyof typeof PATHS;
 
 export function Icon({ name, size = 20 }: { name: IconName; size?: number }): ReactNode {
-  const mirrored = name === "back" || name === "reply" || name === "forward" || name === "send";
+  const mirrored = name === "back" || name === "reply" || name === "forward" || name === "send" || name === "next";
   return (
     <svg className={mirrored ? "icon mirrored" : "icon"} width={size} height={size} viewBox="0 0 24 24" aria-hidden="true">
       <path d={PATHS[name]} fill="none" stroke="currentColor" strokeWidth={name === "more" ? 3 : 1.7} strokeLinecap="round" strokeLinejoin="round" />

@@ -16,6 +16,18 @@ export function cleanText(text: string): string {
   return text.replace(/[\u202a-\u202e]/gu, "").replace(/\r\n?/gu, "\n").replace(MARKS, "$1");
 }
 
+export const cleanMarks = /^\p{M}/u;
+
+/** A direction override: it would reach beyond the letters that it stands before. */
+export function isHidden(letter: string): boolean {
+  return letter >= "\u202a" && letter <= "\u202e";
+}
+
+export function duration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 export function fileSize(bytes: number, language: string): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
   let value = bytes;
