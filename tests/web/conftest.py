@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
     if not (STATIC / "index.html").exists():
         pytest.skip("the web app is not built (make web)")
     with sync_playwright() as playwright:
-        browser = people.launch(playwright)
+        browser = people.launch(playwright.chromium)
         yield browser
         browser.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,18 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WAIT_S = 30.0
+WAIT_S = float(os.environ.get("ROOST_WEB_WAIT_S", "30"))
 DESKTOP = {"width": 1180, "height": 780}
 
 
-def launch(playwright: Playwright) -> Browser:
-    """Debian's Chromium without a window; as root it has no sandbox of its own."""
+def launch(chromium: BrowserType, camera: Path | None = None) -> Browser:
+    """Debian's Chromium without a window; as root it has no sandbox of its own. `camera`: the film that its camera
+    sees, read anew each time that it is opened."""
     arguments = ["--disable-gpu", "--disable-dev-shm-usage", "--use-fake-ui-for-media-stream"]
     arguments += ["--use-fake-device-for-media-stream"]
-    return playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0, args=arguments)
+    if camera is not None:
+        arguments += [f"--use-file-for-fake-video-capture={camera}"]
+    return chromium.launch(executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0, args=arguments)
 
 
 @contextlib.contextmanager
@@ -78,7 +82,8 @@ class Person:
 
     def open(self, other: str) -> None:
         """Open a conversation."""
-        self.page.locator("button.row", has_text=other).first.click()
+        name = self.page.locator(".row-name", has_text=re.compile(rf"^{re.escape(other)}$"))
+        self.page.locator("button.row", has=name).first.click()
         self.page.locator(".composer textarea").wait_for()
 
     def say(self, text: str) -> None:
@@ -100,6 +105,20 @@ class Person:
         message.hover()
         message.get_by_role("button", name="More").click()
         self.page.get_by_role("menuitem", name=item, exact=True).click()
+
+    def settings(self, page: str) -> None:
+        """Open a page of the settings."""
+        self.page.keyboard.press("Control+,")
+        self.page.get_by_role("tab", name=page).click()
+
+    def close(self) -> None:
+        """Close the dialog that is open."""
+        self.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        self.page.get_by_role("dialog").wait_for(state="detached")
+
+    def told(self, text: str) -> None:
+        """Wait for a short notice."""
+        self.page.locator(".toast", has_text=text).first.wait_for()
 
     def more(self, item: str) -> None:
         """Choose something from the conversation's menu."""
@@ -128,9 +147,14 @@ class Stage:
         ready = self._stack.enter_context(roost("--profile", str(path), "--no-browser"))
         return self.window(name, path, ready["url"], **options)
 
-    def window(self, name: str, profile: Path, url: str, **options: Any) -> Person:
-        context = self.browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+    def window(
+        self, name: str, profile: Path, url: str, browser: Browser | None = None, init: str = "", **options: Any
+    ) -> Person:
+        """The app in a browser of its own; `init` is a script that runs before the page's."""
+        context = (browser or self.browser).new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
         self._stack.callback(context.close)
+        if init:
+            context.add_init_script(init)
         return opened(context, name, profile, url)
 
     def host(self, folder: str) -> tuple[Path, str]:

@@ -152,7 +152,7 @@ def shoot(album: Album, world: Stage) -> None:
 def main() -> None:
     album = Album(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = launch(playwright)
+        browser = launch(playwright.chromium)
         with stage(Path(folder), browser) as world:
             shoot(album, world)
         browser.close()

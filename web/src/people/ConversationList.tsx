@@ -32,9 +32,10 @@ export function ConversationList({ open, onOpen, onAdd, onSettings, onProfiles, 
   const loaded = useStore(roost.loaded);
   const me = useStore(roost.me);
   const [words, setWords] = useState("");
-  const [archive, setArchive] = useState(false);
-  const rows = useMemo(() => sorted([...all.values()], words, archive), [all, words, archive]);
+  const [wanted, setArchive] = useState(false);
   const archived = [...all.values()].some((row) => row.archived);
+  const archive = wanted && archived; // an empty archive would be a dead end
+  const rows = useMemo(() => sorted([...all.values()], words, archive), [all, words, archive]);
   const hits = useHits(words);
   return (
     <nav className="sidebar" aria-label={t("list.title")}>
