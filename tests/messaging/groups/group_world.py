@@ -190,14 +190,14 @@ class GroupWorld(World):
         self.hosted: dict[bytes, HostedLog] = {}
         self.blobs: dict[bytes, bytes] = {}
         self.keeps_dead = False
-        self.lose: list[bytes] = []
+        self.hides: set[tuple[str, int]] = set()
 
     def loses(self, envelope: bytes) -> bool:
         return False
 
     def shown(self, device: GroupDevice, log: HostedLog) -> list[tuple[int, bytes]]:
         """What this host shows to a device."""
-        return log.entries
+        return [entry for entry in log.entries if (device.name, entry[0]) not in self.hides]
 
     def whisper(self, author: GroupDevice, log: SharedLog, envelope: bytes) -> None:
         """An ephemeral envelope reaches those who read now."""
