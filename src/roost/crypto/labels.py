@@ -46,10 +46,19 @@ class Label(enum.Enum):
     # shared logs
     LOG_ENVELOPE = b"roost1 log env\0\0"
     LOG_MARK = b"roost1 log mark\0"
+    # channels
+    CHANNEL = b"roost1 channel\0\0"  # signatures over all that stands in a channel
+    CHANNEL_ID = b"roost1 chan id\0\0"
+    CHANNEL_GET = b"roost1 chan get\0"
+    CHANNEL_PUT = b"roost1 chan put\0"
+    CHANNEL_LOG = b"roost1 chan log\0"
+    CHANNEL_POST = b"roost1 chan post"
+    CHANNEL_SEAL = b"roost1 chan seal"
     # groups
     GROUP_GET = b"roost1 group get"
     GROUP_PUT = b"roost1 group put"
     GROUP_REQUEST = b"roost1 group ask"
+    GROUP_REJOIN = b"roost1 grp again"
     # mailboxes
     CAPABILITY = b"roost1 capabilit"
     ENVELOPE = b"roost1 envelope\0"

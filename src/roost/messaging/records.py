@@ -8,7 +8,9 @@ that holds them is encrypted as a whole (docs/protocol/profile-format.md).
 from __future__ import annotations
 
 from roost.messaging.rows.base import NEVER, Changes, Event, R, Records, Row
+from roost.messaging.rows.channels import ChannelHeld, ChannelMember, ChannelRow
 from roost.messaging.rows.groups import (
+    GroupAnswer,
     GroupCommit,
     GroupEpoch,
     GroupIntent,
@@ -101,6 +103,9 @@ ROWS: tuple[type[Row], ...] = (
     LogPut,
     LogSpill,
     LogPart,
+    ChannelRow,
+    ChannelMember,
+    ChannelHeld,
     GroupRow,
     GroupEpoch,
     GroupKeys,
@@ -109,6 +114,7 @@ ROWS: tuple[type[Row], ...] = (
     GroupSaid,
     GroupIntent,
     GroupCommit,
+    GroupAnswer,
     KeyPackageRow,
     OwnKeyPackage,
     ReadBy,
@@ -118,11 +124,15 @@ __all__ = [
     "NEVER",
     "ROWS",
     "Changes",
+    "ChannelHeld",
+    "ChannelMember",
+    "ChannelRow",
     "Contact",
     "ContactState",
     "Event",
     "EventRow",
     "FileState",
+    "GroupAnswer",
     "GroupCommit",
     "GroupEpoch",
     "GroupIntent",

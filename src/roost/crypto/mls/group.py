@@ -45,6 +45,7 @@ from roost.crypto.mls.receiving import (
     open_late,
     open_private,
     open_public,
+    was_sent_by_a_copy,
 )
 from roost.crypto.mls.results import (
     MAX_PROPOSALS,
@@ -283,6 +284,13 @@ class Group(Secret):
         else:
             opened = open_private(PresentEpoch(self.epoch, self.ratchets), body)
         return self._received(opened, psks)
+
+    def was_put_back(self, message: bytes) -> bool | None:
+        """Whether another copy of this state sent a message of this member's (receiving.was_sent_by_a_copy)."""
+        body = MlsMessage.decode(message).body
+        if not isinstance(body, PrivateMessage) or body.epoch != self.number:
+            return False
+        return was_sent_by_a_copy(PresentEpoch(self.epoch, self.ratchets), body)
 
     def accept(self, staged: StagedCommit) -> Group:
         """The group after a commit. What waited for the old epoch is gone; its message keys stay for late messages.

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from roost.crypto.mls.context import GroupContext
 from roost.crypto.mls.epoch import Epoch, Member
-from roost.crypto.mls.errors import FutureEpoch, InvalidChange, NotAuthentic, OwnMessage, StaleEpoch, WrongGroup
+from roost.crypto.mls.errors import (
+    FutureEpoch,
+    InvalidChange,
+    MlsError,
+    NotAuthentic,
+    OwnMessage,
+    Replayed,
+    StaleEpoch,
+    WrongGroup,
+)
 from roost.crypto.mls.extensions import external_senders
 from roost.crypto.mls.framing import (
     AuthenticatedContent,
@@ -108,6 +117,25 @@ def open_private(keys: PastEpoch | PresentEpoch, message: PrivateMessage) -> Ope
     ratchets, opened = unprotect_private(suite, keys.ratchets, message, data)
     check_signature(suite, member.signature_key, opened, keys.context)
     return Opened(opened, ratchets, data.generation)
+
+
+def was_sent_by_a_copy(keys: PresentEpoch, message: PrivateMessage) -> bool | None:
+    """Whether another copy of this member's state sent a message under its name: the state was put back.
+
+    True where its own present keys open and verify it, which nobody else can bring about; None where its key was used
+    already, by this copy, so that it cannot be told from another member's forgery.
+    """
+    try:
+        data = open_sender_data(keys.suite, keys.sender_data_secret, message)
+        if data.leaf != keys.own:
+            return False
+        _, opened = unprotect_private(keys.suite, keys.ratchets, message, data)
+        check_signature(keys.suite, keys.epoch.leaf.signature_key, opened, keys.context)
+    except Replayed:
+        return None
+    except MlsError:
+        return False
+    return True
 
 
 def open_late(past: Sequence[PastEpoch], message: PrivateMessage) -> tuple[int, Opened]:

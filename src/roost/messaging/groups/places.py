@@ -57,6 +57,11 @@ def open_to_requests(work: Work, row: GroupRow) -> None:
     logs.add_key(work, work.need(SharedLog, row.log), group_request_key(row.log_secret), REQUEST_TAG)
 
 
+def request_key(row: GroupRow) -> bytes:
+    """The log key of those who ask to be let in again, and of what they are answered."""
+    return group_request_key(row.log_secret)
+
+
 def current(work: Work, row: GroupRow) -> SharedLog | None:
     return work.get(SharedLog, row.log) if row.log else None
 

@@ -1,37 +1,390 @@
-"""Coming back: a device that cannot follow its group replaces its own leaf from outside (RFC 9420, external commit)."""
+"""Coming back: a device that cannot follow its group replaces its own leaf from outside (RFC 9420, external commit).
+
+It may have missed commits that expired, been put back to an older copy, or got a commit that did not open for it:
+
+    ACTIVE --lose--> LOST: asks in the log, under the generation's key --answer--> appends an external commit
+           <--landed first------------------------------------------------------------'   (else it asks again)
+
+Any member answers, after a random pause, so that one does. Where the log itself is gone, contacts in the group are
+asked for the present one. Nothing of this waits for anybody's hand; pauses grow, and the answer is given to members.
+"""
 
 from __future__ import annotations
 
-from roost.crypto import mls
+import hashlib
+
+import msgspec
+
+from roost.crypto import Label, VerifyKey, mls
+from roost.crypto.mls.extensions import RATCHET_TREE
+from roost.crypto.mls.framing import ContentType, MlsMessage, PrivateMessage
+from roost.crypto.mls.leaf import find_extension
+from roost.crypto.mls.suites import HpkeCiphertext
+from roost.crypto.mls.tree import RatchetTree
+from roost.crypto.mls.welcome import GroupInfo
+from roost.errors import PeerError
+from roost.messaging import identity, logs, outbox
+from roost.messaging.groups import (
+    admission,
+    committing,
+    holding,
+    keeping,
+    offers,
+    places,
+    sending,
+    states,
+)
+from roost.messaging.groups.own import remember_own
 from roost.messaging.groups.rules import Change
 from roost.messaging.logs import Landed
 from roost.messaging.origin import Origin
-from roost.messaging.records import GroupRow
+from roost.messaging.records import (
+    Contact,
+    ContactState,
+    GroupAnswer,
+    GroupCommit,
+    GroupMember,
+    GroupRow,
+    GroupStatus,
+    LogState,
+    Seen,
+    SharedLog,
+)
 from roost.messaging.work import Work
-from roost.wire.groups import GroupFound, GroupLost, GroupMessage, Rejoin, SealedRecord
+from roost.wire.codec import Record, decode, encode
+from roost.wire.content import encode_content
+from roost.wire.groups import (
+    EntryId,
+    GroupFound,
+    GroupLost,
+    GroupMessage,
+    GroupRecord,
+    LogPlace,
+    Rejoin,
+    RejoinInfo,
+    SealedRecord,
+)
+
+LABEL = b"roost group rejoin"
+SUBJECT = b"rejoin"
+FIRST_PAUSE_MS = 30_000  # before a question is put again
+LONGEST_PAUSE_MS = 6 * 60 * 60_000
+ANSWER_SPREAD_MS = 3_000  # within which one of a few members answers; more in large groups
+LONGEST_SPREAD_MS = 30_000
+ANSWERED_MS = 15_000  # one device is answered at most so often
+MAX_ANSWERS = 16  # that wait in one group
+UNOPENED = 4  # envelopes in a row that no key opens: the group went on without this device
+UNOPENED_MS = 5 * 60_000  # or even one, when nothing that opens has followed for so long
+MAX_ASKED_CONTACTS = 8
 
 
-def lose(work: Work, row: GroupRow, why: str) -> None: ...
+class _Asking(Record, frozen=True):
+    """What this device must remember of its question."""
+
+    ask: bytes
+    key: bytes
+    epoch: int = 0  # of the group info that the external commit stands on
 
 
-def copy_seen(work: Work, row: GroupRow, group: mls.Group, message: bytes) -> None: ...
+# --- losing ----------------------------------------------------------------------------------------------------------
 
 
-def landed_while_lost(
-    work: Work, row: GroupRow, landed: Landed, record: GroupMessage | SealedRecord | Rejoin
-) -> None: ...
+def lose(work: Work, row: GroupRow, why: str) -> None:
+    """This device's state of the group leads nowhere: ask to be let in again."""
+    if row.status != GroupStatus.ACTIVE:
+        return
+    committing.abandon(work, row)
+    sending.requeue(work, row.id)
+    pause = int.from_bytes(work.entropy.bytes(2), "big") % ANSWER_SPREAD_MS
+    row = work.need(GroupRow, row.id)
+    again = work.now - row.lost_at < LONGEST_PAUSE_MS  # lost soon after it came back: pauses grow on
+    tries = row.tries if again else 0
+    if tries:
+        pause += min(FIRST_PAUSE_MS << 2 * tries, LONGEST_PAUSE_MS)
+    work.put(
+        msgspec.structs.replace(
+            row, status=GroupStatus.LOST, lost_at=work.now, tries=tries, due_at=work.now + pause, rejoin=b""
+        )
+    )
+    work.tell("group", row.id, detail=f"lost:{why}")
 
 
-def answer_seen(work: Work, row: GroupRow, record: SealedRecord) -> None: ...
+def copy_seen(work: Work, row: GroupRow, group: mls.Group, message: bytes) -> None:
+    """A message of this device that it does not remember: it may have been put back to an older copy. Where another
+    member might have forged that, it is believed now and then only: coming back costs everybody a commit."""
+    evidence = group.was_put_back(message)
+    if evidence or (evidence is None and work.now - row.lost_at > LONGEST_PAUSE_MS):
+        lose(work, row, "copy")
 
 
-def asked(work: Work, row: GroupRow, record: Rejoin) -> None: ...
+def watch(work: Work) -> None:
+    """Groups whose logs hold what no key opens, or are gone."""
+    for log in work.find(SharedLog):
+        row = work.get(GroupRow, log.owner)
+        if row is None or row.log != log.id or row.status != GroupStatus.ACTIVE:
+            continue
+        if log.unopened >= UNOPENED or (log.unopened and work.now - log.unopened_at > UNOPENED_MS):
+            work.put(msgspec.structs.replace(log, unopened=0))
+            lose(work, row, "behind")
+        elif log.state == LogState.LOST:
+            lose(work, row, "log")
 
 
-def commit_seen(work: Work, row: GroupRow, change: Change) -> None: ...
+# --- asking ----------------------------------------------------------------------------------------------------------
 
 
-def log_asked(work: Work, origin: Origin, content: GroupLost) -> None: ...
+def step(work: Work, row: GroupRow) -> None:
+    """Put the question (again)."""
+    if row.status != GroupStatus.LOST:
+        return
+    committing.abandon(work, row)
+    row = work.need(GroupRow, row.id)
+    log = places.current(work, row)
+    reachable = log is not None and log.state == LogState.OPEN
+    asking = _ask_in_log(work, row, log) if log is not None and reachable else b""
+    if not reachable or row.tries:
+        _ask_contacts(work, row)
+    pause = min(FIRST_PAUSE_MS << 2 * min(row.tries, 8), LONGEST_PAUSE_MS)
+    row = work.need(GroupRow, row.id)
+    work.put(msgspec.structs.replace(row, tries=row.tries + 1, due_at=work.now + pause, rejoin=asking))
 
 
-def log_found(work: Work, origin: Origin, content: GroupFound) -> None: ...
+def _ask_in_log(work: Work, row: GroupRow, log: SharedLog) -> bytes:
+    me, secret = work.me, offers.SUITE.kem.generate(work.entropy)
+    nonce = work.entropy.bytes(16)
+    said = _signed_part(row.id, me.account, me.device, row.epoch, nonce, secret.public)
+    signature = identity.device_key(me).sign(Label.GROUP_REJOIN, said)
+    ask = Rejoin(me.account, me.device, row.epoch, nonce, secret.public, signature)
+    logs.append(work, log, places.request_key(row), encode(ask))
+    return encode(_Asking(_id(ask), secret.to_bytes()))
+
+
+def _signed_part(group: bytes, account: bytes, device: bytes, epoch: int, nonce: EntryId, key: bytes) -> bytes:
+    return encode((group, account, device, epoch, nonce, key))
+
+
+def _id(ask: Rejoin) -> bytes:
+    return hashlib.sha256(b"group rejoin" + encode(ask)).digest()
+
+
+def _answer_id(ask: bytes) -> bytes:
+    return hashlib.sha256(b"group rejoin answer" + ask).digest()
+
+
+def _ask_contacts(work: Work, row: GroupRow) -> None:
+    """Some contacts in the group, others each time."""
+    known = [
+        member.account
+        for member in states.members(work, row.id).values()
+        if _is_accepted(work, member.account) and member.account != work.me.account
+    ]
+    start = row.tries * MAX_ASKED_CONTACTS % max(len(known), 1)
+    for account in (known[start:] + known[:start])[:MAX_ASKED_CONTACTS]:
+        outbox.queue_all(work, account, encode_content(GroupLost(row.id, row.generation)))
+    outbox.to_mine(work, encode_content(GroupLost(row.id, row.generation)))
+
+
+def _is_accepted(work: Work, account: bytes) -> bool:
+    contact = work.get(Contact, account)
+    return contact is not None and contact.state == ContactState.ACCEPTED
+
+
+# --- being answered --------------------------------------------------------------------------------------------------
+
+
+def landed_while_lost(work: Work, row: GroupRow, landed: Landed, record: GroupRecord) -> None:
+    """Something in the log while this device cannot read it: the answer, its own external commit, or what beats it."""
+    asking = decode(_Asking, row.rejoin) if row.rejoin else None
+    if asking is None:
+        return
+    match record:
+        case SealedRecord() if record.id == _answer_id(asking.ask) and not work.get(GroupCommit, row.id):
+            _commit(work, row, asking, record)
+        case GroupMessage() if landed.mine is not None and landed.mine.subject == SUBJECT:
+            _came_back(work, row, landed.number)
+        case GroupMessage() if landed.mine is None and _is_commit(record.message, asking.epoch):
+            step(work, row)  # somebody else's commit was first
+
+
+def _is_commit(message: bytes, epoch: int) -> bool:
+    body = MlsMessage.decode(message).body
+    if isinstance(body, PrivateMessage):
+        return body.epoch == epoch and body.content_type is ContentType.COMMIT
+    return True
+
+
+def _commit(work: Work, row: GroupRow, asking: _Asking, record: SealedRecord) -> None:
+    """Append an external commit on top of the epoch that the answer describes."""
+    key = offers.SUITE.kem.private(asking.key)
+    sealed = HpkeCiphertext.decode(record.sealed)
+    info = decode(RejoinInfo, offers.SUITE.decrypt(key, LABEL, asking.ask, sealed))
+    own = _own_leaf(work, row, info.group_info)
+    log = work.need(SharedLog, row.log)
+    if own is None:
+        committing.close(work, row, GroupStatus.REMOVED)
+        return
+    staged = mls.Group.join_by_commit(
+        info.group_info, offers.make_secrets(work), work.entropy, options=mls.JoinOptions(replaces=own)
+    )
+    admission.check_members(mls.Group.accept_join(staged, holding.SETTINGS))
+    epoch = staged.base.epoch
+    remember_own(work, staged.message)
+    logs.add_key(work, log, info.envelope_key, epoch)
+    put = logs.append(work, log, places.request_key(row), encode(GroupMessage(staged.message)), subject=SUBJECT)
+    work.put(GroupCommit(row.id, mls.save_staged(staged), epoch, put.number))
+    work.put(msgspec.structs.replace(row, rejoin=encode(msgspec.structs.replace(asking, epoch=epoch))))
+
+
+def _own_leaf(work: Work, row: GroupRow, group_info: bytes) -> int | None:
+    """Where this device's old leaf is. Raises PeerError for what describes another group, or an older epoch."""
+    info = MlsMessage.decode(group_info).body
+    tree = find_extension(info.extensions, RATCHET_TREE) if isinstance(info, GroupInfo) else None
+    if not isinstance(info, GroupInfo) or tree is None:
+        raise PeerError("an answer without a group info", code="not_allowed")
+    state = states.state_of(info.context.extensions)
+    if info.context.group_id != row.id or info.context.epoch < row.epoch or state.place.generation != row.generation:
+        raise PeerError("an answer about another group or time", code="not_allowed")
+    members = RatchetTree.decode(tree).members()
+    return next((index for index, leaf in members if leaf.signature_key == work.me.device), None)
+
+
+def _came_back(work: Work, row: GroupRow, number: int) -> None:
+    """The external commit took its place, and nothing known came before it: this device is a member again."""
+    commit = work.get(GroupCommit, row.id)
+    if commit is None or not number:
+        return
+    work.delete(commit)
+    group = mls.Group.accept_join(mls.load_staged(commit.staged), holding.SETTINGS)
+    row = msgspec.structs.replace(
+        row,
+        status=GroupStatus.ACTIVE,
+        rejoin=b"",
+        counter=max(sending.first_counter(group.number), row.counter),
+        updated_at=work.now,
+    )
+    row = holding.keep_epoch(work, row, group)
+    places.enter_epoch(work, row, group)
+    work.tell("group", row.id, work.me.account, "rejoined")
+    keeping.tend(work, row)
+    sending.flush(work, row.id)
+    committing.pump(work, row.id)
+
+
+# --- answering -------------------------------------------------------------------------------------------------------
+
+
+def asked(work: Work, row: GroupRow, ask: Rejoin) -> None:
+    """A device asks to be let in again. Raises PeerError unless it is a member's, and signed by it."""
+    member = work.get(GroupMember, row.id, ask.account)
+    if member is None or ask.device not in member.devices or ask.device == work.me.device:
+        raise PeerError("no member asks to be let in again", code="not_a_member")
+    said = _signed_part(row.id, ask.account, ask.device, ask.epoch, ask.nonce, ask.key)
+    VerifyKey(ask.device).verify(Label.GROUP_REJOIN, said, ask.signature)
+    if ask.epoch > row.epoch or work.get(Seen, _answered(row, ask.device)) is not None:
+        return
+    waiting = work.find(GroupAnswer, where={"group": row.id})
+    if len(waiting) >= MAX_ANSWERS and all(answer.device != ask.device for answer in waiting):
+        return
+    people = len(states.members(work, row.id))
+    spread = min(ANSWER_SPREAD_MS + 50 * people, LONGEST_SPREAD_MS)
+    pause = int.from_bytes(work.entropy.bytes(4), "big") % spread
+    work.put(GroupAnswer(row.id, ask.device, _id(ask), ask.key, work.now + pause))
+
+
+def answer_seen(work: Work, row: GroupRow, record: SealedRecord) -> None:
+    """Somebody answered."""
+    for answer in work.find(GroupAnswer, where={"group": row.id}):
+        if record.id == _answer_id(answer.ask):
+            _settle(work, row, answer)
+
+
+def commit_seen(work: Work, row: GroupRow, change: Change) -> None:
+    """A device came back: no answer is needed."""
+    answer = work.get(GroupAnswer, row.id, change.device) if change.external else None
+    if answer is not None:
+        _settle(work, row, answer)
+
+
+def answer_due(work: Work) -> None:
+    """Answer those whom nobody else has."""
+    for answer in work.find(GroupAnswer, at_most=("due_at", work.now)):
+        row = work.get(GroupRow, answer.group)
+        work.delete(answer)
+        if row is not None and row.status == GroupStatus.ACTIVE:
+            _answer(work, row, answer)
+
+
+def _answer(work: Work, row: GroupRow, answer: GroupAnswer) -> None:
+    log, group = places.current(work, row), holding.load(work, row.id)
+    if log is None:
+        return
+    info = RejoinInfo(group.group_info(), holding.envelope_key(group))
+    try:
+        sealed = offers.SUITE.encrypt(answer.key_bytes, LABEL, answer.ask, encode(info), work.entropy)
+    except mls.MlsError:  # its key is none
+        return
+    logs.append(work, log, places.request_key(row), encode(SealedRecord(_answer_id(answer.ask), sealed.encode())))
+    _settle(work, row, answer)
+
+
+def _settle(work: Work, row: GroupRow, answer: GroupAnswer) -> None:
+    work.delete(answer)
+    work.put(Seen(_answered(row, answer.device), work.now + ANSWERED_MS))
+
+
+def _answered(row: GroupRow, device: bytes) -> bytes:
+    return b"rejoin" + row.id + device
+
+
+def next_answer(work: Work) -> int | None:
+    rows = work.find(GroupAnswer, order="due_at", limit=1)
+    return rows[0].due_at if rows else None
+
+
+# --- where the log is ------------------------------------------------------------------------------------------------
+
+
+def log_asked(work: Work, origin: Origin, content: GroupLost) -> None:
+    """A contact's device cannot find the group's log: tell it, if it is in the group."""
+    row = work.get(GroupRow, content.group)
+    member = work.get(GroupMember, content.group, origin.account)
+    if row is None or row.status != GroupStatus.ACTIVE or member is None or origin.device not in member.devices:
+        raise PeerError("no member asks for a group", code="not_a_member")
+    mark = b"where" + _answered(row, origin.device)
+    log = places.current(work, row)
+    if work.get(Seen, mark) is not None or log is None:
+        return
+    work.put(Seen(mark, work.now + ANSWERED_MS))
+    place = LogPlace(log.relay, row.generation)
+    outbox.queue(
+        work, origin.account, origin.device, encode_content(GroupFound(row.id, place, row.log_secret, log.cursor))
+    )
+
+
+def log_found(work: Work, origin: Origin, content: GroupFound) -> None:
+    """A contact says where the log is: go there, and ask to be let in again."""
+    row = work.get(GroupRow, content.group)
+    if row is None or row.status != GroupStatus.LOST or work.get(GroupMember, row.id, origin.account) is None:
+        raise PeerError("nobody was asked for this group", code="not_allowed")
+    if content.place.generation < row.generation or (content.log_secret == row.log_secret and _is_open(work, row)):
+        return
+    committing.abandon(work, row)
+    for log in logs.logs_of(work, row.id):
+        logs.leave(work, log)
+    log = places.join(work, row.id, content.place, content.log_secret, content.cursor)
+    work.put(
+        msgspec.structs.replace(
+            work.need(GroupRow, row.id),
+            log=log.id,
+            log_secret=content.log_secret,
+            generation=content.place.generation,
+            tries=0,
+            due_at=work.now,
+            rejoin=b"",
+        )
+    )
+
+
+def _is_open(work: Work, row: GroupRow) -> bool:
+    log = places.current(work, row)
+    return log is not None and log.state == LogState.OPEN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging.groups import committing, gaps, keeping, offers, places, reading
+from roost.messaging.groups import committing, gaps, keeping, offers, places, reading, rejoining
 from roost.messaging.records import NEVER, GroupRow, GroupStatus, Setting
 from roost.messaging.work import Work
 
@@ -18,6 +18,8 @@ def tick(work: Work) -> None:
         work.put(msgspec.structs.replace(row, due_at=NEVER))
         step(work, row.id)
     gaps.ask(work)
+    rejoining.watch(work)
+    rejoining.answer_due(work)
     last = work.get(Setting, _DAILY)
     if last is None or abs(work.now - int.from_bytes(last.value, "big")) > DAY_MS:
         work.put(Setting(_DAILY, work.now.to_bytes(8, "big")))
@@ -31,6 +33,7 @@ def step(work: Work, group: bytes) -> None:
         return
     places.sweep(work, row)
     reading.tell(work, row)
+    rejoining.step(work, work.need(GroupRow, group))
     committing.pump(work, group)
 
 
@@ -46,4 +49,5 @@ def _daily(work: Work) -> None:
 def next_deadline(work: Work) -> int:
     """When to call `tick` again at the latest."""
     due = [row.due_at for row in work.find(GroupRow, order="due_at", limit=1)]
-    return min(*due, gaps.next_ask(work)) if due else gaps.next_ask(work)
+    answer = rejoining.next_answer(work)
+    return min([*due, gaps.next_ask(work), *([] if answer is None else [answer])])

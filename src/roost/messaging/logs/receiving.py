@@ -85,7 +85,7 @@ def receive(
         if place is not None:
             return Spilled(log, number, place)
     if number:  # back too, where something new comes under an old number: its host was put back from a backup
-        log = work.put(msgspec.structs.replace(log, cursor=number))
+        log = _count(work, msgspec.structs.replace(log, cursor=number), opened[0] if opened else None)
     if opened is None:
         work.mention("dropped", log.owner, detail="log_unopened")
     else:
@@ -103,6 +103,16 @@ def _open(work: Work, log: SharedLog, envelope: bytes) -> tuple[LogFrame, int] |
         except PeerError:
             return None
     return None
+
+
+def _count(work: Work, log: SharedLog, frame: LogFrame | None) -> SharedLog:
+    """How much came that nothing opens since something did which this profile did not append itself."""
+    if frame is None:
+        at = log.unopened_at if log.unopened else work.now
+        log = msgspec.structs.replace(log, unopened=log.unopened + 1, unopened_at=at)
+    elif log.unopened and _mine(work, log, frame.record) is None:
+        log = msgspec.structs.replace(log, unopened=0)
+    return work.put(log)
 
 
 def _spilled(work: Work, log: SharedLog, frame: LogFrame) -> tuple[SpilledRecord | None, bytes | None]:
@@ -126,6 +136,9 @@ def _take(
     """One frame: hand its record on if that is whole now."""
     mark = _mark(log, frame.record)
     if work.get(Seen, mark) is not None:
+        mine = _mine(work, log, frame.record) if number else None
+        if mine is not None:  # appended again, though it had landed before
+            sending.withdraw(work, mine)
         work.mention("dropped", log.owner, detail="log_repeated")
         return
     record = (content or b"") if frame.spilled else _joined(work, log, number, frame)

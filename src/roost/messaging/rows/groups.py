@@ -187,6 +187,19 @@ class OwnKeyPackage(Row, frozen=True):
     offered: tuple[bytes, ...] = ()  # to these devices of the account
 
 
+class GroupAnswer(Row, frozen=True):
+    """A member's device asks to be let in again; this device answers then, unless another one does before."""
+
+    table: ClassVar[str] = "group_answer"
+    key: ClassVar[tuple[str, ...]] = ("group", "device")
+    indexes: ClassVar[tuple[str, ...]] = ("due_at",)
+    group: bytes
+    device: bytes
+    ask: bytes  # its id, 32 bytes
+    key_bytes: bytes  # what the answer is sealed to
+    due_at: int
+
+
 class ReadBy(Row, frozen=True):
     """A person has read a message of mine in a group."""
 

@@ -50,6 +50,8 @@ class SharedLog(Row, frozen=True):
     state: int
     created_at: int
     cursor: int = 0
+    unopened: int = 0  # envelopes since the last one of somebody else's that opened
+    unopened_at: int = 0  # when the first of them came
 
 
 class LogGrant(Row, frozen=True):

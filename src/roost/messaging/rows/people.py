@@ -98,6 +98,7 @@ class PeerDevice(Row, frozen=True):
     wrote_to: bytes = b""  # admin capability of the mailbox of mine that it wrote to last
     reset_at: int = 0  # when a session was last replaced because of undecryptable envelopes
     name: str = ""
+    fallback: Address | None = None  # a mailbox at another host, for what `address` does not take
 
 
 class SessionRow(Row, frozen=True):

@@ -64,6 +64,7 @@ class OwnMailbox(Row, frozen=True):
     created_at: int
     cursor: int = 0
     trimmed: int = 0
+    fallback: bool = False  # the second one for its account, at another relay than the first
 
 
 class InvitationRow(Row, frozen=True):

@@ -260,6 +260,26 @@ CREATE TABLE "log_part" (
     PRIMARY KEY ("log", "record", "part")
 ) STRICT;
 
+CREATE TABLE "channel" (
+    "id" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+
+CREATE TABLE "channel_member" (
+    "channel" BLOB NOT NULL,
+    "key_bytes" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("channel", "key_bytes")
+) STRICT;
+
+CREATE TABLE "channel_held" (
+    "channel" BLOB NOT NULL,
+    "number" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("channel", "number")
+) STRICT;
+
 CREATE TABLE "group" (
     "id" BLOB NOT NULL,
     "status" INTEGER NOT NULL,
@@ -325,6 +345,15 @@ CREATE TABLE "group_commit" (
     PRIMARY KEY ("group")
 ) STRICT;
 CREATE INDEX "group_commit_put" ON "group_commit" ("put");
+
+CREATE TABLE "group_answer" (
+    "group" BLOB NOT NULL,
+    "device" BLOB NOT NULL,
+    "due_at" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group", "device")
+) STRICT;
+CREATE INDEX "group_answer_due_at" ON "group_answer" ("due_at");
 
 CREATE TABLE "key_package" (
     "account" BLOB NOT NULL,

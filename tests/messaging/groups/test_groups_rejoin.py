@@ -1,0 +1,143 @@
+"""Devices that cannot follow their group come back by themselves: long away, put back, misled."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from roost.errors import PeerError
+from roost.messaging.groups import actions, receiving, rejoining
+from roost.messaging.logs import Landed
+from roost.messaging.records import GroupStatus, LogPut, SharedLog
+from roost.wire.codec import encode
+from roost.wire.groups import Rejoin
+from tests.messaging.groups.group_world import GroupDevice, GroupWorld, HostedLog, agree
+
+MINUTE = 60_000
+
+
+@pytest.fixture
+def world() -> GroupWorld:
+    return GroupWorld()
+
+
+def log_of(world: GroupWorld, device: GroupDevice, id: bytes) -> HostedLog:
+    return world.hosted[device.work().need(SharedLog, device.group(id).log).get]
+
+
+def later(world: GroupWorld, minutes: int = 10) -> None:
+    for _ in range(3):
+        world.settle()
+        world.wait(minutes * MINUTE)
+    world.settle()
+
+
+def test_a_device_that_missed_commits_comes_back_and_says_what_waited(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    bob.away = True
+    bob.say(id, "written while away")
+    for number in range(4):
+        alice.do(actions.change, id, title=f"Title {number}")
+        world.settle()
+        carol.say(id, f"text {number}")
+        world.settle()
+    log_of(world, alice, id).entries.clear()  # expired
+    bob.away = False
+    carol.say(id, "after all that")
+    for number in range(6):
+        alice.say(id, f"still talking {number}")
+    later(world)
+    agree(id, alice, bob, carol)
+    assert bob.group(id).status == GroupStatus.ACTIVE
+    assert ("group", "lost:behind") in bob.told
+    assert "written while away" in alice.texts(id)
+    assert bob.group(id).title == "Title 3"
+    carol.say(id, "welcome back")
+    world.settle()
+    assert bob.texts(id)[-1] == "welcome back"
+    assert ("rejoined", "") in alice.notes(id)
+
+
+def test_a_device_whose_group_moved_and_whose_log_is_gone_asks_contacts(world: GroupWorld) -> None:
+    id, (alice, bob, carol, dave) = world.grouped("Alice", "Bob", "Carol", "Dave")
+    bob.away = True
+    old = log_of(world, alice, id)
+    alice.do(actions.remove, id, [dave.account])
+    world.settle()
+    del world.hosted[old.get]
+    bob.away = False
+    later(world)
+    agree(id, alice, bob, carol)
+    bob.say(id, "found you")
+    world.settle()
+    assert carol.texts(id) == ["found you"]
+
+
+def test_who_was_removed_while_away_learns_nothing_when_it_asks(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    bob.away = True
+    old = log_of(world, alice, id)
+    alice.do(actions.remove, id, [bob.account])
+    world.settle()
+    del world.hosted[old.get]
+    bob.away = False
+    later(world)
+    assert bob.group(id).status == GroupStatus.LOST
+    assert bob.group(id).log_secret != alice.group(id).log_secret
+    agree(id, alice, carol)
+
+
+def test_a_device_that_was_put_back_to_an_older_copy_rejoins_and_loses_nothing(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    bob.say(id, "one")
+    world.settle()
+    backup = copy.deepcopy(bob.records.rows)
+    bob.say(id, "two")
+    world.settle()
+    alice.say(id, "three")
+    world.settle()
+    bob.records.rows = backup
+    bob.say(id, "four")
+    later(world)
+    agree(id, alice, bob, carol)
+    assert ("group", "lost:copy") in bob.told
+    for person in (alice, carol):
+        assert sorted(person.texts(id)) == ["four", "one", "three", "two"]
+    bob.say(id, "five")
+    later(world)
+    assert "five" in carol.texts(id)
+
+
+def test_two_lost_devices_come_back_at_once(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    for person in (bob, carol):
+        person.do(lambda work, p=person: rejoining.lose(work, p.group(id), "test"))
+    later(world)
+    agree(id, alice, bob, carol)
+    bob.say(id, "both here")
+    world.settle()
+    assert alice.texts(id) == carol.texts(id) == ["both here"]
+
+
+def test_everybody_but_one_is_lost(world: GroupWorld) -> None:
+    id, people = world.grouped("Alice", "Bob", "Carol", "Dave", "Eve")
+    for person in people[:-1]:
+        person.do(lambda work, p=person: rejoining.lose(work, p.group(id), "test"))
+    later(world)
+    later(world)
+    agree(id, *people)
+
+
+def test_questions_of_strangers_and_forged_ones_are_dropped(world: GroupWorld) -> None:
+    id, (alice, bob) = world.grouped("Alice", "Bob")
+    log = alice.work().need(SharedLog, alice.group(id).log)
+    me = bob.work().me
+    forged = Rejoin(me.account, me.device, 1, bytes(16), bytes(1_216), bytes(64))
+    stranger = Rejoin(bytes(32), bytes(32), 1, bytes(16), bytes(1_216), bytes(64))
+    before = dict(alice.records.rows)
+    for ask in (forged, stranger):
+        with pytest.raises(PeerError):
+            alice.do(receiving.receive, Landed(log, 99, 0, bytes(16), encode(ask), None))
+    assert alice.records.rows == before
+    assert not alice.work().find(LogPut)
