@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from roost.wire import channels as ch
 from roost.wire import content as c
 from roost.wire import identity as i
 from roost.wire import links, logs
@@ -167,6 +168,21 @@ LOGS: tuple[Record, ...] = (
     logs.LogFrame(0, (), encode(logs.SpilledRecord(c.BlobPointer(counting(0x91), ID, 2), 100_000)), True),
     logs.SpilledRecord(c.BlobPointer(counting(0x91), ID, 2), 100_000),
 )
+ROLE = ch.RoleEntry(counting(0x31), 2, counting(0x10, 80))
+STATE = ch.ChannelState(
+    counting(0x80), 3, 1_790_000_000_000, "News", "What happens", b"\x89PNG", ch.Posting.ROLES, 60, (ROLE,),
+    (counting(0x32),), (ID,), (Extension(1, b"later"),),
+)  # fmt: skip
+POST = ch.ChannelPost(counting(0x80), OTHER_ID, "Ada", encode(ENTRY))
+SIGNED = ch.SignedRecord(counting(0x31), encode(POST), counting(0x44, 64))
+CHANNELS: tuple[Record, ...] = (
+    ROLE,
+    STATE,
+    POST,
+    ch.ChannelBan(counting(0x80), 1_790_000_000_000, counting(0x32), True, True),
+    SIGNED,
+    ch.RepeatedState(ID, ch.SignedRecord(counting(0x31), encode(STATE), counting(0x44, 64))),
+)
 FRAMES: tuple[Record, ...] = (
     m.Call(1, m.Ping()),
     m.Call(2**32 - 1, m.Put(counting(0x60), ENVELOPE)),
@@ -217,13 +233,14 @@ def structures(records: tuple[Record, ...]) -> list[dict[str, Any]]:
 
 
 def link_vectors() -> list[dict[str, Any]]:
-    made: list[links.RelayLink | links.Invitation] = [
+    made: list[links.RelayLink | links.Invitation | links.ChannelLink] = [
         links.RelayLink(RELAY),
         links.RelayLink(RELAY, "open sesame"),
         links.RelayLink(BEHIND_PROXY, "s3cret"),
         links.RelayLink(RelayAddress("192.0.2.7", 7_443, counting(0x00))),
         *(links.Invitation(1, kind, RELAY, counting(0xC0, 16), counting(0xD0, 16)) for kind in links.InvitationKind),
         links.Invitation(1, links.InvitationKind.REUSABLE, BEHIND_PROXY, counting(0xC0, 16), counting(0xD0, 16)),
+        links.ChannelLink(1, RELAY, counting(0xC0, 16), counting(0x80)),
     ]
     return [{"value": readable(link), "link": str(link)} for link in made]
 
@@ -247,6 +264,7 @@ def vectors() -> dict[str, Any]:
         "responses": structures(RESPONSES),
         "frames": structures(FRAMES),
         "logs": structures(LOGS),
+        "channels": structures(CHANNELS),
         "links": link_vectors(),
         "stream": stream_vectors(),
         "padding": padding_vectors(),

@@ -13,8 +13,9 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as mi
 
-from roost.wire import addresses, codec, content, identity, links, logs, mailbox
+from roost.wire import addresses, channels, codec, content, identity, links, logs, mailbox
 from roost.wire.addresses import RelayAddress
+from roost.wire.channels import ChannelState
 from roost.wire.codec import Extension, Record, TextRecord
 from roost.wire.content import Acknowledgement, BlobPointer, Frame
 from roost.wire.identity import DeviceEntry, DeviceList
@@ -22,7 +23,7 @@ from roost.wire.logs import MAX_RECORD, LogFrame, SpilledRecord, frames_of
 from roost.wire.mailbox import RelayInfo
 from roost.wire.sizes import MAX_FRAGMENTS
 
-MODULES: tuple[ModuleType, ...] = (addresses, codec, content, identity, links, logs, mailbox)
+MODULES: tuple[ModuleType, ...] = (addresses, channels, codec, content, identity, links, logs, mailbox)
 ALL_KINDS: tuple[type[Record], ...] = tuple(
     sorted(
         {
@@ -166,9 +167,17 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
         fields["tls_key_hash"] = st.sampled_from([b"", bytes(range(32))])
     if kind is DeviceList:
         fields["devices"] = device_entries()
+    if kind is ChannelState:
+        fields |= {name: _ascending(fields[name]) for name in ("banned", "removed")}
+        fields["roles"] = _ascending(fields["roles"])
     if "extensions" in fields:
         fields["extensions"] = extensions
     return st.builds(kind, **fields)
+
+
+def _ascending(drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists by rising keys, each once."""
+    return drawn.map(lambda found: tuple(dict(sorted((getattr(one, "key", one), one) for one in found)).values()))
 
 
 def _info(kind: type[msgspec.Struct]) -> mi.StructType:

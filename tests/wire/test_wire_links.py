@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roost.wire.addresses import RelayAddress
-from roost.wire.links import Invitation, InvitationKind, MalformedLink, RelayLink, parse_invitation, parse_relay_link
+from roost.wire.links import (
+    ChannelLink,
+    Invitation,
+    InvitationKind,
+    MalformedLink,
+    RelayLink,
+    parse_channel_link,
+    parse_invitation,
+    parse_relay_link,
+)
 from tests.wire.strategies import values
 
 relay_links = values(RelayLink)
@@ -74,7 +83,7 @@ def test_swapped_and_doubled_characters_are_noticed(invitation: Invitation, data
 
 @given(st.text(max_size=200))
 def test_any_text_only_raises_our_error(text: str) -> None:
-    for parse in (parse_relay_link, parse_invitation):
+    for parse in (parse_relay_link, parse_invitation, parse_channel_link):
         for prefix in ("", "roost:", "roost-relay://", "roost-relay://h:1/", "https://x/#"):
             with contextlib.suppress(MalformedLink):
                 parse(prefix + text)
@@ -122,3 +131,20 @@ def test_the_host_and_port_are_covered_by_the_checksum() -> None:
     for wrong in (text.replace(":443", ":444"), text.replace("relay.example", "relay.exemple")):
         with pytest.raises(MalformedLink):
             parse_relay_link(wrong)
+
+
+@given(values(ChannelLink), st.data())
+def test_channel_links_survive_copying_and_show_typing_errors(link: ChannelLink, data: st.DataObject) -> None:
+    text = str(link)
+    payload = text.partition(":")[2]
+    for written in (text, f" {text}\n", f"ROOST-Channel:{payload}", f"https://roost.example/#{payload}"):
+        assert parse_channel_link(written) == link
+    place = data.draw(st.integers(len("roost-channel:"), len(text) - 1))
+    other = data.draw(st.sampled_from("ABCxyz019-_"))
+    if text[place] != other:
+        with pytest.raises(MalformedLink):
+            parse_channel_link(text[:place] + other + text[place + 1 :])
+    with pytest.raises(MalformedLink):
+        parse_channel_link(text[: data.draw(st.integers(0, len(text) - 1))])
+    with pytest.raises(MalformedLink):
+        parse_invitation(text)

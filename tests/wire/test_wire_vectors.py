@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roost.wire import content, identity, links, logs, mailbox
+from roost.wire import channels, content, identity, links, logs, mailbox
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
@@ -15,7 +15,12 @@ from roost.wire.padding import pad, unpad
 from tests.wire import make_reference, make_vectors
 from tests.wire.strategies import ALL_KINDS
 
-STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs")
+STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs", "channels")
+PARSERS = {
+    "RelayLink": links.parse_relay_link,
+    "Invitation": links.parse_invitation,
+    "ChannelLink": links.parse_channel_link,
+}
 RENAMED = {"Entry": {"contents": content.Entry, "responses": mailbox.Entry}}  # a conversation's, a mailbox's
 
 
@@ -26,7 +31,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 def kind_of(name: str, file: str) -> Any:
     if name in RENAMED:
         return RENAMED[name][file]
-    for place in (mailbox, content, identity, links, logs):
+    for place in (mailbox, content, identity, links, logs, channels):
         if hasattr(place, name):
             return getattr(place, name)
     return {"RelayAddress": RelayAddress, "MailboxAddress": MailboxAddress, "Extension": Extension}[name]
@@ -58,7 +63,7 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 def test_links_parse_to_their_values() -> None:
     for case in cases("links"):
-        parse = links.parse_relay_link if case["value"]["structure"] == "RelayLink" else links.parse_invitation
+        parse = PARSERS[case["value"]["structure"]]
         link = parse(case["link"])
         assert make_vectors.readable(link) == case["value"]
         assert str(link) == case["link"]

@@ -240,7 +240,9 @@ class Logs:
 
     async def _put(self, work: Work, log: SharedLog, row: LogPut) -> bool:
         needs = logs.needs_of(work, row)
-        puts = [Put(log.put, envelope, row.ephemeral, needs) for envelope in row.envelopes]
+        # The last part of a full mailbox is kept for administrators: what keeps a group or channel going must pass.
+        capability = log.admin if log.admin and row.problem == RefusalCode.FULL else log.put
+        puts = [Put(capability, envelope, row.ephemeral, needs) for envelope in row.envelopes]
         try:
             await asyncio.gather(*(self._engine.network.call(log.relay, put) for put in puts))
         except RoostError as error:

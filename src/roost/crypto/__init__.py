@@ -16,6 +16,15 @@ from roost.crypto.attachment import (
 )
 from roost.crypto.capability import capability_hash, envelope_hash
 from roost.crypto.cards import CARD_SIZE, LINK_SECRET_SIZE, MAX_CARD, CardKeys, card_keys, open_card, seal_card
+from roost.crypto.channels import (
+    SEALED_CAPABILITY_SIZE,
+    ChannelKeys,
+    channel_id,
+    channel_keys,
+    open_capability,
+    post_id,
+    seal_capability,
+)
 from roost.crypto.entropy import Entropy
 from roost.crypto.envelope import BODY_SIZE, ENVELOPE_SIZE
 from roost.crypto.errors import MalformedAccountId, NotForThisSession
@@ -61,6 +70,7 @@ __all__ = [
     "PACKET_PUBLIC_SIZE",
     "PACKET_SECRET_SIZE",
     "PROOF_SIZE",
+    "SEALED_CAPABILITY_SIZE",
     "SIGNATURE_SIZE",
     "STRETCH_SALT_SIZE",
     "WORK_NONCE_SIZE",
@@ -70,6 +80,7 @@ __all__ = [
     "AnswerKey",
     "AttachmentKey",
     "CardKeys",
+    "ChannelKeys",
     "Entropy",
     "KemPublic",
     "KemSecret",
@@ -90,17 +101,22 @@ __all__ = [
     "blob_count",
     "capability_hash",
     "card_keys",
+    "channel_id",
+    "channel_keys",
     "check_work",
     "envelope_hash",
     "max_answer",
     "max_request",
+    "open_capability",
     "open_card",
     "open_log_envelope",
     "open_packet",
     "padded_count",
     "padding_blob",
     "parse_account_id",
+    "post_id",
     "safety_number",
+    "seal_capability",
     "seal_card",
     "seal_log_envelope",
     "seal_packet",

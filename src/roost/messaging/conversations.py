@@ -47,6 +47,7 @@ def say(
     route: tuple[str, ...] = (),
 ) -> Message:
     """Put a message or a poll into a conversation and on its way. An id that was said before is not said again."""
+    nonce, id = id, delivery.message_id(work, account, id)
     existing = work.get(Message, id)
     if existing is not None:
         return existing
@@ -77,7 +78,16 @@ def say(
     )
     files.keep(work, message, local_files)
     attachments = text.attachments if isinstance(text, c.Text) else ()
-    delivery.fan_out(work, account, message.content, id=id, message=message, counter=counter, attachments=attachments)
+    delivery.fan_out(
+        work,
+        account,
+        message.content,
+        id=id,
+        message=message,
+        counter=counter,
+        attachments=attachments,
+        nonce=nonce,
+    )
     work.tell("sent", id, account)
     return message
 
@@ -145,7 +155,7 @@ def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Me
         raise CallerError("This message cannot be edited.", code="not_editable")
     at = max(work.now, message.edited_at + 1)  # the clock may have been set back since the last one
     apply_edit(work, message, change, at)
-    outbox.fan_out(work, message.conversation, c.encode_content(change), sent_at=at)
+    delivery.fan_out(work, message.conversation, c.encode_content(change), sent_at=at)
     return work.need(Message, id)
 
 

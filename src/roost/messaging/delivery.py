@@ -1,15 +1,20 @@
-"""Where what I say goes, by the kind of conversation: to each device of a contact, or once into a group's log."""
+"""Where what I say goes, by the kind of conversation: to each device of a contact, or once into a group's or channel's
+log."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from roost.errors import CallerError
 from roost.messaging import contact_sync, identity, outbox, rounds
+from roost.messaging.channels import permits as channel_permits
+from roost.messaging.channels import sending as channel_sending
 from roost.messaging.groups import permits, reading, sending, states
-from roost.messaging.records import Contact, ContactState, GroupRow, GroupStatus, Message
+from roost.messaging.records import HIDDEN_CONTACTS, ChannelRow, Contact, ContactState, GroupRow, GroupStatus, Message
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.content import Attachment
@@ -24,6 +29,7 @@ class Talk:
     id: bytes
     timer_s: int
     group: GroupRow | None = None
+    channel: ChannelRow | None = None
 
 
 def open_talk(work: Work, conversation: bytes, *, posting: bool = True) -> Talk:
@@ -32,6 +38,11 @@ def open_talk(work: Work, conversation: bytes, *, posting: bool = True) -> Talk:
     `posting`: a new message, not something about one that is there.
     """
     group = work.get(GroupRow, conversation)
+    channel = work.get(ChannelRow, conversation)
+    if channel is not None:
+        identity.check_listed(work.me)
+        channel_permits.check_open(work, channel, posting=posting)
+        return Talk(conversation, 0, channel=channel)
     if group is None:
         return Talk(conversation, writable_contact(work, conversation).timer_s)
     identity.check_listed(work.me)
@@ -45,7 +56,7 @@ def open_talk(work: Work, conversation: bytes, *, posting: bool = True) -> Talk:
 def writable_contact(work: Work, account: bytes) -> Contact:
     """The contact behind a conversation of two that may be written to. Raises CallerError."""
     contact = work.get(Contact, account)
-    if contact is None or contact.state == ContactState.SELF:
+    if contact is None or contact.state in HIDDEN_CONTACTS:
         raise CallerError("There is no such conversation.", code="unknown_conversation")
     identity.check_listed(work.me)
     if contact.state == ContactState.BLOCKED:
@@ -56,7 +67,10 @@ def writable_contact(work: Work, account: bytes) -> Contact:
 def check_change(work: Work, content: object, message: Message) -> None:
     """Raises CallerError unless I may say this about a message: what is whose to change."""
     group = work.get(GroupRow, message.conversation)
-    if group is not None:
+    channel = work.get(ChannelRow, message.conversation)
+    if channel is not None:
+        allowed = channel_permits.may_change(work, channel, content, work.me.account, message)
+    elif group is not None:
         allowed = permits.may_change(work, group, content, work.me.account, message)
     else:
         allowed = message.author == work.me.account or not isinstance(content, c.Edit | c.Deletion)
@@ -74,9 +88,13 @@ def fan_out(
     counter: int = 0,
     attachments: tuple[Attachment, ...] = (),
     sent_at: int = 0,
+    nonce: bytes = b"",
 ) -> None:
-    """Send an encoded content to everybody in a conversation, and to my other devices."""
-    say = sending.send if work.get(GroupRow, conversation) is not None else outbox.fan_out
+    """Send an encoded content to everybody in a conversation, and to my other devices. `nonce`: see `message_id`."""
+    if work.get(ChannelRow, conversation) is not None:
+        say: Callable[..., object] = partial(channel_sending.send, nonce=nonce)
+    else:
+        say = sending.send if work.get(GroupRow, conversation) is not None else outbox.fan_out
     say(
         work,
         conversation,
@@ -87,6 +105,12 @@ def fan_out(
         attachments=attachments,
         sent_at=sent_at,
     )
+
+
+def message_id(work: Work, conversation: bytes, nonce: bytes) -> bytes:
+    """The id of a new message of mine. A channel binds it to my pseudonym there; elsewhere it is the nonce."""
+    channel = work.get(ChannelRow, conversation)
+    return nonce if channel is None else channel_sending.message_id(channel, nonce)
 
 
 def tell_read(work: Work, conversation: bytes, ids: tuple[bytes, ...]) -> None:
@@ -105,5 +129,7 @@ def count(work: Work, talk: Talk) -> int:
     """The next number of what this device says in a conversation."""
     if talk.group is not None:
         return sending.count(work, talk.id)
+    if talk.channel is not None:
+        return channel_sending.count(work, talk.id)
     contact = work.need(Contact, talk.id)
     return work.put(msgspec.structs.replace(contact, counter=contact.counter + 1)).counter

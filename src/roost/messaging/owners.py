@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from roost.messaging.channels import receiving as channels
 from roost.messaging.groups import receiving as groups
 from roost.messaging.logs import Deliver, Landed
 from roost.messaging.records import LogKind
 from roost.messaging.work import Work
 
-_OWNERS: dict[LogKind, Deliver] = {LogKind.GROUP: groups.receive}
-
-
-def owns(kind: LogKind, receive: Deliver) -> None:
-    """What lands in logs of this kind goes to `receive`. Called once, where the owner's package is imported."""
-    _OWNERS[kind] = receive
+_OWNERS: dict[LogKind, Deliver] = {LogKind.GROUP: groups.receive, LogKind.CHANNEL: channels.receive}
 
 
 def deliver(work: Work, landed: Landed) -> None:

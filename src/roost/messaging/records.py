@@ -16,6 +16,7 @@ from roost.messaging.rows.groups import (
     GroupIntent,
     GroupKeys,
     GroupMember,
+    GroupRequest,
     GroupRow,
     GroupSaid,
     GroupSender,
@@ -37,6 +38,7 @@ from roost.messaging.rows.logs import (
     SharedLog,
 )
 from roost.messaging.rows.people import (
+    HIDDEN_CONTACTS,
     Contact,
     ContactState,
     Me,
@@ -115,12 +117,14 @@ ROWS: tuple[type[Row], ...] = (
     GroupIntent,
     GroupCommit,
     GroupAnswer,
+    GroupRequest,
     KeyPackageRow,
     OwnKeyPackage,
     ReadBy,
 )
 
 __all__ = [
+    "HIDDEN_CONTACTS",
     "NEVER",
     "ROWS",
     "Changes",
@@ -138,6 +142,7 @@ __all__ = [
     "GroupIntent",
     "GroupKeys",
     "GroupMember",
+    "GroupRequest",
     "GroupRow",
     "GroupSaid",
     "GroupSender",

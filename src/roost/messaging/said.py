@@ -11,10 +11,12 @@ import msgspec
 
 from roost.errors import PeerError
 from roost.messaging import conversations, files, pins
+from roost.messaging.channels import permits as channel_permits
 from roost.messaging.groups import permits
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     NEVER,
+    ChannelRow,
     GroupRow,
     Message,
     MessageState,
@@ -95,6 +97,9 @@ def _may_change(work: Work, content: AboutAMessage, author: bytes, message: Mess
     group = work.get(GroupRow, message.conversation)
     if group is not None:
         return permits.may_change(work, group, content, author, message)
+    channel = work.get(ChannelRow, message.conversation)
+    if channel is not None:
+        return channel_permits.may_change(work, channel, content, author, message)
     if isinstance(content, c.Edit | c.Deletion):
         return message.author == author
     return author in (message.conversation, work.me.account)

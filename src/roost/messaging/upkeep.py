@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, outbox, peers
+from roost.messaging.channels import upkeep as channels
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.records import (
     Contact,
@@ -43,6 +44,7 @@ def tick(work: Work) -> None:
     files.sweep(work)
     logs.sweep(work)
     groups.tick(work)
+    channels.tick(work)
 
 
 def next_deadline(work: Work) -> int:

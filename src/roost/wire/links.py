@@ -21,6 +21,7 @@ from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, encode
 
 RELAY_SCHEME: Final = "roost-relay"
 INVITATION_SCHEME: Final = "roost"
+CHANNEL_SCHEME: Final = "roost-channel"
 LINK_VERSION: Final = 1
 MAX_LINK: Final = 2_000  # characters
 _CHECKSUM_SIZE: Final = 4
@@ -57,6 +58,7 @@ class InvitationKind(enum.IntEnum):
     ONE_TIME = 0  # `pin` is the first 16 bytes of SHA-256 of the signed card
     REUSABLE = 1  # `pin` is the first 16 bytes of SHA-256 of the account key
     DEVICE = 2  # as ONE_TIME, but it links a new device of one's own
+    GROUP = 3  # as REUSABLE, but it leads into a group of the account's
 
 
 class Invitation(Record, frozen=True):
@@ -70,6 +72,18 @@ class Invitation(Record, frozen=True):
 
     def __str__(self) -> str:
         return f"{INVITATION_SCHEME}:{_armour(self, encode(self))}"
+
+
+class ChannelLink(Record, frozen=True):
+    """Where a channel is, the secret that opens it, and its id, which its owner's key must give (crypto.channels)."""
+
+    version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
+    relay: RelayAddress
+    secret: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    channel: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+    def __str__(self) -> str:
+        return f"{CHANNEL_SCHEME}:{_armour(self, encode(self))}"
 
 
 def parse_relay_link(text: str) -> RelayLink:
@@ -104,6 +118,20 @@ def parse_invitation(text: str) -> Invitation:
     if checksum != _checksum(encode(invitation)):
         raise MalformedLink("This invitation is damaged.")
     return invitation
+
+
+def parse_channel_link(text: str) -> ChannelLink:
+    """The channel's link in `text`: `roost-channel:PAYLOAD` or `https://…#PAYLOAD`. Raises MalformedLink."""
+    text = _trimmed(text)
+    scheme, _, armoured = text.partition(":")
+    if scheme.lower() == "https" and armoured.startswith("//") and "#" in armoured:
+        armoured = armoured.partition("#")[2]
+    elif scheme.lower() != CHANNEL_SCHEME:
+        raise MalformedLink("This is not a channel's link.", hint=f"A channel's link begins with {CHANNEL_SCHEME}:")
+    link, checksum = _unarmoured(ChannelLink, armoured)
+    if checksum != _checksum(encode(link)):
+        raise MalformedLink("This channel's link is damaged.")
+    return link
 
 
 def _no_invitation(scheme: str) -> NoReturn:

@@ -355,6 +355,16 @@ CREATE TABLE "group_answer" (
 ) STRICT;
 CREATE INDEX "group_answer_due_at" ON "group_answer" ("due_at");
 
+CREATE TABLE "group_request" (
+    "id" BLOB NOT NULL,
+    "group" BLOB NOT NULL,
+    "account" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "group_request_group" ON "group_request" ("group");
+CREATE INDEX "group_request_account" ON "group_request" ("account");
+
 CREATE TABLE "key_package" (
     "account" BLOB NOT NULL,
     "device" BLOB NOT NULL,
