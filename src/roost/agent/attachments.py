@@ -12,7 +12,8 @@ from roost.agent.actions.messages import fetched_file, safe_name
 from roost.agent.pictures import HEAD, Media, media_of
 from roost.agent.thumbnail_worker import MAX_INPUT
 from roost.agent.thumbnails import Thumbnails
-from roost.crypto import AttachmentKey
+from roost.agent.views import ME
+from roost.crypto import AttachmentKey, account_id
 from roost.errors import CallerError
 from roost.messaging import records as r
 from roost.messaging.work import Work
@@ -108,7 +109,8 @@ class ProfileFiles:
     async def picture(self, account: str) -> OpenFile:
         """A contact's picture, or one's own as "me". Raises CallerError `no_picture`."""
         work = self._service.engine.look()
-        about: c.About | None = work.me.about if account == "me" else naming.contact(work, account).about
+        mine = account in (ME, account_id(work.me.account))
+        about: c.About | None = work.me.about if mine else naming.contact(work, account).about
         data = about.picture if about else b""
         media = media_of(data[:HEAD]) if data else None
         if media is None:

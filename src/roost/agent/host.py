@@ -132,12 +132,14 @@ class AgentHost:
                 self.service = service
                 opened.set_result(None)
                 await self._close.wait()
-                self.service = None
+                self.service = None  # nobody begins anything any more while it closes
                 self._sweep()
         except BaseException as error:
             if opened.done():
                 raise
             opened.set_exception(error)
+        finally:
+            self.service = None
 
     def _sweep(self) -> None:
         shutil.rmtree(self.folder / "uploads", ignore_errors=True)
