@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from roost.crypto import account_id, parse_account_id
 from roost.errors import CallerError
 from roost.messaging import records as r
@@ -9,32 +11,123 @@ from roost.messaging.conversations import UnknownMessage
 from roost.messaging.work import Work
 
 
-def conversation(work: Work, named: str) -> r.Contact:
-    """The contact behind a conversation. Raises CallerError `unknown_conversation`, `ambiguous`."""
-    return _contact(work, named, "conversation")
+@dataclass(frozen=True)
+class Conversation:
+    """Something that one can write to: `contact` or `group` says what it is. `id` is its messages' conversation."""
+
+    id: bytes
+    names: tuple[str, ...]
+    contact: r.Contact | None = None
+    group: r.GroupRow | None = None
+
+    @property
+    def name(self) -> str:
+        return next((name for name in self.names if name), account_id(self.id)[:8])
+
+    @property
+    def current(self) -> bool:
+        """A group that one is in, or a contact."""
+        return self.group is None or self.group.status not in (r.GroupStatus.LEFT, r.GroupStatus.REMOVED)
+
+
+def _contacts(work: Work) -> list[Conversation]:
+    rows = [row for row in work.find(r.Contact) if row.state not in r.HIDDEN_CONTACTS]
+    return [Conversation(row.account, (row.alias, row.name), contact=row) for row in rows]
+
+
+def _groups(work: Work) -> list[Conversation]:
+    return [Conversation(row.id, (row.title,), group=row) for row in work.find(r.GroupRow)]
+
+
+def conversations(work: Work) -> list[Conversation]:
+    """All that there are."""
+    return _contacts(work) + _groups(work)
+
+
+def conversation(work: Work, named: str) -> Conversation:
+    """A contact or a group. Raises CallerError `unknown_conversation`, `ambiguous`."""
+    return _named(conversations(work), named, "conversation", "contacts, roost groups")
 
 
 def contact(work: Work, named: str) -> r.Contact:
     """Raises CallerError `unknown_contact`, `ambiguous`."""
-    return _contact(work, named, "contact")
+    found = _named(_contacts(work), named, "contact", "contacts").contact
+    assert found is not None
+    return found
 
 
-def _contact(work: Work, named: str, what: str) -> r.Contact:
-    rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
-    found = [row for row in rows if account_id(row.account) == named.lower()]
-    found = found or [row for row in rows if named and named in (row.alias, row.name)]
-    found = found or [row for row in rows if named and named.casefold() in (row.alias.casefold(), row.name.casefold())]
+def contact_of(work: Work, named: str) -> r.Contact:
+    """The contact of a conversation, for what has no sense in others. Raises CallerError; `not_a_contact`."""
+    found = conversation(work, named)
+    if found.contact is None:
+        raise CallerError("This works with contacts only.", code="not_a_contact", hint="Name a contact: roost contacts")
+    return found.contact
+
+
+def group(work: Work, named: str) -> r.GroupRow:
+    """Raises CallerError `unknown_group`, `ambiguous`."""
+    found = _named(_groups(work), named, "group", "groups").group
+    assert found is not None
+    return found
+
+
+def _named(known: list[Conversation], named: str, what: str, command: str) -> Conversation:
+    """The one of these that has this id, or else this name; those that one has left only where no other has it."""
+    by_id = [each for each in known if account_id(each.id) == named.lower()]
+    exact = [each for each in known if named and named in each.names]
+    alike = [each for each in known if named and named.casefold() in (name.casefold() for name in each.names)]
+    found = by_id or exact or alike
+    if len(found) > 1:
+        found = [each for each in found if each.current] or found
     if not found:
-        raise CallerError(
-            f"There is no such {what}.", code=f"unknown_{what}", hint="List your contacts: roost contacts"
-        )
+        raise CallerError(f"There is no such {what}.", code=f"unknown_{what}", hint=f"List them: roost {command}")
     if len(found) > 1:
         raise CallerError(
-            "Several contacts have this name.",
+            f"Several {'groups' if what == 'group' else 'contacts or groups'} have this name.",
             code="ambiguous",
-            hint="Use the contact's id (roost contacts --json), or give one an alias: roost rename",
+            hint="Use the id (roost contacts --json, roost groups --json), or give a contact an alias: roost rename",
         )
     return found[0]
+
+
+def member(work: Work, group: r.GroupRow, named: str) -> bytes:
+    """The account of a member, by id, by the contact's name or by their own. Raises CallerError `unknown_member`."""
+    me = work.me.account
+    people: list[tuple[bytes, tuple[str, ...]]] = []
+    for row in work.find(r.GroupMember, where={"group": group.id}):
+        known = work.get(r.Contact, row.account) if row.account != me else None
+        names = (known.alias, known.name) if known else ()
+        people.append((row.account, (*names, row.name, *(("me",) if row.account == me else ()))))
+    found = [account for account, _ in people if account_id(account) == named.lower()]
+    found = found or [account for account, names in people if named and named in names]
+    found = found or [account for account, names in people if named.casefold() in (n.casefold() for n in names if n)]
+    if not found:
+        raise CallerError(
+            "This person is not in the group.", code="unknown_member", hint="List them: roost group members GROUP"
+        )
+    if len(found) > 1:
+        raise CallerError("Several members have this name.", code="ambiguous", hint="Use the member's id.")
+    return found[0]
+
+
+def person(work: Work, group: r.GroupRow, named: str) -> bytes:
+    """The account of a member, a contact, or whoever has the id. Raises CallerError."""
+    try:
+        return member(work, group, named)
+    except CallerError as error:
+        if error.code != "unknown_member":
+            raise
+    try:
+        return contact(work, named).account
+    except CallerError as error:
+        if error.code != "unknown_contact":
+            raise
+    try:
+        return parse_account_id(named)
+    except CallerError:
+        raise CallerError(
+            "There is no such person.", code="unknown_member", hint="Name a member or a contact, by name or id."
+        ) from None
 
 
 def message_id(text: str) -> bytes:

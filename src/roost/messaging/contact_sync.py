@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.messaging import outbox
-from roost.messaging.records import Contact, ContactState, PeerDevice, Seen
+from roost.messaging.records import HIDDEN_CONTACTS, Contact, ContactState, PeerDevice, Seen
 from roost.messaging.work import Work
 from roost.wire.content import ContactSync, Floor, encode_content
 
@@ -67,7 +67,7 @@ def sync_all(work: Work, device: bytes) -> None:
 
 def _content(work: Work, contact: Contact) -> bytes:
     """Empty when there is nothing to tell."""
-    if contact.devices is None or contact.state == ContactState.SELF:
+    if contact.devices is None or contact.state in HIDDEN_CONTACTS:
         return b""
     peers = work.find(PeerDevice, where={"account": contact.account})
     cards = tuple(peer.card for peer in peers if peer.card and peer.address)

@@ -15,8 +15,17 @@ from roost.messaging.records import Contact, ContactState, Message, MessageState
 from roost.messaging.said import NotAllowed
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.groups import GroupCheck, GroupFound, GroupLost, GroupWelcome, KeyPackageOffer
+from roost.wire.groups import (
+    GroupCheck,
+    GroupFound,
+    GroupKnock,
+    GroupLost,
+    GroupWelcome,
+    KeyPackageOffer,
+    KnockAccepted,
+)
 
+AMONG_MEMBERS = KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound
 _AMONG_MINE = c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome | c.DeviceRemoved
 
 
@@ -32,14 +41,20 @@ def apply_entry(work: Work, origin: Origin, entry: c.Entry) -> None:
         devices.welcomed(work, origin, content)
     elif isinstance(content, c.ContactRequest):
         requests.knocked(work, origin, content)
+    elif isinstance(content, GroupKnock):
+        among_members.received(work, origin, content)
     elif contact is None or contact.state == ContactState.BLOCKED:
         raise NotAllowed("not a contact")
     elif isinstance(content, c.ContactAcceptance):
         requests.was_accepted(work, origin, contact, content)
+    elif isinstance(content, KnockAccepted):
+        among_members.received(work, origin, content)
     elif isinstance(content, c.DeviceAnnouncement):
         devices.announced(work, origin, contact, content)
     elif not origin.device or contact.state == ContactState.REQUESTED:
         raise NotAllowed("the device has not announced itself")
+    elif contact.state == ContactState.MEMBER and not isinstance(content, AMONG_MEMBERS):
+        raise NotAllowed("not a contact")
     elif contact.state == ContactState.SELF:
         _among_mine(work, origin, entry, content)
     else:

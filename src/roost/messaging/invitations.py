@@ -25,12 +25,14 @@ from roost.messaging.records import (
     Prekey,
 )
 from roost.messaging.work import Work
-from roost.wire.codec import decode, encode
+from roost.wire.codec import Extension, decode, encode
 from roost.wire.content import ContactRequest, encode_content
+from roost.wire.groups import GROUP_CARD, GroupCard
 from roost.wire.identity import Card, SignedCard
 from roost.wire.links import Invitation, InvitationKind
 
 PIN_SIZE = 16
+REUSED = (InvitationKind.REUSABLE, InvitationKind.GROUP)
 DAY_MS = 86_400_000
 ONE_TIME_LIFE_MS = 14 * DAY_MS
 NEVER_MS = 3_650 * DAY_MS
@@ -49,20 +51,33 @@ class SpentInvitation(CallerError):
 
 
 def make(
-    work: Work, kind: InvitationKind, *, expires_at: int = 0, account: bytes = b"", introduction: bytes = b""
+    work: Work,
+    kind: InvitationKind,
+    *,
+    expires_at: int = 0,
+    account: bytes = b"",
+    introduction: bytes = b"",
+    group: GroupCard | None = None,
 ) -> InvitationRow:
     """Make an invitation; it works once the agent has put its card. `expires_at` 0 takes the kind's default.
 
-    `account` is set for a device link, whose answers come through an ordinary mailbox.
+    `account` is set for a device link, whose answers come through an ordinary mailbox; `group` for a group's.
     """
     identity.check_listed(work.me)
     secret = work.entropy.bytes(16)
-    reusable = kind == InvitationKind.REUSABLE
+    reusable = kind in REUSED
     name = work.me.device_name if kind == InvitationKind.DEVICE else ""
     expires_at = expires_at or (work.now + (NEVER_MS if reusable else ONE_TIME_LIFE_MS))
     mailbox = mailboxes.new_mailbox(work, account=account, invitation=secret)
     life_s = peers.CARD_LIFE_S if reusable else max((expires_at - work.now) // 1000, 1)
-    signed, version = peers.make_card(work, mailbox, invitation=secret, name=name, life_s=min(life_s, 366 * 86_400))
+    signed, version = peers.make_card(
+        work,
+        mailbox,
+        invitation=secret,
+        name=name,
+        life_s=min(life_s, 366 * 86_400),
+        more=_extensions(group),
+    )
     relay = work.need(OwnRelay, mailbox.relay)
     pinned = work.me.account if reusable else encode(signed)
     link = Invitation(1, kind, relay.link.address, secret, hashlib.sha256(pinned).digest()[:PIN_SIZE])
@@ -80,16 +95,21 @@ def make(
             version=version,
             card_expires=decode(Card, signed.card).expires,
             introduction=introduction,
+            group=group.group if group else b"",
         )
     )
 
 
-def renew(work: Work, row: InvitationRow) -> None:
+def _extensions(group: GroupCard | None) -> tuple[Extension, ...]:
+    return () if group is None else (Extension(GROUP_CARD, encode(group)),)
+
+
+def renew(work: Work, row: InvitationRow, group: GroupCard | None = None) -> None:
     """A reusable invitation gets a new card with new prekeys, under the same link and mailbox."""
     mailbox = next(iter(work.find(OwnMailbox, where={"invitation": row.secret})), None)
     if mailbox is None:
         return
-    signed, version = peers.make_card(work, mailbox, invitation=row.secret, above=row.version)
+    signed, version = peers.make_card(work, mailbox, invitation=row.secret, above=row.version, more=_extensions(group))
     work.put(
         msgspec.structs.replace(
             row,
@@ -149,7 +169,7 @@ def open_invitation(work: Work, invitation: Invitation, sealed: bytes) -> Signed
         card, _ = identity.read_card(signed)
     except PeerError as error:
         raise BadInvitation("This invitation's card is damaged or forged.") from error
-    pinned = card.account if invitation.kind == InvitationKind.REUSABLE else encode(signed)
+    pinned = card.account if invitation.kind in REUSED else encode(signed)
     if hashlib.sha256(pinned).digest()[:PIN_SIZE] != invitation.pin:
         raise BadInvitation("This invitation's card was exchanged: its relay cannot be trusted.")
     if card.expires * 1000 < work.now:

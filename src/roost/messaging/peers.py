@@ -26,7 +26,8 @@ from roost.messaging.records import (
     Stash,
 )
 from roost.messaging.work import Work
-from roost.wire.codec import decode
+from roost.wire.addresses import Address
+from roost.wire.codec import Extension, decode
 from roost.wire.content import DeviceAnnouncement, encode_content
 from roost.wire.identity import Card, SignedCard, SignedDeviceList
 
@@ -48,10 +49,13 @@ def make_card(
     name: str = "",
     life_s: int = CARD_LIFE_S,
     above: int = 0,
+    fallback: Address | None = None,
+    more: tuple[Extension, ...] = (),
 ) -> tuple[SignedCard, int]:
     """A fresh signed card of this device with new prekeys, and its version, which is higher than `above`.
 
     `account` is whom it is given to; empty for an invitation's card, which names the device to nobody unless told to.
+    `more` are extensions of higher kinds than a card has by itself.
     """
     me = work.me
     secrets = PrekeySecrets.generate(work.entropy)
@@ -66,7 +70,7 @@ def make_card(
         version=max(work.now, above + 1),
         expires=work.now // 1000 + life_s,
         name=name,
-        extensions=identity.lineage_extension(me.lineage),
+        extensions=(*identity.card_extensions(me.lineage, fallback), *more),
     )
     signed = identity.sign_card(identity.device_key(me), card)
     work.put(
@@ -88,20 +92,45 @@ def my_card(work: Work, account: bytes) -> OwnCard:
     """The card that this account should hold now; renewed when a week old or when the mailbox or my devices changed."""
     current = work.get(OwnCard, account)
     mailbox = mailboxes.mailbox_for(work, account)
+    told = identity.fallback_of(decode(Card, current.card.card)) if current else None
+    fallback = _fallback(work, account, told)
     if current is not None and work.now - current.made_at < RENEW_AFTER_MS:
         card = decode(Card, current.card.card)
-        if card.devices == work.me.devices and card.address == mailboxes.address_of(work, mailbox):
+        same = card.address == mailboxes.address_of(work, mailbox) and told == fallback
+        if same and card.devices == work.me.devices:
             return current
     signed, version = make_card(
-        work, mailbox, account=account, name=work.me.device_name, above=current.version if current else 0
+        work,
+        mailbox,
+        account=account,
+        name=work.me.device_name,
+        above=current.version if current else 0,
+        fallback=fallback,
     )
     return work.put(OwnCard(account, signed, version, work.now))
+
+
+def _fallback(work: Work, account: bytes, told: Address | None) -> Address | None:
+    """Where what my first mailbox does not take may go: told once that mailbox is there, and no sooner."""
+    mailbox = mailboxes.fallback_for(work, account)
+    if mailbox is None:
+        return None
+    address = mailboxes.address_of(work, mailbox)
+    return address if mailbox.state == MailboxState.ACTIVE or address == told else None
+
+
+def mailbox_created(work: Work, admin: bytes) -> None:
+    """The relay has made a mailbox of mine; a fallback is told now."""
+    mailboxes.created(work, admin)
+    mailbox = work.get(OwnMailbox, admin)
+    if mailbox is not None and mailbox.fallback:
+        announce(work, mailbox.account)
 
 
 def announce(work: Work, account: bytes) -> None:
     """Queue my current card for every device of the account that does not have it yet."""
     contact = work.get(Contact, account)
-    if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.SELF):
+    if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.SELF, ContactState.MEMBER):
         return
     peers = work.find(PeerDevice, where={"account": account})
     if not peers:
@@ -148,6 +177,7 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
             card=signed,
             card_version=card.version,
             address=card.address,
+            fallback=identity.fallback_of(card),
             name=card.name or known.name,
             announced=known.announced if known.address == card.address else 0,  # it may have forgotten us in between
         )
@@ -165,7 +195,8 @@ def learn_list(work: Work, account: bytes, offered: SignedDeviceList, lineage: t
 
     False when it is older than the known one (nothing changes). Raises ForkedDeviceList for one that contradicts it, or
     whose chain back to the known one `lineage` does not prove; among my own devices, which all hold the account key,
-    the signature is enough for that. What is said from now on waits for every device of the list, also while its card has not come.
+    the signature is enough for that. What is said from now on waits for every device of the list, also while its card
+    has not come.
     """
     contact = work.need(Contact, account)
     try:
@@ -268,7 +299,8 @@ def start_over(work: Work, account: bytes, *, but_session: bytes = b"") -> None:
             forget_session(work, session)
     for peer in work.find(PeerDevice, where={"account": account}):
         outbox.requeue(work, account, peer.device)
-        work.put(msgspec.structs.replace(peer, session=b"", announced=0, card=None, card_version=0, address=None))
+        forgotten = msgspec.structs.replace(peer, session=b"", announced=0, card=None, card_version=0)
+        work.put(msgspec.structs.replace(forgotten, address=None, fallback=None))
 
 
 def forget_account(work: Work, account: bytes) -> None:

@@ -31,10 +31,14 @@ from roost.wire.groups import (
     AdminKeys,
     GroupCheck,
     GroupFound,
+    GroupKnock,
     GroupLost,
     GroupNote,
     GroupWelcome,
+    JoinAnswer,
+    JoinRequest,
     KeyPackageOffer,
+    KnockAccepted,
     Leave,
     Missing,
 )
@@ -339,6 +343,8 @@ Content = (
     | GroupCheck
     | GroupLost
     | GroupFound
+    | GroupKnock
+    | KnockAccepted
     | SentCopy
     | ReadMark
     | ContactSync
@@ -349,6 +355,8 @@ Content = (
     | Missing
     | AdminKeys
     | GroupNote
+    | JoinRequest
+    | JoinAnswer
 )
 _KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)
 

@@ -12,9 +12,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import Address, RelayAddress
 from roost.wire.codec import OutOfBounds, Record, TextRecord
-from roost.wire.identity import Key32, Name, Signature, SignedDeviceList
+from roost.wire.identity import Key32, Name, Signature, SignedCard, SignedDeviceList
 
 MAX_TITLE: Final = 256
 MAX_DESCRIPTION: Final = 2_048
@@ -22,6 +22,8 @@ MAX_AVATAR: Final = 16_384  # it travels with every change of the state and to e
 MAX_MEMBERS: Final = 5_000  # accounts
 MAX_HISTORY: Final = 500  # messages that newcomers get
 MAX_KEY_PACKAGE: Final = 6_144
+MAX_KNOCK_GREETING: Final = 256
+GROUP_CARD: Final = 64  # kind of the extension in the card behind a group's link
 MAX_GAPS: Final = 64  # ranges in one `Missing`
 MAX_GROUP_MESSAGE: Final = 32 * 1024**2 - 64  # a record of the log less its head
 MAX_SEALED_KEYS: Final = 48  # admin devices told in one message
@@ -90,6 +92,14 @@ class GroupState(TextRecord, frozen=True):
             raise OutOfBounds("accounts of a group's state are out of order")
         if any(entry.role is Role.MEMBER for entry in self.roles):
             raise OutOfBounds("a group's state names a role that goes without saying")
+
+
+class GroupCard(TextRecord, frozen=True):
+    """What the card behind a group's link says of the group: the data of card extension GROUP_CARD."""
+
+    group: Key32
+    title: Title
+    approval: bool
 
 
 class MemberInfo(TextRecord, frozen=True):
@@ -208,6 +218,24 @@ class GroupFound(Record, frozen=True, tag=42):
     cursor: Counter
 
 
+class GroupKnock(TextRecord, frozen=True, tag=43):
+    """Who followed a group's link asks to be let in. The whole of it fits one envelope, as a contact request does."""
+
+    group: Key32
+    name: Name
+    greeting: Annotated[str, Meta(max_length=MAX_KNOCK_GREETING)]
+    devices: SignedDeviceList
+    device: Key32
+    address: Address  # the asking device's mailbox for the member behind the link
+
+
+class KnockAccepted(Record, frozen=True, tag=44):
+    """The member's device answers, with its card for the person who asked; a key package is the next thing it needs."""
+
+    group: Key32
+    card: SignedCard
+
+
 # --- inside a group --------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +269,22 @@ class AdminKeys(Record, frozen=True, tag=98):
 
     generation: Generation
     keys: Annotated[tuple[SealedKey, ...], Meta(min_length=1, max_length=MAX_SEALED_KEYS)]
+
+
+class JoinRequest(TextRecord, frozen=True, tag=100):
+    """Somebody followed a link of the sending device and waits for a decision, which whoever may invite can make."""
+
+    id: EntryId
+    account: Key32
+    name: Name
+    greeting: Annotated[str, Meta(max_length=MAX_KNOCK_GREETING)]
+
+
+class JoinAnswer(Record, frozen=True, tag=101):
+    """The decision about a join request."""
+
+    id: EntryId
+    accepted: bool
 
 
 class NoteKind(enum.IntEnum):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 KNOCK_S = 15.0
 FETCH_S = 3.0
+_NOT_FOR_CONTACTS = (InvitationKind.DEVICE, InvitationKind.GROUP)
 _USABLE = (r.InvitationState.TO_PUT, r.InvitationState.OPEN)
 
 
@@ -51,7 +52,7 @@ async def invite(service: Service, request: o.Invite) -> v.InvitationView:
 @handles(o.Invitations)
 async def list_invitations(service: Service, _: o.Invitations) -> tuple[v.InvitationView, ...]:
     work = service.engine.look()
-    rows = [row for row in work.find(r.InvitationRow) if row.state in _USABLE and row.kind != InvitationKind.DEVICE]
+    rows = [row for row in work.find(r.InvitationRow) if row.state in _USABLE and row.kind not in _NOT_FOR_CONTACTS]
     return tuple(showing.invitation(work, row) for row in sorted(rows, key=lambda row: row.created_at))
 
 
@@ -92,6 +93,8 @@ async def add(service: Service, request: o.Add) -> v.AddedContact:
             code="device_code",
             hint="If it is yours: roost device link --confirm CODE",
         )
+    if invitation.kind == InvitationKind.GROUP:
+        raise CallerError("This link leads into a group.", code="group_link", hint="Follow it: roost group join LINK")
     if len(request.greeting.encode()) > MAX_GREETING:
         raise CallerError("This greeting is too long.", code="too_long", hint=f"Use at most {MAX_GREETING} bytes.")
     card = await fetch_card(service, invitation)
@@ -195,14 +198,14 @@ async def decline_introduction(service: Service, request: b.DeclineIntroduction)
 async def contacts(service: Service, _: o.Contacts) -> tuple[v.ContactView, ...]:
     await syncing.refresh(service.engine, FETCH_S)
     work = service.engine.look()
-    rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
+    rows = [row for row in work.find(r.Contact) if row.state not in r.HIDDEN_CONTACTS]
     return tuple(showing.contact(work, row) for row in sorted(rows, key=lambda row: showing.contact_name(row).lower()))
 
 
 @handles(o.Verify)
 async def verify(service: Service, request: o.Verify) -> v.SafetyNumber:
     engine = service.engine
-    contact = naming.conversation(engine.look(), request.conversation)
+    contact = naming.contact_of(engine.look(), request.conversation)
     if request.confirm is not None:
         contact = engine.step(peers.verify, contact.account, request.confirm)
     number = safety_number(engine.look().me.account, contact.account)

@@ -20,6 +20,7 @@ from roost.messaging.groups.rules import Change
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
+    ContactState,
     GroupMember,
     GroupRow,
     GroupStatus,
@@ -80,6 +81,11 @@ def welcomed(work: Work, origin: Origin, content: GroupWelcome) -> None:
     if offers.secrets_for(work, {secrets.new_member}) is None:
         raise PeerError("a welcome to a key package that is none of mine", code="not_allowed")
     known = work.get(GroupRow, content.group)
+    contact = work.get(Contact, origin.account)
+    if contact is not None and contact.state == ContactState.MEMBER:  # no contact: only into what I asked for
+        asked = known is not None and known.status == GroupStatus.ASKED and known.inviter == origin.account
+        if not asked:
+            raise PeerError("a welcome of one who is no contact", code="not_allowed")
     if known is not None and known.status in (GroupStatus.ACTIVE, GroupStatus.STOPPED):
         if content.epoch > known.epoch:  # I may have been removed and added again: the log tells
             work.put(msgspec.structs.replace(known, welcome=encode(content), inviter=origin.account))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from roost.messaging.groups import admission, committing, forks, keeping, offers, rejoining
+from roost.messaging.groups import admission, committing, forks, keeping, links, offers, rejoining
 from roost.messaging.origin import Origin
 from roost.messaging.records import GroupIntent, GroupMember, GroupRow
 from roost.messaging.work import Work
-from roost.wire.groups import GroupCheck, GroupFound, GroupLost, GroupWelcome, KeyPackageOffer
+from roost.wire.groups import (
+    GroupCheck,
+    GroupFound,
+    GroupKnock,
+    GroupLost,
+    GroupWelcome,
+    KeyPackageOffer,
+    KnockAccepted,
+)
 
-GroupTalk = KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound
+GroupTalk = KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound | GroupKnock | KnockAccepted
 
 
 def received(work: Work, origin: Origin, content: GroupTalk) -> None:
@@ -21,6 +29,10 @@ def received(work: Work, origin: Origin, content: GroupTalk) -> None:
             admission.welcomed(work, origin, content)
         case GroupCheck():
             forks.told(work, origin, content)
+        case GroupKnock():
+            links.knocked(work, origin, content)
+        case KnockAccepted():
+            links.let_in(work, origin, content)
         case GroupLost():
             rejoining.log_asked(work, origin, content)
         case GroupFound():

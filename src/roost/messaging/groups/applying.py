@@ -6,7 +6,7 @@ import msgspec
 
 from roost.errors import PeerError
 from roost.messaging import said
-from roost.messaging.groups import committing, gaps, keeping, permits, reading
+from roost.messaging.groups import committing, gaps, keeping, links, permits, reading
 from roost.messaging.origin import Origin
 from roost.messaging.outbox import REMEMBER_MS
 from roost.messaging.records import GroupMember, GroupRow, GroupStatus, Seen
@@ -65,6 +65,10 @@ def _apply(
             _leaves(work, row, member)
         case g.Missing():
             gaps.asked(work, row, content)
+        case g.JoinRequest():
+            links.request_told(work, row, member.account, content)
+        case g.JoinAnswer():
+            links.answer_told(work, row, member.account, content)
         case g.AdminKeys():
             keeping.admin_keys(work, row, member.account, content)
         case _:

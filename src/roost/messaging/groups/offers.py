@@ -72,7 +72,7 @@ def _current(work: Work, account: bytes) -> OwnKeyPackage:
 def offer(work: Work, account: bytes) -> None:
     """Give every device of a contact, or of mine, my current key package, unless it has it."""
     contact = work.get(Contact, account)
-    if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.SELF):
+    if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.SELF, ContactState.MEMBER):
         return
     peers = [peer for peer in work.find(PeerDevice, where={"account": account}) if peer.address is not None]
     if not peers:

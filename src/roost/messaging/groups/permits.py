@@ -6,7 +6,7 @@ from roost.messaging.groups import rules, states
 from roost.messaging.records import GroupMember, GroupRow, Message
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.groups import Role
+from roost.wire.groups import GroupState, Role
 
 
 def may_post(work: Work, group: GroupRow, author: bytes) -> bool:
@@ -28,6 +28,11 @@ def may_change(work: Work, group: GroupRow, content: object, author: bytes, mess
             return rules.may_pin(state, author)
         case _:
             return rules.role_of(state, author) > Role.READ_ONLY
+
+
+def may_invite(state: GroupState, account: bytes) -> bool:
+    role = rules.role_of(state, account)
+    return role > Role.READ_ONLY and role >= state.permissions.invite
 
 
 def is_member(work: Work, group: GroupRow, account: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging.groups import committing, gaps, keeping, offers, places, reading, rejoining
+from roost.messaging.groups import committing, gaps, keeping, links, offers, places, reading, rejoining
 from roost.messaging.records import NEVER, GroupRow, GroupStatus, Setting
 from roost.messaging.work import Work
 
@@ -39,6 +39,8 @@ def step(work: Work, group: bytes) -> None:
 
 def _daily(work: Work) -> None:
     offers.sweep(work)
+    links.renew(work)
+    links.forget_strangers(work)
     for row in work.find(GroupRow, where={"status": int(GroupStatus.ACTIVE)}):
         gaps.forget(work, row)
         keeping.tend(work, row)

@@ -6,6 +6,8 @@ import enum
 from typing import ClassVar
 
 from roost.messaging.rows.base import NEVER, Row
+from roost.wire.addresses import Address
+from roost.wire.identity import SignedDeviceList
 
 
 class GroupStatus(enum.IntEnum):
@@ -15,6 +17,7 @@ class GroupStatus(enum.IntEnum):
     REMOVED = 3
     LEFT = 4
     STOPPED = 5  # two commits of one epoch were seen: the host lied
+    ASKED = 6  # a link was followed; somebody has to let us in
 
 
 class IntentKind(enum.IntEnum):
@@ -198,6 +201,26 @@ class GroupAnswer(Row, frozen=True):
     ask: bytes  # its id, 32 bytes
     key_bytes: bytes  # what the answer is sealed to
     due_at: int
+
+
+class GroupRequest(Row, frozen=True):
+    """Somebody followed a link and asks to be let in. `session` is empty on devices that only heard of it; the one
+    whose link it was holds the rest and carries out what is decided."""
+
+    table: ClassVar[str] = "group_request"
+    key: ClassVar[tuple[str, ...]] = ("id",)
+    indexes: ClassVar[tuple[str, ...]] = ("group", "account")
+    id: bytes
+    group: bytes
+    account: bytes
+    name: str
+    greeting: str
+    received_at: int
+    session: bytes = b""
+    device: bytes = b""
+    identity: bytes = b""
+    devices: SignedDeviceList | None = None
+    address: Address | None = None
 
 
 class ReadBy(Row, frozen=True):

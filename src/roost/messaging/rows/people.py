@@ -17,6 +17,11 @@ class ContactState(enum.IntEnum):
     ACCEPTED = 1
     BLOCKED = 2
     SELF = 3
+    MEMBER = 4  # no contact: known through a group's link, so that the two devices can speak about the group
+
+
+HIDDEN_CONTACTS = (ContactState.SELF, ContactState.MEMBER)
+"""Whom a person does not see among contacts."""
 
 
 class Me(Row, frozen=True):

@@ -85,6 +85,7 @@ class InvitationRow(Row, frozen=True):
     version: int
     card_expires: int  # seconds since 1970
     introduction: bytes = b""
+    group: bytes = b""  # where a link of kind GROUP leads
 
 
 class Request(Row, frozen=True):
