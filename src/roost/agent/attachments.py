@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from roost.agent import naming
+from roost.agent import naming, showing_groups
 from roost.agent.actions.messages import fetched_file, safe_name
 from roost.agent.pictures import HEAD, Media, media_of
 from roost.agent.thumbnail_worker import MAX_INPUT
@@ -107,15 +107,24 @@ class ProfileFiles:
         await self._thumbnails.close()
 
     async def picture(self, account: str) -> OpenFile:
-        """A contact's picture, or one's own as "me". Raises CallerError `no_picture`."""
-        work = self._service.engine.look()
-        mine = account in (ME, account_id(work.me.account))
-        about: c.About | None = work.me.about if mine else naming.contact(work, account).about
-        data = about.picture if about else b""
+        """A contact's or member's picture, a group's, or one's own, as "me" or by one's account. Raises CallerError
+        `no_picture`."""
+        data = _picture(self._service.engine.look(), account)
         media = media_of(data[:HEAD]) if data else None
         if media is None:
             raise CallerError("There is no picture.", code="no_picture")
         return OpenFile("picture", len(data), media, lambda offset, length: data[offset : offset + length])
+
+
+def _picture(work: Work, id: str) -> bytes:
+    if id in (ME, account_id(work.me.account)):
+        return work.me.about.picture
+    found = naming.conversation(work, id)
+    if found.group is not None:
+        state = showing_groups.state_of(found.group)
+        return state.avatar if state else b""
+    about = found.contact.about if found.contact else None
+    return about.picture if about else b""
 
 
 def _keep(work: Work, made: r.Thumbnail) -> None:

@@ -46,6 +46,13 @@ class ConversationView(View, frozen=True, kw_only=True):
     last: views.MessageView | None = None
     first_unread: str = ""
     held: bool = False  # what waits would have to take a weaker network than this conversation allows
+    kind: views.ConversationKind = views.ConversationKind.DIRECT
+    members: int = 0  # people, of a group
+    role: str = ""  # one's own: read-only, member, moderator, admin
+    group_state: str = ""  # active; joining, lost, removed, left, stopped (roost.agent.groups)
+    description: str = ""
+    may_post: bool = True
+    requests: int = 0  # people who ask to join and whom one may let in
 
 
 class HistoryPage(View, frozen=True, kw_only=True):
@@ -75,6 +82,14 @@ class Hop(View, frozen=True, kw_only=True):
     reachable: bool | None = None
 
 
+class Reader(View, frozen=True, kw_only=True):
+    """A person of a small group who has read one's message."""
+
+    member: str
+    name: str
+    at: Instant
+
+
 class MessageDetails(View, frozen=True, kw_only=True):
     """What a message went through. `edits`: its earlier texts, oldest first.
 
@@ -90,6 +105,7 @@ class MessageDetails(View, frozen=True, kw_only=True):
     delivered_at: Instant | None = None
     read_at: Instant | None = None
     hops: tuple[Hop, ...] = ()
+    readers: tuple[Reader, ...] = ()
 
 
 class Preferences(View, frozen=True, kw_only=True):

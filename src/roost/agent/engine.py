@@ -22,11 +22,15 @@ from roost.agent.transfers import Transfers
 from roost.crypto import Entropy
 from roost.errors import RoostError, SurroundingsError
 from roost.messaging import logs, outbox, sealing, upkeep
+from roost.messaging.groups import upkeep as groups
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.records import (
+    NEVER,
     Changes,
     Contact,
     Event,
+    GroupRow,
+    GroupSender,
     InvitationRow,
     LogPut,
     Outbox,
@@ -48,8 +52,10 @@ Step = Callable[Concatenate[Work, P], T]
 Listener = Callable[[Event], None]
 
 _CONCERNS: frozenset[type[Row]] = LOG_CONCERNS | {
-    *(Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact)
+    *(GroupRow, GroupSender),
+    *(Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact),
 }
+_GROUPS: frozenset[type[Row]] = frozenset({GroupRow, GroupSender})  # what names when groups have something to do
 _log = logging.getLogger(__name__)
 _DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile
 
@@ -72,6 +78,7 @@ class Engine:
         self.transfers = Transfers(self)
         self.logs = Logs(self)
         self._tick_at = 0
+        self._groups_at = NEVER
         self._touched: set[type[Row]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._look_everywhere = True
@@ -251,8 +258,13 @@ class Engine:
             self._tick_at = upkeep.next_deadline(self.look())
             self.transfers.sweep()
             self._look_everywhere = True
+            self._groups_at = NEVER
+        elif self.now_ms >= self._groups_at:
+            self.step(groups.tick)
         touched = frozenset(_CONCERNS if self._look_everywhere else self._touched)
         self._touched, self._look_everywhere = set(), False
+        if not touched.isdisjoint(_GROUPS) or self._groups_at <= self.now_ms:
+            self._groups_at = groups.next_deadline(self.look())
         self.outgoing.start_due(touched)
         if not touched.isdisjoint((OwnMailbox, OwnRelay)):
             self.incoming.subscribe_all()
@@ -268,6 +280,7 @@ class Engine:
     def _pause_s(self) -> float:
         due = min(
             self._tick_at,
+            self._groups_at,
             self.outgoing.next_deadline(),
             self.transfers.next_deadline(),
             self.logs.next_deadline(),

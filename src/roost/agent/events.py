@@ -28,13 +28,17 @@ class RequestEvent(RequestView, frozen=True, kw_only=True, tag="request", tag_fi
 
 
 class ReceiptEvent(View, frozen=True, kw_only=True, tag="receipt", tag_field="type"):
-    """One's own message has come further: `sent`, `delivered` or `read`. `sender` is the contact."""
+    """One's own message has come further: `sent`, `delivered` or `read`. `sender` is the contact, or the group.
+
+    In a small group one comes for each person who has read it (`read_by` counts them); `read`: all have.
+    """
 
     id: str
     conversation: str
     state: MessageState
     sender: str = msgspec.field(name="from")
     at: Instant
+    read_by: int = 0
 
 
 class ReactionEvent(View, frozen=True, kw_only=True, tag="reaction", tag_field="type"):
@@ -91,6 +95,43 @@ class ContactEvent(View, frozen=True, kw_only=True, tag="contact", tag_field="ty
     link: str = ""
 
 
+class GroupEvent(View, frozen=True, kw_only=True, tag="group", tag_field="type"):
+    """A group changed, or how one stands to it. `text` says it in English; what `read` shows too has an `id` there.
+
+    `change`: those of `NoteView`, and leaving (`member` asked to go), changed (devices or keys), history (earlier
+    messages came), request (somebody asks to join), refused (a change that was asked for here cannot be; `detail` is
+    the rule), join-failed, lost, found, stopped.
+    """
+
+    group: str
+    title: str
+    change: str
+    text: str = ""
+    sender: str = msgspec.field(name="from", default="")
+    member: str = ""
+    name: str = ""
+    detail: str = ""
+    id: str = ""
+    at: Instant | None = None
+
+
+class ChannelEvent(View, frozen=True, kw_only=True, tag="channel", tag_field="type"):
+    """A channel changed, or how one stands to it. `text` says it in English.
+
+    `change`: joined (its first state was read), changed, left, banned, unbanned (`pseudonym` and `name` tell who),
+    refused (a post of one's own is shown by nobody; `detail` is the rule).
+    """
+
+    channel: str
+    title: str
+    change: str
+    text: str = ""
+    pseudonym: str = ""
+    name: str = ""
+    detail: str = ""
+    at: Instant | None = None
+
+
 class ConnectionEvent(View, frozen=True, kw_only=True, tag="connection", tag_field="type"):
     """An own relay became reachable or unreachable."""
 
@@ -138,6 +179,8 @@ Event = (
     | PinEvent
     | TypingEvent
     | ContactEvent
+    | GroupEvent
+    | ChannelEvent
     | ConnectionEvent
     | DeviceEvent
     | TransferEvent

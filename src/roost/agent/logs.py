@@ -15,9 +15,11 @@ from roost.agent.log_reader import LogReader
 from roost.crypto import BLOB_PLAIN, AttachmentKey, blob_count, capability_hash, padding_blob
 from roost.errors import Refused, RoostError, Unreachable
 from roost.messaging import logs
+from roost.messaging.groups import upkeep as groups
 from roost.messaging.records import (
     NEVER,
     LogGrant,
+    LogKind,
     LogPut,
     LogPutState,
     LogSpill,
@@ -155,7 +157,10 @@ class Logs:
 
     @property
     def caught_up(self) -> bool:
-        return all(reader.caught_up for reader in self._readers.values())
+        """All that lay in my logs when they were last looked at is taken in, of those too that this led to."""
+        rows = [row for row in self._engine.look().find(SharedLog) if row.state in _READ]
+        readers = [self._readers.get(row.id) for row in rows]
+        return all(reader is not None and reader.caught_up for reader in readers)
 
     def look_now(self) -> None:
         """Ask all hosts anew for what is there."""
@@ -283,3 +288,6 @@ class Logs:
 def _created(work: Work, id: bytes, first: list[LogGrant]) -> None:
     logs.granted(work, first)
     logs.created(work, id)
+    row = work.get(SharedLog, id)
+    if row is not None and row.kind == LogKind.GROUP:
+        groups.step(work, row.owner)  # a commit may wait for it

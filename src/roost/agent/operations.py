@@ -5,8 +5,8 @@ carries them out: `agent.service.Service` in this process, or `agent.api.client.
 apps cannot tell them apart. The local API and its OpenAPI description are made from OPERATIONS. Names follow the
 commands of docs/cli.md. Place: agent; imports nothing heavy.
 
-In every request: `conversation` is a contact's id or its name where unambiguous; `contact` likewise. Files and folders
-are absolute paths. Durations are whole seconds. Every request may raise a RoostError.
+In every request: `conversation` is a contact's, group's or channel's id or unambiguous name; `contact` a contact's.
+Files and folders are absolute paths. Durations are whole seconds. Every request may raise a RoostError.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 import msgspec
 from msgspec import Meta
 
-from roost.agent import browsing, views
+from roost.agent import browsing, channels, groups, polls, views
 from roost.agent.events import Event
 from roost.agent.request import WAIT_S as WAIT_S
 from roost.agent.request import Duration, Wait
@@ -368,6 +368,9 @@ _REQUESTS: tuple[type[Request[Any]], ...] = (
     *(Status, Sync, RelaysList, RelaysAdd, RelaysRemove),
     *(DeviceLink, DeviceConfirm, DeviceList, DeviceRemove, Passphrase, About),
     *browsing.REQUESTS,
+    *groups.REQUESTS,
+    *channels.REQUESTS,
+    *polls.REQUESTS,
 )
 BY_REQUEST: dict[type[Request[Any]], Operation] = {request: _operation(request) for request in _REQUESTS}
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in BY_REQUEST.values()}

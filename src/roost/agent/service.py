@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from roost.agent import showing, syncing
+from roost.agent import showing, showing_events, syncing
 from roost.agent import views as v
 from roost.agent.actions import HANDLERS
 from roost.agent.engine import Engine
@@ -117,7 +117,7 @@ class Service:
         try:
             while True:
                 happened = await queue.get()
-                shown = showing.event(self.engine.look(), happened)
+                shown = showing_events.event(self.engine.look(), happened)
                 if shown is not None:
                     yield shown
                 if remember and happened.number:

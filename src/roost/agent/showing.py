@@ -1,11 +1,11 @@
-"""Rows as apps see them: messages, contacts, requests, invitations, events. Reads only."""
+"""Rows as apps see them: messages, contacts, requests, invitations. Reads only."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any, TypedDict
 
-from roost.agent import events as e
+from roost.agent import showing_channels, showing_groups
 from roost.agent import views as v
 from roost.crypto import account_id
 from roost.messaging import formatting, pins
@@ -14,9 +14,10 @@ from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.addresses import RelayAddress
+from roost.wire.groups import GroupNote
 from roost.wire.links import InvitationKind
 
-_STATES = {
+STATES = {
     r.MessageState.QUEUED: v.MessageState.QUEUED,
     r.MessageState.SENT: v.MessageState.SENT,
     r.MessageState.DELIVERED: v.MessageState.DELIVERED,
@@ -29,10 +30,10 @@ CONTACT_STATES = {
     r.ContactState.ACCEPTED: v.ContactState.ACCEPTED,
     r.ContactState.BLOCKED: v.ContactState.BLOCKED,
     r.ContactState.SELF: v.ContactState.ACCEPTED,
+    r.ContactState.MEMBER: v.ContactState.REQUESTED,
 }
 _STYLES = {style: v.TextStyle(style.name.lower()) for style in c.Style}
 _NEWER = "This message needs a newer Roost."
-_CHANGES = {"removed": "deleted", "key_changed": "devices"}
 
 
 def who(work: Work, account: bytes) -> str:
@@ -50,6 +51,12 @@ def host(address: RelayAddress) -> str:
 
 def network_of(work: Work, account: bytes) -> v.NetworkKind:
     """How a conversation travels now: central where a relay of mine hosts a mailbox of the contact's, the weakest."""
+    group = work.get(r.GroupRow, account)
+    if group is not None:
+        return showing_groups.network_of(work, group)
+    channel = work.get(r.ChannelRow, account)
+    if channel is not None:
+        return showing_channels.network_of(work, channel)
     mine = {row.relay for row in work.find(r.OwnRelay)}
     peers = work.find(r.PeerDevice, where={"account": account})
     addresses = [peer.address for peer in peers if peer.address is not None]
@@ -67,11 +74,23 @@ class Way(TypedDict):
 def way_of(work: Work, account: bytes) -> Way:
     """How what is said in a conversation now will travel: the network, and the relays between."""
     kind = network_of(work, account)
-    peers = work.find(r.PeerDevice, where={"account": account})
-    theirs = {host(peer.address.relay): None for peer in peers if peer.address is not None}
+    theirs = {host(address): None for address in _hosts(work, account)}
     own = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
     first = (host(own[0].link.address),) if kind is not v.NetworkKind.CENTRAL and own else ()
     return Way(network=str(kind), route=(*first, *list(theirs)[:1]))
+
+
+def _hosts(work: Work, account: bytes) -> list[RelayAddress]:
+    """Where what is said in a conversation is put."""
+    group = work.get(r.GroupRow, account)
+    if group is not None:
+        log = work.get(r.SharedLog, group.log)
+        return [log.relay] if log else []
+    channel = work.get(r.ChannelRow, account)
+    if channel is not None:
+        return [channel.relay]
+    peers = work.find(r.PeerDevice, where={"account": account})
+    return [peer.address.relay for peer in peers if peer.address is not None]
 
 
 FLOORS = {
@@ -90,14 +109,15 @@ def floor_name(floor: int) -> v.NetworkKind:
 def message(work: Work, row: r.Message) -> v.MessageView:
     content = c.decode_content(row.content)
     unknown = isinstance(content, c.Unknown)
+    in_group = row.author != row.conversation and row.author != work.me.account
     return v.MessageView(
         id=row.id.hex(),
         conversation=account_id(row.conversation),
         sender=who(work, row.author),
-        text=_text(row),
+        text=_text(work, row, content),
         sent_at=v.instant(row.sent_at),
         received_at=v.instant(row.received_at),
-        state=_STATES[r.MessageState(row.state)],
+        state=STATES[r.MessageState(row.state)],
         edited=bool(row.edited_at),
         deleted=row.deleted,
         reactions=reactions(work, row.id),
@@ -109,6 +129,30 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         spans=spans(content.text, content.spans) if isinstance(content, c.Text) else (),
         forwarded=isinstance(content, c.Text) and content.forwarded,
         pinned=pins.is_pinned(work, row),
+        from_name=showing_groups.name_of(work, row.conversation, row.author) if in_group and row.author else "",
+        note=showing_groups.note(work, row, content) if isinstance(content, GroupNote) else None,
+        poll=poll(work, row.id, content) if isinstance(content, c.Poll) and not row.deleted else None,
+        read_by=read_by(work, row),
+    )
+
+
+def read_by(work: Work, row: r.Message) -> int:
+    """How many people of a group have read a message of mine."""
+    if row.author != work.me.account or row.state not in (r.MessageState.SENT, r.MessageState.READ):
+        return 0
+    return len(work.find(r.ReadBy, where={"target": row.id}))
+
+
+def poll(work: Work, id: bytes, content: c.Poll) -> v.PollView:
+    """How a poll stands."""
+    votes = work.find(r.VoteRow, where={"target": id})
+    return v.PollView(
+        question=content.question,
+        options=tuple(
+            v.PollOption(text=option, votes=tuple(who(work, vote.account) for vote in votes if index in vote.options))
+            for index, option in enumerate(content.options)
+        ),
+        several=content.several,
     )
 
 
@@ -126,11 +170,15 @@ def as_told(text: str, shown: tuple[v.SpanView, ...]) -> tuple[c.Span, ...]:
     return formatting.tidy(text, (c.Span(span.start, span.length, styles[span.style]) for span in shown))
 
 
-def _text(row: r.Message) -> str:
+def _text(work: Work, row: r.Message, content: c.Content | c.Unknown) -> str:
     """What it says; `row.text` is what search finds, and has the names of its files."""
-    match c.decode_content(row.content):
+    match content:
         case c.Text(text=text):
             return text
+        case c.Poll(question=question):
+            return question
+        case GroupNote():
+            return showing_groups.note_text(work, row, content)
         case c.Unknown():
             return _NEWER
     return row.text
@@ -248,129 +296,4 @@ def device(work: Work, key: bytes, added_s: int, done: str = "") -> v.DeviceView
     name = me.device_name if key == me.device else (peer.name if peer else "")
     return v.DeviceView(
         device=account_id(key), name=name, this=key == me.device, added_at=v.instant(added_s * 1000), done=done
-    )
-
-
-# --- events ----------------------------------------------------------------------------------------------------------
-
-
-def event(work: Work, happened: r.Event) -> e.Event | None:
-    """What listeners are told of an event; None when it says nothing to them, or its subject is gone."""
-    match happened.kind:
-        case "message" | "introduction":
-            row = work.get(r.Message, happened.subject)
-            return _as(e.MessageEvent, message(work, row)) if row else None
-        case "request":
-            knock = work.get(r.Request, happened.subject)
-            if knock is None or knock.state != r.RequestState.PENDING:
-                return None  # decided meanwhile
-            return _as(e.RequestEvent, request(knock))
-        case "receipt" | "reaction" | "edit" | "delete" | "pin":
-            return _about_message(work, happened)
-        case "typing":
-            return e.TypingEvent(
-                conversation=account_id(happened.subject),
-                sender=who(work, happened.account),
-                active=bool(happened.detail),
-            )
-        case "contact":
-            return _contact(work, happened)
-        case "connection":
-            return _connection(work, happened)
-        case "linked" | "unlisted":
-            shown, change = identity(work), "linked" if happened.kind == "linked" else "removed"
-            return e.DeviceEvent(
-                device=shown.device, name=shown.device_name, this=True, state=device_state(work.me), change=change
-            )
-        case "transfer":
-            return _transfer(happened)
-        case "session_reset" if happened.detail == "older_copy":
-            return e.WarningEvent(
-                code="older_copy",
-                message="The other side knows messages that this profile does not: it is an older copy, or somebody "
-                "tampers with the connection. The keys of this conversation were renewed.",
-                conversation=account_id(happened.account),
-            )
-        case "forked":
-            return e.WarningEvent(
-                code="forked_device_list",
-                message="Two lists of a contact's devices contradict each other: somebody else may hold their key. The "
-                "second one was refused. Compare the safety number with them.",
-                conversation=account_id(happened.account),
-            )
-        case "session_reset":
-            return e.WarningEvent(
-                code="session_reset",
-                message="A message could not be opened; the keys of this conversation were renewed.",
-                conversation=account_id(happened.account),
-            )
-        case "trouble":
-            return e.WarningEvent(code=happened.detail, message="The agent's work was interrupted; it tries again.")
-    return None
-
-
-def _as(kind: type[e.Event], view: v.View) -> e.Event:
-    return kind(**{name: getattr(view, name) for name in view.__struct_fields__})
-
-
-def _about_message(work: Work, happened: r.Event) -> e.Event | None:
-    row = work.get(r.Message, happened.subject)
-    id = happened.subject.hex()
-    if happened.kind == "delete":
-        conversation = account_id(happened.account)
-        sender = who(work, row.author) if row else ""
-        return e.DeleteEvent(id=id, conversation=conversation, sender=sender, expired=happened.detail == "expired")
-    if row is None:
-        return None
-    conversation = account_id(row.conversation)
-    if happened.kind == "receipt":
-        state = v.MessageState(happened.detail)
-        return e.ReceiptEvent(
-            id=id, conversation=conversation, state=state, sender=conversation, at=v.instant(work.now)
-        )
-    if happened.kind == "edit":
-        shown = message(work, row)
-        return e.EditEvent(id=id, conversation=conversation, sender=shown.sender, text=shown.text, spans=shown.spans)
-    if happened.kind == "pin":
-        sender = who(work, happened.account)
-        return e.PinEvent(id=id, conversation=conversation, sender=sender, pinned=bool(happened.detail))
-    return e.ReactionEvent(
-        id=id,
-        conversation=conversation,
-        sender=who(work, happened.account),
-        emoji=happened.detail,
-        reactions=reactions(work, row.id),
-    )
-
-
-def _contact(work: Work, happened: r.Event) -> e.Event:
-    row = work.get(r.Contact, happened.account)
-    message = work.get(r.Message, happened.subject) if happened.detail == "introduced" else None
-    content = c.decode_content(message.content) if message else None
-    return e.ContactEvent(
-        contact=account_id(happened.account),
-        name=contact_name(row) if row else "",
-        state=CONTACT_STATES[r.ContactState(row.state)] if row else v.ContactState.BLOCKED,
-        change=_CHANGES.get(happened.detail, happened.detail),
-        timer_s=row.timer_s if row else 0,
-        link=content.link if isinstance(content, c.Introduction) else "",
-    )
-
-
-def _connection(work: Work, happened: r.Event) -> e.Event | None:
-    relay = work.get(r.OwnRelay, happened.subject)
-    if relay is None:
-        return None
-    return e.ConnectionEvent(host=host(relay.link.address), reachable=not happened.detail, reason=happened.detail)
-
-
-def _transfer(happened: r.Event) -> e.Event:
-    direction, index, done, total, name = happened.detail.split("/", 4)
-    return e.TransferEvent(
-        id=happened.subject.hex(),
-        number=int(index),
-        name=name,
-        incoming=direction == "in",
-        done=int(done),
-        total=int(total),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 0.25
 PRESS_S = 1.0
+GROUPS_WITHIN_MS = 2_500  # losers of a race between commits, and receipts, wait so long at most
 HELD_WORDS = "It waits: the way that it would take exposes more than this conversation allows."
 _PASSING = frozenset({"", RefusalCode.SLOW_DOWN, RefusalCode.WORK_NEEDED, RefusalCode.BLOBS_MISSING})
 
@@ -126,7 +127,7 @@ def _quiet(engine: Engine, *, acknowledgements: bool) -> bool:
     work = engine.look()
     if not (engine.incoming.idle and engine.outgoing.idle and engine.transfers.idle and engine.logs.idle):
         return False
-    if any(row.problem in _PASSING for row in logs.unstored(work)):
+    if any(row.problem in _PASSING for row in logs.unstored(work)) or _group_moves(work):
         return False
     if _to_create(work) or any(_can_leave(work, row) for row in outbox.waiting(work)):
         return False
@@ -144,8 +145,27 @@ def _to_create(work: Work) -> bool:
     )
 
 
+def unsaid(work: Work, group: bytes) -> list[r.GroupSaid]:
+    """What this device said in a group and has not seen in its log."""
+    return [said for said in work.find(r.GroupSaid, where={"landed_at": r.NEVER}) if said.group == group]
+
+
+def _group_moves(work: Work) -> bool:
+    """Whether something in groups is on its way: appended and not seen in the log yet, or to be committed."""
+    if work.find(r.GroupCommit, limit=1):
+        return True
+    soon = work.now + GROUPS_WITHIN_MS
+    if any(intent.not_before <= soon and intent.not_before for intent in work.find(r.GroupIntent)):
+        return True
+    puts = work.find(r.LogPut, where={"state": int(r.LogPutState.STORED)}, limit=50)
+    return any(put.problem in _PASSING and put.attempts <= 1 for put in puts)
+
+
 def on_its_way(work: Work, message: bytes) -> bool:
     """Whether something of the message can still leave now."""
+    row = work.get(r.Message, message)
+    if row is not None and work.get(r.GroupRow, row.conversation) is not None:
+        return row.state == r.MessageState.QUEUED and not _problem_in_group(work, row)
     return any(_can_leave(work, row) for row in work.find(r.Outbox, where={"message": message}))
 
 
@@ -169,10 +189,20 @@ def held_up_by(engine: Engine, message: r.Message) -> str:
     if not engine.network.any_reachable():
         problems = (engine.network.problem(row.relay) for row in work.find(r.OwnRelay))
         return next((problem.message for problem in problems if problem), "")
+    if work.get(r.GroupRow, message.conversation) is not None:
+        problem = _problem_in_group(work, message)
+        return sentence(problem) if problem else ""
     rows = work.find(r.Outbox, where={"message": message.id, "account": message.conversation})
     if any(problem_of(work, row) == outbox.HELD for row in rows):
         return HELD_WORDS
     return next((sentence(row.problem) for row in rows if row.problem), "")
+
+
+def _problem_in_group(work: Work, message: r.Message) -> str:
+    """What the host of a group's log said last of my message; empty where nothing lasting is wrong."""
+    rows = [said for said in unsaid(work, message.conversation) if said.message == message.id and said.put]
+    puts = [work.get(r.LogPut, said.put) for said in rows]
+    return next((put.problem for put in puts if put is not None and put.problem not in _PASSING), "")
 
 
 def problem_of(work: Work, row: r.Outbox) -> str:

@@ -1,9 +1,10 @@
 """The process that decodes strangers' pictures, and nothing else: `python -m roost.agent.thumbnail_worker`.
 
-A picture comes in on standard input, a small WebP goes out on standard output, each behind its length in four bytes;
-nothing goes out for what cannot be decoded. Every picture is decoded in a child of its own, forked for it, that has
-bounded memory and time, can open neither files nor connections, and ends with it: a picture that breaks the decoder
-breaks that child, and never sees another picture, the profile or a key. Place: agent; started by thumbnails.py.
+A picture comes in on standard input behind its length and the size that is wanted, a small WebP goes out on standard
+output behind its length in four bytes; nothing goes out for what cannot be decoded. Every picture is decoded in a child
+of its own, forked for it, that has bounded memory and time, can open neither files nor connections, and ends with it: a
+picture that breaks the decoder breaks that child, and never sees another picture, the profile or a key. Place: agent;
+started by thumbnails.py.
 """
 
 from __future__ import annotations
@@ -26,16 +27,20 @@ MAX_INPUT = 48 * 2**20
 MAX_OUTPUT = 256 * 2**10
 MEMORY = 1_280 * 2**20  # of address space: the interpreter's libraries take a third, 40 megapixels twice 160 MB
 SECONDS = 10
+QUESTION = struct.Struct(">IH")  # the picture's length, and how many pixels are wanted
 _LENGTH = struct.Struct(">I")
 
 
-def small(data: bytes) -> bytes:
-    """The picture at most SIDE pixels wide and high, as a WebP without metadata. Raises whatever the decoder raises."""
+def small(data: bytes, side: int = SIDE) -> bytes:
+    """The picture at most `side` pixels wide and high, as a WebP without metadata.
+
+    Raises whatever the decoder raises.
+    """
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "GIF", "WEBP")) as picture:
-        picture.draft("RGB", (SIDE * 2, SIDE * 2))  # a JPEG is decoded at a fraction of its size
-        picture.thumbnail((SIDE, SIDE), reducing_gap=2.0)
+        picture.draft("RGB", (side * 2, side * 2))  # a JPEG is decoded at a fraction of its size
+        picture.thumbnail((side, side), reducing_gap=2.0)
         upright = ImageOps.exif_transpose(picture)
         plain = upright.convert("RGBA" if _transparent(upright.mode, upright.info) else "RGB")
     out = io.BytesIO()
@@ -66,12 +71,12 @@ def _confine() -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
-def _child(data: bytes, answer: int) -> None:
+def _child(data: bytes, side: int, answer: int) -> None:
     """Decode and answer; never returns."""
     code = 1
     try:
         _confine()
-        made = small(data)
+        made = small(data, side)
         while made:
             made = made[os.write(answer, made) :]
         code = 0
@@ -79,13 +84,13 @@ def _child(data: bytes, answer: int) -> None:
         os._exit(code)
 
 
-def _apart(data: bytes) -> bytes:
+def _apart(data: bytes, side: int) -> bytes:
     """What a child makes of it; empty when it fails or takes too long."""
     mine, its = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(mine)
-        _child(data, its)
+        _child(data, side, its)
     os.close(its)
     try:
         made = _read_until(mine, time.monotonic() + SECONDS * 1.5)
@@ -127,9 +132,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     _warm_up()
     source, target = sys.stdin.buffer, sys.stdout.buffer
-    while len(head := source.read(_LENGTH.size)) == _LENGTH.size:
-        data = source.read(_LENGTH.unpack(head)[0])
-        made = _apart(data) if acceptable(data) else b""
+    while len(head := source.read(QUESTION.size)) == QUESTION.size:
+        length, side = QUESTION.unpack(head)
+        data = source.read(length)
+        made = _apart(data, side) if acceptable(data) else b""
         target.write(_LENGTH.pack(len(made)) + made)
         target.flush()
 

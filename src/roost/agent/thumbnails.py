@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 
 from roost.agent.pictures import HEAD, media_of
-from roost.agent.thumbnail_worker import MAX_INPUT, MAX_OUTPUT, SECONDS, SIDE
+from roost.agent.thumbnail_worker import MAX_INPUT, MAX_OUTPUT, QUESTION, SECONDS, SIDE
 
 IDLE_S = 60.0
 PATIENCE_S = SECONDS * 2.0
@@ -28,14 +28,14 @@ class Thumbnails:
         self._process: asyncio.subprocess.Process | None = None
         self._ending: asyncio.TimerHandle | None = None
 
-    async def make(self, data: bytes) -> bytes:
-        """A WebP of at most SIDE pixels, or empty bytes where none can be made."""
+    async def make(self, data: bytes, side: int = SIDE) -> bytes:
+        """A WebP of at most `side` pixels, or empty bytes where none can be made."""
         if len(data) > MAX_INPUT or os.name != "posix":
             return b""
         async with self._turn:
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    made = await self._ask(data)
+                    made = await self._ask(data, side)
             except (TimeoutError, OSError, EOFError):
                 await self._end()
                 return b""
@@ -44,11 +44,11 @@ class Thumbnails:
             self._ending = asyncio.get_running_loop().call_later(IDLE_S, self._rest)
         return made if _small_webp(made) else b""
 
-    async def _ask(self, data: bytes) -> bytes:
+    async def _ask(self, data: bytes, side: int) -> bytes:
         process = self._process or await self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(_LENGTH.pack(len(data)) + data)
+        process.stdin.write(QUESTION.pack(len(data), side) + data)
         await process.stdin.drain()
         (size,) = _LENGTH.unpack(await process.stdout.readexactly(_LENGTH.size))
         if size > MAX_OUTPUT:

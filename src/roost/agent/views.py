@@ -55,6 +55,12 @@ class NetworkKind(enum.StrEnum):
     DIRECT = "direct"
 
 
+class ConversationKind(enum.StrEnum):
+    DIRECT = "direct"  # with one contact
+    GROUP = "group"
+    CHANNEL = "channel"
+
+
 class InvitationKind(enum.StrEnum):
     ONE_TIME = "one-time"
     REUSABLE = "reusable"
@@ -192,8 +198,37 @@ class AttachmentView(View, frozen=True, kw_only=True):
     waveform: tuple[int, ...] = ()
 
 
+class NoteView(View, frozen=True, kw_only=True):
+    """What changed in a group, between its messages. The message's `from` did it, its `text` says it in English.
+
+    `change`: created, joined, added, removed, left, banned, unbanned, role, title, description, avatar, timer,
+    permissions, rejoined, reopened. `member` ("me" or an account's id) and `name`: whom it is about. `detail`: the new
+    title, role, or seconds of the timer.
+    """
+
+    change: str
+    member: str = ""
+    name: str = ""
+    detail: str = ""
+
+
+class PollOption(View, frozen=True, kw_only=True):
+    """`votes` are "me" or ids of accounts."""
+
+    text: str
+    votes: tuple[str, ...] = ()
+
+
+class PollView(View, frozen=True, kw_only=True):
+    """A question to a conversation. `several`: one may choose more than one option."""
+
+    question: str
+    options: tuple[PollOption, ...]
+    several: bool = False
+
+
 class MessageView(View, frozen=True, kw_only=True):
-    """A message as `read`, `search` and `listen` show it. `sender` (JSON `from`) is "me" or a contact's id."""
+    """A message as `read`, `search` and `listen` show it. `sender` (JSON `from`) is "me" or an account's id."""
 
     id: str
     conversation: str
@@ -213,6 +248,10 @@ class MessageView(View, frozen=True, kw_only=True):
     spans: tuple[SpanView, ...] = ()  # how pieces of `text` look; in order, inside it
     forwarded: bool = False
     pinned: bool = False
+    from_name: str = ""  # in groups: what the sender is called, who need not be a contact
+    note: NoteView | None = None  # not a message, but what changed in the group
+    poll: PollView | None = None
+    read_by: int = 0  # one's own in a small group: how many people have read it
 
 
 class MessagePage(View, frozen=True, kw_only=True):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from roost.agent import browsing as b
-from roost.agent import naming, showing, syncing
+from roost.agent import naming, showing, showing_channels, showing_groups, syncing
 from roost.agent import views as v
 from roost.agent.actions import messages
 from roost.agent.actions.registry import handles
@@ -51,31 +51,77 @@ def unread_messages(work: Work) -> dict[bytes, list[r.Message]]:
     return {account: sorted(rows, key=lambda row: row.position) for account, rows in found.items()}
 
 
-def conversation(work: Work, row: r.Contact, unread: list[r.Message]) -> b.ConversationView:
-    last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
-    waiting = {entry.message for entry in work.find(r.Outbox, where={"account": row.account})}
-    arranged = arrangement(work, row.account)
+def conversation(work: Work, found: naming.Conversation, unread: list[r.Message]) -> b.ConversationView:
+    """A row of the list, whatever kind it is."""
+    if found.channel is not None:
+        shown = _of_a_channel(work, found.channel)
+    else:
+        shown = _of_a_group(work, found.group) if found.group else _of_a_contact(work, found)
+    last = work.find(r.Message, where={"conversation": found.id}, order="position", descending=True, limit=1)
+    arranged = arrangement(work, found.id)
     return b.ConversationView(
-        id=account_id(row.account),
-        name=showing.contact_name(row),
-        state=showing.CONTACT_STATES[r.ContactState(row.state)],
-        verified=row.verified,
-        network=showing.network_of(work, row.account),
-        key_changed=row.key_changed,
-        own_name=row.name,
-        status=row.about.status if row.about else "",
-        picture=showing.picture_id(row.about),
+        id=account_id(found.id),
+        name=found.name,
+        network=showing.network_of(work, found.id),
         unread=len(unread),
-        waiting=sum(1 for id in waiting if id and _unsent(work, id)),
-        timer_s=row.timer_s,
         pinned=arranged.pinned,
         archived=arranged.archived,
         muted_until=v.instant(min(arranged.muted_until, 253_402_300_799_000)) if arranged.muted_until else None,
         draft=arranged.draft,
         last=showing.message(work, last[0]) if last else None,
         first_unread=unread[0].id.hex() if unread else "",
-        held=floors.holds(work, row.account),
+        **shown,
     )
+
+
+def _of_a_contact(work: Work, found: naming.Conversation) -> dict[str, Any]:
+    row = found.contact
+    assert row is not None
+    waiting = {entry.message for entry in work.find(r.Outbox, where={"account": row.account})}
+    return {
+        "state": showing.CONTACT_STATES[r.ContactState(row.state)],
+        "verified": row.verified,
+        "key_changed": row.key_changed,
+        "own_name": row.name,
+        "status": row.about.status if row.about else "",
+        "picture": showing.picture_id(row.about),
+        "waiting": sum(1 for id in waiting if id and _unsent(work, id)),
+        "timer_s": row.timer_s,
+        "held": floors.holds(work, row.account),
+    }
+
+
+def _of_a_group(work: Work, row: r.GroupRow) -> dict[str, Any]:
+    shown = showing_groups.group(work, row)
+    return {
+        "state": v.ContactState.ACCEPTED,
+        "verified": False,
+        "kind": v.ConversationKind.GROUP,
+        "picture": shown.avatar,
+        "waiting": len([said for said in syncing.unsaid(work, row.id) if said.message]),
+        "timer_s": shown.timer_s,
+        "members": shown.members,
+        "role": shown.role.value,
+        "group_state": shown.state.value,
+        "description": shown.description,
+        "may_post": showing_groups.may_post(work, row),
+        "requests": shown.requests,
+    }
+
+
+def _of_a_channel(work: Work, row: r.ChannelRow) -> dict[str, Any]:
+    shown = showing_channels.channel(work, row)
+    unseen = {put.subject for put in work.find(r.LogPut, where={"log": row.log})}
+    return {
+        "state": v.ContactState.ACCEPTED,
+        "verified": False,
+        "kind": v.ConversationKind.CHANNEL,
+        "picture": shown.avatar,
+        "waiting": sum(1 for id in unseen if id and _unsent(work, id)),
+        "role": shown.role.value,
+        "description": shown.description,
+        "may_post": shown.may_post,
+    }
 
 
 def _unsent(work: Work, id: bytes) -> bool:
@@ -86,29 +132,28 @@ def _unsent(work: Work, id: bytes) -> bool:
 @handles(b.Conversations)
 async def list_conversations(service: Service, _: b.Conversations) -> tuple[b.ConversationView, ...]:
     work = service.engine.look()
-    rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
     unread = unread_messages(work)
-    return tuple(conversation(work, row, unread.get(row.account, [])) for row in rows)
+    return tuple(conversation(work, each, unread.get(each.id, [])) for each in naming.conversations(work))
 
 
 @handles(b.Arrange)
 async def arrange(service: Service, request: b.Arrange) -> b.ConversationView:
     engine = service.engine
-    contact = naming.conversation(engine.look(), request.conversation)
+    found = naming.conversation(engine.look(), request.conversation)
 
     def change(work: Work) -> None:
-        held = arrangement(work, contact.account)
+        held = arrangement(work, found.id)
         new = Arrangement(
             held.pinned if request.pinned is None else request.pinned,
             held.archived if request.archived is None else request.archived,
             held.muted_until if request.mute_s is None else _until(work.now, request.mute_s),
             held.draft if request.draft is None else request.draft,
         )
-        work.put(r.Setting(_ARRANGED + contact.account.hex(), msgspec.msgpack.encode(new)))
+        work.put(r.Setting(_ARRANGED + found.id.hex(), msgspec.msgpack.encode(new)))
 
     engine.step(change)
     work = engine.look()
-    return conversation(work, contact, unread_messages(work).get(contact.account, []))
+    return conversation(work, found, unread_messages(work).get(found.id, []))
 
 
 def _until(now: int, seconds: int) -> int:
@@ -121,7 +166,7 @@ def _until(now: int, seconds: int) -> int:
 @handles(b.History)
 async def history(service: Service, request: b.History) -> b.HistoryPage:
     work = service.engine.look()
-    account = naming.conversation(work, request.conversation).account
+    account = naming.conversation(work, request.conversation).id
     if request.after is not None:
         rows, later = _after(work, account, naming.message(work, request.after).position, request.limit)
         earlier = True
@@ -220,6 +265,14 @@ async def details(service: Service, request: b.Details) -> b.MessageDetails:
         delivered_at=_when(row.delivered_at),
         read_at=_when(row.read_at),
         hops=_hops(work, row),
+        readers=tuple(
+            b.Reader(
+                member=account_id(reader.account),
+                name=showing_groups.name_of(work, row.conversation, reader.account),
+                at=v.instant(reader.at),
+            )
+            for reader in work.find(r.ReadBy, where={"target": row.id})
+        ),
     )
 
 
@@ -241,7 +294,7 @@ def _hops(work: Work, row: r.Message) -> tuple[b.Hop, ...]:
 @handles(b.Pins)
 async def list_pins(service: Service, request: b.Pins) -> tuple[v.MessageView, ...]:
     work = service.engine.look()
-    account = naming.conversation(work, request.conversation).account
+    account = naming.conversation(work, request.conversation).id
     rows = [work.get(r.Message, row.target) for row in pins.pins(work, account)]
     return tuple(showing.message(work, row) for row in rows if row is not None)
 
@@ -265,7 +318,7 @@ async def forward(service: Service, request: b.Forward) -> v.SentMessage:
     content = c.decode_content(row.content)
     if row.deleted or not isinstance(content, c.Text):
         raise CallerError("This message cannot be forwarded.", code="not_forwardable")
-    target = conversations.writable(work, naming.conversation(work, request.to).account)
+    target = await messages.writable(service, request.to)
     attachments, local = [], []
     for index, attachment in enumerate(content.attachments):
         stored = await messages.fetched_file(service, row.id, index)
@@ -273,7 +326,7 @@ async def forward(service: Service, request: b.Forward) -> v.SentMessage:
         local.append(files.LocalFile(stored.file, stored.file_key, stored.size))
     text = c.Text(content.text, content.spans, None, tuple(attachments), 0, forwarded=True)
     id = engine.entropy.bytes(16)
-    way = showing.way_of(engine.look(), target.account)
-    sent = engine.step(conversations.say, target.account, text, id=id, local_files=tuple(local), **way)
+    way = showing.way_of(engine.look(), target)
+    sent = engine.step(conversations.say, target, text, id=id, local_files=tuple(local), **way)
     shown = showing.message(engine.look(), sent)
     return v.SentMessage(id=shown.id, conversation=shown.conversation, state=shown.state, sent_at=shown.sent_at)

@@ -81,12 +81,12 @@ async def storage(service: Service, _: b.Storage) -> b.StorageView:
         if message is not None:
             count, total = sizes.get(message.conversation, (0, 0))
             sizes[message.conversation] = (count + 1, total + file.size)
-    rows = [row for row in work.find(r.Contact) if row.state != r.ContactState.SELF]
+    rows = naming.conversations(work)
     path = service.engine.profile.path
     return b.StorageView(
         database=sum(file.stat().st_size for file in path.glob("roost.db*")),
         files=sum(file.stat().st_size for file in (path / "files").glob("*") if file.is_file()),
-        conversations=tuple(_space(work, row, *sizes.get(row.account, (0, 0))) for row in rows),
+        conversations=tuple(_space(work, row, *sizes.get(row.id, (0, 0))) for row in rows),
     )
 
 
@@ -94,7 +94,7 @@ async def storage(service: Service, _: b.Storage) -> b.StorageView:
 async def drop_files(service: Service, request: b.DropFiles) -> b.StorageView:
     engine = service.engine
     named = request.conversation
-    account = naming.conversation(engine.look(), named).account if named is not None else None
+    account = naming.conversation(engine.look(), named).id if named is not None else None
     engine.step(files.drop, account, engine.now_ms - request.days * _DAY_MS)
     engine.transfers.sweep()
     return await storage(service, b.Storage())
@@ -123,11 +123,11 @@ def _download_folders() -> tuple[Path, ...]:
     return (Path(os.environ.get("XDG_DOWNLOAD_DIR") or Path.home() / "Downloads"), Path.home())
 
 
-def _space(work: Work, row: r.Contact, files: int, size: int) -> b.ConversationStorage:
+def _space(work: Work, row: naming.Conversation, files: int, size: int) -> b.ConversationStorage:
     return b.ConversationStorage(
-        id=account_id(row.account),
-        name=showing.contact_name(row),
-        messages=len(work.find(r.Message, where={"conversation": row.account})),
+        id=account_id(row.id),
+        name=row.name,
+        messages=len(work.find(r.Message, where={"conversation": row.id})),
         files=files,
         bytes=size,
     )
@@ -139,13 +139,13 @@ def _space(work: Work, row: r.Contact, files: int, size: int) -> b.ConversationS
 @handles(b.Route)
 async def route(service: Service, request: b.Route) -> b.RouteView:
     work = service.engine.look()
-    return _route(service, work, naming.conversation(work, request.conversation))
+    return _route(service, work, naming.contact_of(work, request.conversation))
 
 
 @handles(b.Floor)
 async def floor(service: Service, request: b.Floor) -> b.RouteView:
     engine = service.engine
-    contact = naming.conversation(engine.look(), request.conversation)
+    contact = naming.contact_of(engine.look(), request.conversation)
     if request.network not in _BUILT:
         raise CallerError("This network is not available yet.", code="not_available", hint="Use central or federated.")
     engine.step(floors.set_floor, contact.account, showing.FLOORS[request.network])

@@ -11,11 +11,13 @@ from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.agent.exporting import export_conversation
+from roost.agent.settling import change_group
 from roost.agent.taking import take_files
 from roost.crypto import AttachmentKey, account_id
 from roost.errors import CallerError, SurroundingsError
-from roost.messaging import accounts, conversations, formatting, pins
+from roost.messaging import accounts, conversations, delivery, formatting, pins
 from roost.messaging import records as r
+from roost.messaging.groups import sending
 from roost.store import FileRef
 from roost.wire import content as c
 from roost.wire.codec import encode
@@ -53,14 +55,14 @@ async def send(service: Service, request: o.Send) -> v.SentMessage:
 
 async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     engine = service.engine
-    contact = conversations.writable(engine.look(), (await _conversation(service, request.conversation)).account)
+    talk = await writable(service, request.conversation)
     conversations.check_text(request.text)
     reply_to = naming.message_id(request.reply_to) if request.reply_to else None
     attachments, local = await take_files(service, request.files, request.voice)
     said, spans = _formatted(request)
     text = c.Text(said, spans, reply_to, attachments, request.expire_s or 0)
-    way = showing.way_of(engine.look(), contact.account)
-    message = await engine.submit(conversations.say, contact.account, text, id=id, local_files=local, **way)
+    way = showing.way_of(engine.look(), talk)
+    message = await engine.submit(conversations.say, talk, text, id=id, local_files=local, **way)
     engine.wake()
     return message
 
@@ -71,7 +73,15 @@ def _formatted(request: o.Send | o.Edit) -> tuple[str, tuple[c.Span, ...]]:
     return request.text, showing.as_told(request.text, request.spans)
 
 
-async def _conversation(service: Service, named: str) -> r.Contact:
+async def writable(service: Service, named: str) -> bytes:
+    """The id of the conversation, which takes messages of mine now. Raises CallerError."""
+    found = await _conversation(service, named)
+    if found.group is not None and not service.engine.logs.caught_up:
+        await syncing.refresh(service.engine, FETCH_S)  # others may have changed the keys meanwhile
+    return delivery.open_talk(service.engine.look(), found.id).id
+
+
+async def _conversation(service: Service, named: str) -> naming.Conversation:
     """The named conversation; fetched first when it is not known yet: they may just have accepted."""
     engine = service.engine
     try:
@@ -138,9 +148,13 @@ async def pin(service: Service, request: o.Pin) -> v.MessageRef:
 async def typing(service: Service, request: o.Typing) -> v.Done:
     engine = service.engine
     work = engine.look()
-    contact = conversations.writable(work, naming.conversation(work, request.conversation).account)
-    entry = c.Entry(engine.entropy.bytes(16), work.now, 0, c.encode_content(c.Typing(request.active)))
-    for peer in work.find(r.PeerDevice, where={"account": contact.account}):
+    talk = delivery.open_talk(work, naming.conversation(work, request.conversation).id)
+    content = c.encode_content(c.Typing(request.active))
+    if talk.group is not None:
+        engine.step(sending.send_ephemeral, talk.group, content)
+        return v.Done()
+    entry = c.Entry(engine.entropy.bytes(16), work.now, 0, content)
+    for peer in work.find(r.PeerDevice, where={"account": talk.id}):
         if peer.address is not None:
             await engine.outgoing.put_bare(peer, encode(entry), ephemeral=True)
     return v.Done()
@@ -148,9 +162,12 @@ async def typing(service: Service, request: o.Typing) -> v.Done:
 
 @handles(o.Timer)
 async def timer(service: Service, request: o.Timer) -> v.TimerSet:
-    contact = naming.conversation(service.engine.look(), request.conversation)
-    service.engine.step(conversations.set_timer, contact.account, request.seconds)
-    return v.TimerSet(conversation=account_id(contact.account), seconds=request.seconds)
+    found = naming.conversation(service.engine.look(), request.conversation)
+    if found.group is not None:
+        await change_group(service, found.group, timer_s=request.seconds)
+    else:
+        service.engine.step(conversations.set_timer, found.id, request.seconds)
+    return v.TimerSet(conversation=account_id(found.id), seconds=request.seconds)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -161,11 +178,11 @@ async def read(service: Service, request: o.Read) -> v.MessagePage:
     engine = service.engine
     await syncing.refresh(engine, FETCH_S)
     work = engine.look()
-    contact = naming.conversation(work, request.conversation)
+    talk = naming.conversation(work, request.conversation).id
     below = ("position", naming.message(work, request.before).position) if request.before else None
     rows = work.find(
         r.Message,
-        where={"conversation": contact.account},
+        where={"conversation": talk},
         below=below,
         order="position",
         descending=True,
@@ -176,7 +193,7 @@ async def read(service: Service, request: o.Read) -> v.MessagePage:
     if request.mark_read:
         unread = tuple(row.id for row in rows if row.state == r.MessageState.RECEIVED)
         if unread:
-            engine.step(conversations.mark_read, contact.account, unread)
+            engine.step(conversations.mark_read, talk, unread)
         work = engine.look()
         rows = [work.get(r.Message, row.id) or row for row in rows]
     return v.MessagePage(messages=tuple(showing.message(work, row) for row in rows), more=more)
@@ -191,19 +208,19 @@ async def show(service: Service, request: o.Show) -> v.MessageView:
 @handles(o.MarkRead)
 async def mark_read(service: Service, request: o.MarkRead) -> v.Done:
     work = service.engine.look()
-    contact = naming.conversation(work, request.conversation)
+    talk = naming.conversation(work, request.conversation).id
     upto = naming.message(work, request.upto).position if request.upto else None
-    rows = work.find(r.Message, where={"conversation": contact.account, "state": int(r.MessageState.RECEIVED)})
+    rows = work.find(r.Message, where={"conversation": talk, "state": int(r.MessageState.RECEIVED)})
     ids = tuple(row.id for row in rows if upto is None or row.position <= upto)
     if ids:
-        service.engine.step(conversations.mark_read, contact.account, ids)
+        service.engine.step(conversations.mark_read, talk, ids)
     return v.Done()
 
 
 @handles(o.Search)
 async def search(service: Service, request: o.Search) -> v.MessagePage:
     work = service.engine.look()
-    within = naming.conversation(work, request.conversation).account if request.conversation else None
+    within = naming.conversation(work, request.conversation).id if request.conversation else None
     ids = service.engine.profile.store.search(request.words, request.limit + 1, within)
     rows = [row for row in (work.get(r.Message, id) for id in ids[: request.limit]) if row is not None]
     rows.sort(key=lambda row: row.position)
@@ -212,10 +229,10 @@ async def search(service: Service, request: o.Search) -> v.MessagePage:
 
 @handles(o.Clear)
 async def clear(service: Service, request: o.Clear) -> v.Cleared:
-    contact = naming.conversation(service.engine.look(), request.conversation)
-    count = service.engine.step(conversations.clear, contact.account)
+    talk = naming.conversation(service.engine.look(), request.conversation).id
+    count = service.engine.step(conversations.clear, talk)
     service.engine.transfers.sweep()
-    return v.Cleared(conversation=account_id(contact.account), messages=count)
+    return v.Cleared(conversation=account_id(talk), messages=count)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -274,6 +291,6 @@ def safe_name(name: str) -> str:
 
 @handles(o.Export)
 async def export(service: Service, request: o.Export) -> v.Exported:
-    contact = naming.conversation(service.engine.look(), request.conversation)
-    messages, count = await export_conversation(service.engine, contact.account, Path(request.to))
+    talk = naming.conversation(service.engine.look(), request.conversation).id
+    messages, count = await export_conversation(service.engine, talk, Path(request.to))
     return v.Exported(path=request.to, messages=messages, files=count)
