@@ -27,21 +27,7 @@ from roost.wire.codec import (
     decode_parts,
     encode,
 )
-from roost.wire.groups import (
-    AdminKeys,
-    GroupCheck,
-    GroupFound,
-    GroupKnock,
-    GroupLost,
-    GroupNote,
-    GroupWelcome,
-    JoinAnswer,
-    JoinRequest,
-    KeyPackageOffer,
-    KnockAccepted,
-    Leave,
-    Missing,
-)
+from roost.wire.groups import ABOUT_GROUPS, IN_GROUPS
 from roost.wire.identity import Key32, Name, SignedCard, SignedDeviceList
 from roost.wire.sizes import (
     CHECK_SIZE,
@@ -338,25 +324,14 @@ Content = (
     | IntroductionRequest
     | IntroductionLink
     | Introduction
-    | KeyPackageOffer
-    | GroupWelcome
-    | GroupCheck
-    | GroupLost
-    | GroupFound
-    | GroupKnock
-    | KnockAccepted
+    | ABOUT_GROUPS
     | SentCopy
     | ReadMark
     | ContactSync
     | ContactRemoved
     | DeviceWelcome
     | DeviceRemoved
-    | Leave
-    | Missing
-    | AdminKeys
-    | GroupNote
-    | JoinRequest
-    | JoinAnswer
+    | IN_GROUPS
 )
 _KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)
 

@@ -192,6 +192,7 @@ class GroupWelcome(TextRecord, frozen=True, tag=39):
     envelope_key: Secret32
     cursor: Counter
     history: Annotated[bytes, Meta(max_length=32)] = b""  # key of the history's record; empty: none
+    replaces: Annotated[bytes, Meta(max_length=32)] = b""  # a group that this one goes on in the place of; empty: none
 
 
 class GroupCheck(Record, frozen=True, tag=40):
@@ -311,3 +312,9 @@ class GroupNote(TextRecord, frozen=True, tag=99):
     kind: NoteKind
     account: Annotated[bytes, Meta(max_length=32)] = b""  # whom it is about
     detail: Annotated[str, Meta(max_length=MAX_TITLE)] = ""
+
+
+ABOUT_GROUPS = (
+    KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound | GroupKnock | KnockAccepted
+)  # contents between two people
+IN_GROUPS = Leave | Missing | AdminKeys | GroupNote | JoinRequest | JoinAnswer  # contents inside groups

@@ -239,6 +239,35 @@ def move(work: Work, id: bytes) -> None:
     committing.pump(work, id)
 
 
+def reopen(work: Work, id: bytes) -> bytes:
+    """Go on in a new group, at my primary relay, with those members who are my contacts; the new one's id. For admins
+    of a group that was stopped, or whose host is gone for good. Raises CallerError.
+    """
+    row = group(work, id)
+    held = states.held_state(row)
+    if rules.role_of(held, work.me.account) is not Role.ADMIN:
+        raise _not_permitted()
+    people = [member for member in members(work, id) if member.account != work.me.account]
+    known = [member.account for member in people if _is_accepted(work, member.account)]
+    new = create(work, held.title, known, description=held.description)
+    made = group(work, new)
+    work.put(msgspec.structs.replace(made, replaces=id))
+    work.put(msgspec.structs.replace(row, successor=new))
+    kept = StateChange(
+        avatar=held.avatar or None,
+        timer_s=held.timer_s or None,
+        permissions=held.permissions,
+        history=held.history,
+        approval=held.approval,
+    )
+    intents.want(work, made, IntentKind.STATE, data=intents.state_change(kept))
+    for member in people:
+        if member.account in known and member.role != Role.MEMBER:
+            intents.want(work, made, IntentKind.ROLE, account=member.account, data=bytes((member.role,)))
+    committing.pump(work, new)
+    return new
+
+
 # --- looking at it ---------------------------------------------------------------------------------------------------
 
 
@@ -281,6 +310,11 @@ def _contact(work: Work, account: bytes) -> Contact:
     if contact is None or contact.state not in (ContactState.ACCEPTED, ContactState.REQUESTED):
         raise CallerError("There is no such contact.", code="unknown_contact", hint="List them: roost contacts")
     return contact
+
+
+def _is_accepted(work: Work, account: bytes) -> bool:
+    contact = work.get(Contact, account)
+    return contact is not None and contact.state == ContactState.ACCEPTED
 
 
 def _member(work: Work, row: GroupRow, account: bytes) -> GroupMember:

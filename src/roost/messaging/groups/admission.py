@@ -15,7 +15,7 @@ from roost.crypto.mls.framing import MlsMessage
 from roost.crypto.mls.welcome import EncryptedGroupSecrets, Welcome
 from roost.errors import PeerError
 from roost.messaging import logs, outbox
-from roost.messaging.groups import history, holding, notes, offers, places, sending, states
+from roost.messaging.groups import forks, history, holding, notes, offers, places, sending, states
 from roost.messaging.groups.rules import Change
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
@@ -64,6 +64,7 @@ def welcome(
             envelope_key=envelope_key,
             cursor=number,
             history=history_key if who[0] in newcomers else b"",
+            replaces=row.replaces,
         )
         outbox.queue(work, *who, encode_content(content))
 
@@ -149,6 +150,7 @@ def info_landed(work: Work, row: GroupRow, record: SealedRecord) -> None:
     )
     row = holding.keep_epoch(work, row, group)
     offers.spent(work, package)
+    forks.replaced(work, row, content)
     history.expect(work, row, content)
     note = GroupNote(NoteKind.JOINED, work.me.account, state.title)
     notes.add(work, row, row.inviter, note, group.number, index=2**31)

@@ -8,11 +8,12 @@ import msgspec
 
 from roost.crypto import mls
 from roost.messaging.groups import rules, states
-from roost.messaging.records import GroupEpoch, GroupKeys, GroupMember, GroupRow
+from roost.messaging.records import GroupEpoch, GroupKeys, GroupMember, GroupRow, GroupTranscript
 from roost.messaging.work import Work
 from roost.wire.codec import encode
 
 SETTINGS = mls.Settings(past_epochs=5, resumption_epochs=2)
+TRANSCRIPTS = 256  # epochs whose history is compared with others'
 EPOCH_KEYS = 48  # of the envelopes of past epochs: the log may hold more of them than MLS opens messages of
 
 
@@ -42,6 +43,7 @@ def keep_epoch(work: Work, row: GroupRow, state: mls.Group) -> GroupRow:
         return row
     held = states.state_of(state.extensions)
     _keep_members(work, row.id, state)
+    _keep_transcript(work, row.id, state)
     return work.put(
         msgspec.structs.replace(
             row,
@@ -57,6 +59,13 @@ def keep_epoch(work: Work, row: GroupRow, state: mls.Group) -> GroupRow:
 def transcript(state: mls.Group) -> bytes:
     """SHA-256 of the confirmed transcript hash: equal for all who took the same commits."""
     return hashlib.sha256(state.epoch.context.confirmed_transcript_hash).digest()
+
+
+def _keep_transcript(work: Work, group: bytes, state: mls.Group) -> None:
+    work.put(GroupTranscript(group, state.number, transcript(state)))
+    old = work.get(GroupTranscript, group, state.number - TRANSCRIPTS)
+    if old is not None:
+        work.delete(old)
 
 
 def _keep_members(work: Work, group: bytes, state: mls.Group) -> None:
@@ -81,9 +90,8 @@ def _keep_members(work: Work, group: bytes, state: mls.Group) -> None:
 
 def forget(work: Work, group: bytes) -> None:
     """The secrets go; what was said and who was there stays."""
-    for kind in (GroupEpoch, GroupKeys):
-        row = work.get(kind, group)
-        if row is not None:
+    for kind in (GroupEpoch, GroupKeys, GroupTranscript):
+        for row in work.find(kind, where={"group": group}):
             work.delete(row)
 
 

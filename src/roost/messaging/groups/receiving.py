@@ -39,9 +39,9 @@ def receive(work: Work, landed: Landed) -> None:
             admission.info_landed(work, row, record)
         case GroupStatus.LOST, _:
             rejoining.landed_while_lost(work, row, landed, record)
-        case GroupStatus.ACTIVE, GroupMessage():
+        case GroupStatus.ACTIVE | GroupStatus.STOPPED, GroupMessage():
             _message(work, row, landed, record.message)
-        case GroupStatus.ACTIVE, SealedRecord():
+        case GroupStatus.ACTIVE | GroupStatus.STOPPED, SealedRecord():
             if not history.landed(work, row, record):
                 rejoining.answer_seen(work, row, record)
         case GroupStatus.ACTIVE, Rejoin():

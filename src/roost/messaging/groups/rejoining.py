@@ -130,6 +130,12 @@ def watch(work: Work) -> None:
             lose(work, row, "log")
 
 
+def next_watch(work: Work) -> int | None:
+    """When `watch` has something to do at the latest."""
+    waits = [log.unopened_at + UNOPENED_MS + 1 for log in work.find(SharedLog) if log.unopened]
+    return min(waits, default=None)
+
+
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 

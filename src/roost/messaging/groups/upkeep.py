@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging.groups import committing, gaps, keeping, links, offers, places, reading, rejoining
+from roost.messaging.groups import committing, forks, gaps, keeping, links, offers, places, reading, rejoining
 from roost.messaging.records import NEVER, GroupRow, GroupStatus, Setting
 from roost.messaging.work import Work
 
@@ -20,6 +20,7 @@ def tick(work: Work) -> None:
     gaps.ask(work)
     rejoining.watch(work)
     rejoining.answer_due(work)
+    forks.compare(work)
     last = work.get(Setting, _DAILY)
     if last is None or abs(work.now - int.from_bytes(last.value, "big")) > DAY_MS:
         work.put(Setting(_DAILY, work.now.to_bytes(8, "big")))
@@ -52,4 +53,5 @@ def next_deadline(work: Work) -> int:
     """When to call `tick` again at the latest."""
     due = [row.due_at for row in work.find(GroupRow, order="due_at", limit=1)]
     answer = rejoining.next_answer(work)
-    return min([*due, gaps.next_ask(work), *([] if answer is None else [answer])])
+    more = [at for at in (answer, forks.next_comparison(work), rejoining.next_watch(work)) if at is not None]
+    return min([*due, gaps.next_ask(work), *more])

@@ -58,10 +58,12 @@ class GroupRow(Row, frozen=True):
     welcome: bytes = b""  # encoded wire.groups.GroupWelcome while JOINING
     transcript: bytes = b""  # SHA-256 of the epoch's confirmed transcript hash
     checked: int = 0  # the last epoch that contacts were told the transcript of
+    checked_at: int = 0
     lost_at: int = 0
     tries: int = 0  # of rejoining
     rejoin: bytes = b""  # the rejoining's own state (messaging.groups.rejoining)
     successor: bytes = b""  # the group that goes on in its place
+    replaces: bytes = b""  # the group in whose place it was made
     leaving: bool = False  # I want to go; it is said once another admin is there
     receipts: tuple[bytes, ...] = ()  # messages that I have read and whose authors are not told yet
 
@@ -82,6 +84,16 @@ class GroupKeys(Row, frozen=True):
     key: ClassVar[tuple[str, ...]] = ("group",)
     group: bytes
     data: bytes
+
+
+class GroupTranscript(Row, frozen=True):
+    """What this device took for the history of a past epoch: to compare with what others took."""
+
+    table: ClassVar[str] = "group_transcript"
+    key: ClassVar[tuple[str, ...]] = ("group", "epoch")
+    group: bytes
+    epoch: int
+    transcript: bytes
 
 
 class GroupMember(Row, frozen=True):

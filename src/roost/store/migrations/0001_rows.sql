@@ -302,6 +302,13 @@ CREATE TABLE "group_keys" (
     PRIMARY KEY ("group")
 ) STRICT;
 
+CREATE TABLE "group_transcript" (
+    "group" BLOB NOT NULL,
+    "epoch" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group", "epoch")
+) STRICT;
+
 CREATE TABLE "group_member" (
     "group" BLOB NOT NULL,
     "account" BLOB NOT NULL,
