@@ -72,6 +72,31 @@ def test_a_second_relay_of_ones_own(friends: tuple[Person, Person], relay: Relay
     assert alice.refused("relays", "remove", other_relay.listen)  # the last one
 
 
+def test_while_the_first_relay_is_away_messages_go_by_the_second(
+    make_relay: Callable[..., Relay], make_person: Callable[..., Person], befriend: Callable[[Person, Person], None]
+) -> None:
+    first, second = make_relay(), make_relay()
+    alice, bob = make_person("Alice", first), make_person("Bob", first)
+    for person in (alice, bob):
+        person.one("relays", "add", second.link)
+    befriend(bob, alice)
+    alice.until(lambda: bob.lines("sync") and alice.one("status")["waiting"] == 0)
+    with alice.agent(), bob.agent():
+        alice.one("send", "Bob", "one", "--wait", "delivered")
+        assert first.stop(signal.SIGKILL) != 0
+        texts = ["two", "three", "four"]
+        for text in texts:
+            alice.one("send", "Bob", text)
+        alice.one("send", "Bob", "five", "--wait", "delivered", "--timeout", "60")
+        wanted = ["one", *texts, "five"]
+        assert bob.texts("Alice") == wanted
+        bob.one("send", "Alice", "six", "--wait", "delivered", "--timeout", "60")
+        first.start()
+        alice.until(lambda: alice.one("status")["connected"])
+        alice.one("send", "Bob", "seven", "--wait", "delivered", "--timeout", "60")
+        assert bob.texts("Alice") == alice.texts("Bob") == [*wanted, "six", "seven"]
+
+
 def test_who_waits_does_not_wait_out_a_back_off(
     make_relay: Callable[..., Relay], make_person: Callable[..., Person], befriend: Callable[[Person, Person], None]
 ) -> None:

@@ -18,9 +18,11 @@ from roost.messaging import (
     invitations,
     mailboxes,
     outbox,
+    peers,
     requests,
     sealing,
     upkeep,
+    ways,
 )
 from roost.messaging.records import (
     Contact,
@@ -168,9 +170,11 @@ class Device:
 
     def create_mailboxes(self) -> None:
         for row in self.work().find(OwnMailbox):
+            if row.relay in self.world.down:
+                continue
             if row.state == MailboxState.TO_CREATE:
                 self.world.host.logs.setdefault(row.put, [])
-                self.do(mailboxes.created, row.admin)
+                self.do(peers.mailbox_created, row.admin)
             elif row.state == MailboxState.TO_DELETE:
                 self.world.host.logs.pop(row.put, None)
                 self.do(mailboxes.deleted, row.admin)
@@ -193,8 +197,11 @@ class Device:
                 if row.next_at > self.world.now:
                     continue
                 peer = self.work().get(PeerDevice, row.account, row.device)
-                address = row.address or (peer.address if peer else None)
+                address = ways.address_for(self.work(), row, peer)
                 if address is None:
+                    continue
+                if address.relay.key in self.world.down:
+                    self.do(outbox.refused, row.number, "unreachable")
                     continue
                 taken = [self.world.transmit(address.put, envelope) for envelope in row.envelopes]
                 count += len(taken)
@@ -206,13 +213,17 @@ class Device:
             envelope = self.do(sealing.seal_bare, peer)
             if envelope is not None:
                 count += 1
-                self.world.transmit(peer.address.put, envelope)
+                able = [way for way in ways.addresses_of(peer) if way.relay.key not in self.world.down]
+                if able:
+                    self.world.transmit(able[0].put, envelope)
         return count
 
     def fetch(self) -> int:
         """Take in what lies in my mailboxes; how many envelopes came."""
         count = 0
         for mailbox in self.work().find(OwnMailbox):
+            if mailbox.relay in self.world.down:
+                continue
             log = self.world.host.logs.get(mailbox.put)
             while log:
                 number, envelope = log.pop(0)
@@ -229,7 +240,7 @@ class World:
         self.seed, self.now = seed, START_MS
         self.host = Host()
         self.devices: list[Device] = []
-        self.lossy = None
+        self.down: set[bytes] = set()  # keys of relays that nobody reaches
 
     def person(self, name: str) -> Device:
         device = Device(self, name)

@@ -29,7 +29,16 @@ from roost.wire.content import (
     Text,
     encode_content,
 )
-from roost.wire.identity import Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
+from roost.wire.identity import (
+    CARD_FALLBACK,
+    CARD_LINEAGE,
+    MAX_LINEAGE,
+    Card,
+    DeviceEntry,
+    DeviceList,
+    SignedCard,
+    SignedDeviceList,
+)
 from tests.wire.strategies import ALL_KINDS
 
 LIMIT = 2**53  # integers stay exact in every language
@@ -175,7 +184,10 @@ def test_a_whole_contact_request_fits_one_envelope() -> None:
 
 
 def test_a_whole_card_fits_its_stored_size() -> None:
-    card = Card(bytes(32), bytes(32), SIGNED_LIST, bytes(32), bytes(1_184), bytes(32), ADDRESS, 2**53, 2**40, "n" * 128)
+    more = (Extension(CARD_LINEAGE, bytes(32 * MAX_LINEAGE)), Extension(CARD_FALLBACK, encode(ADDRESS)))
+    card = Card(
+        *(bytes(32), bytes(32), SIGNED_LIST, bytes(32), bytes(1_184), bytes(32), ADDRESS, 2**53, 2**40, "n" * 128, more)
+    )
     assert len(LIST) <= sizes.MAX_DEVICE_LIST
     assert len(encode(card)) <= sizes.MAX_CARD
     largest = SignedCard(bytes(sizes.MAX_CARD), bytes(64))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import RoostError
-from roost.messaging import inbox, invitations, mailboxes, outbox, requests, sealing, upkeep
+from roost.messaging import inbox, invitations, mailboxes, outbox, peers, requests, sealing, upkeep, ways
 from roost.messaging import records as r
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.work import Work
@@ -222,9 +222,7 @@ class Device:
             elif card.state in (r.InvitationState.USED, r.InvitationState.REVOKED):
                 self._once(("card", card.secret), self._delete_card, relays[card.relay], card)
         self._start_trims(relays)
-        if work.find(r.OwnMailbox, where={"state": int(r.MailboxState.TO_CREATE)}) or work.find(
-            r.InvitationRow, where={"state": int(r.InvitationState.TO_PUT)}
-        ):
+        if mailboxes.awaited(work) or work.find(r.InvitationRow, where={"state": int(r.InvitationState.TO_PUT)}):
             return
         for peer in work.find(r.PeerDevice):
             if sealing.can_seal(work, peer):
@@ -247,7 +245,7 @@ class Device:
             if answer is None or isinstance(answer, Refusal):
                 self.wake(5_000)
             else:
-                self.step(mailboxes.created, row.admin)
+                self.step(peers.mailbox_created, row.admin)
 
         self.call(name, relay.link.address, Create(MailboxKind(row.kind), grants), done)
 
@@ -282,7 +280,7 @@ class Device:
         for state in (r.OutboxState.SEALED, r.OutboxState.STORED):
             for row in work.find(r.Outbox, where={"state": int(state)}, at_most=("next_at", work.now), order="number"):
                 peer = work.get(r.PeerDevice, row.account, row.device)
-                address = row.address or (peer.address if peer else None)
+                address = ways.address_for(work, row, peer)
                 if address is not None:
                     self._once(("put", row.number), self._put_row, row, address)
 
@@ -326,8 +324,14 @@ class Device:
         def done(answer: Response | None) -> None:
             if answer is not None and not isinstance(answer, Refusal):
                 self.step(sealing.acknowledgement_put, peer, again_at)
+            elif left:
+                self._put_at(name, left.pop(0), envelope, done)
 
-        self.call(name, peer.address.relay, Put(peer.address.put, envelope), done)
+        left = list(ways.addresses_of(peer))
+        self._put_at(name, left.pop(0), envelope, done)
+
+    def _put_at(self, name: object, address: Address, envelope: bytes, done: Answer) -> None:
+        self.call(name, address.relay, Put(address.put, envelope), done)
 
     # --- envelopes that arrive ----------------------------------------------------------------------------------------
 

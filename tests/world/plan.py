@@ -33,6 +33,7 @@ class Plan:
     people: tuple[int, ...]  # devices of each person at the start
     friends: tuple[tuple[int, int], ...]
     actions: tuple[Action, ...]
+    fallbacks: bool = False  # every other person has a second relay
 
     def without(self, actions: set[Action]) -> Plan:
         return replace(self, actions=tuple(action for action in self.actions if action not in actions))
@@ -84,7 +85,8 @@ def draw(seed: int, *, faults: bool = True, size: int = 40) -> Plan:
     for kind in kinds:
         at += int(rng.expovariate(1 / rng.choice((200, 2_000, 10_000, 60_000))))
         actions.append(Action(at, kind, rng.randrange(1 << 16), rng.randrange(1 << 16), rng.randrange(1 << 16)))
-    return Plan(seed, rng.random() < 0.4, tuple(people), tuple(friends), tuple(actions))
+    federated, fallbacks = rng.random() < 0.4, rng.random() < 0.5
+    return Plan(seed, federated, tuple(people), tuple(friends), tuple(actions), federated and fallbacks)
 
 
 def crowd(seed: int, people: int) -> Plan:

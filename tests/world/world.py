@@ -156,7 +156,15 @@ class World:
         device.person = index
         relay = RelayLink(self._home(index).address)
         device.step(accounts.create, f"P{index}", relay, f"{device.name}'s", None)
+        self._second_relay(device)
         device.wake()
+
+    def _second_relay(self, device: Device) -> None:
+        """Some people keep mailboxes at another relay, too, for what the first does not take."""
+        others = [relay for relay in self.relays.values() if relay is not self._homes[device.name]]
+        if self.plan.fallbacks and others and device.person % 2 == 0:
+            link = RelayLink(others[0].address)
+            device.step(lambda work: work.put(r.OwnRelay(link.address.key, link, 2)))
 
     def person_of(self, device: Device) -> list[Device]:
         return self.people[device.person]
@@ -178,6 +186,7 @@ class World:
         new = self._device(person)
         new.person = person
         row = new.step(accounts.create_waiting, RelayLink(self._home(person).address), new.name)
+        self._second_relay(new)
         self.people[person].append(new)
         new.wake()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import Refused, RoostError, Unreachable
-from roost.messaging import floors, invitations, mailboxes, outbox, sealing
+from roost.messaging import floors, invitations, mailboxes, outbox, peers, sealing, ways
 from roost.messaging.records import (
     NEVER,
     Contact,
@@ -150,7 +150,7 @@ class Outgoing:
     # --- mailboxes and cards ------------------------------------------------------------------------------------------
 
     def _mailboxes_wait(self, work: Work) -> bool:
-        rows = work.find(OwnMailbox, where={"state": int(MailboxState.TO_CREATE)})
+        rows = mailboxes.awaited(work)
         cards = work.find(InvitationRow, where={"state": int(InvitationState.TO_PUT)})
         return bool(rows or cards)
 
@@ -167,7 +167,7 @@ class Outgoing:
         rights = ((row.admin, Right.ADMIN), (row.get, Right.GET), (row.put, Right.PUT))
         grants = tuple(Grant(capability_hash(capability), right) for capability, right in rights)
         await self._engine.network.call(relay.link.address, Create(MailboxKind(row.kind), grants))
-        self._engine.step(mailboxes.created, row.admin)
+        self._engine.step(peers.mailbox_created, row.admin)
 
     async def _delete(self, relay: OwnRelay, row: OwnMailbox) -> None:
         try:
@@ -222,7 +222,7 @@ class Outgoing:
                 Outbox, where={"state": int(state)}, at_most=("next_at", work.now), order="number", limit=LOOK_AT
             )
             for row in rows:
-                address = row.address or self._address(work, row)
+                address = ways.address_for(work, row, work.get(PeerDevice, row.account, row.device))
                 if address is None or row.number in self._flying:
                     continue
                 if not floors.may_take(work, row, address):
@@ -236,11 +236,6 @@ class Outgoing:
                 flight = _Flight(relay)  # its own name: one that ends as this starts must not stand in its way
                 self._flying.update((row.number, flight) for row, _ in batch)
                 self._start(("put", flight), partial(self._put_rows, batch, flight))
-
-    @staticmethod
-    def _address(work: Work, row: Outbox) -> Address | None:
-        peer = work.get(PeerDevice, row.account, row.device)
-        return peer.address if peer else None
 
     async def _put_rows(self, rows: list[tuple[Outbox, Address]], flight: _Flight) -> None:
         """Put the rows at one relay, all in flight at once, and write down what came of each as soon as it is known."""
@@ -272,7 +267,10 @@ class Outgoing:
         except RoostError as error:
             retry_after_ms = error.retry_after_ms if isinstance(error, Refused) else 0
             await self._note(outbox.refused, row.number, error.code, retry_after_ms)
-            if row.address is None and self._address(self._engine.look(), row) != address:  # they moved meanwhile
+            peer = self._engine.look().get(PeerDevice, row.account, row.device)
+            if (
+                row.address is None and peer is not None and address not in ways.addresses_of(peer)
+            ):  # they moved meanwhile
                 await self._note(outbox.hurry, row.account, row.device)
         else:
             await self._note(outbox.stored, row.number)
@@ -314,14 +312,15 @@ class Outgoing:
         if payload and not floors.allows(self._engine.look(), peer):
             return False
         envelope = self._engine.step(sealing.seal_bare, peer, payload, again_at=again_at)
-        address = peer.address
-        if envelope is None or address is None:
+        if envelope is None:
             return False
-        try:
-            await self._engine.network.call(address.relay, Put(address.put, envelope, ephemeral))
-        except (Refused, Unreachable):
-            return False
-        return True
+        for address in ways.addresses_of(peer)[: 1 if payload else 2]:
+            try:
+                await self._engine.network.call(address.relay, Put(address.put, envelope, ephemeral))
+            except (Refused, Unreachable):
+                continue
+            return True
+        return False
 
 
 def _worked(put: Put, detail: bytes) -> Put:

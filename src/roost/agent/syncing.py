@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from roost.errors import Unreachable
-from roost.messaging import floors, identity, logs, outbox
+from roost.messaging import floors, identity, logs, mailboxes, outbox
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network import sentence
@@ -20,6 +20,7 @@ LOOK_AGAIN_S = 0.25
 PRESS_S = 1.0
 GROUPS_WITHIN_MS = 2_500  # losers of a race between commits, and receipts, wait so long at most
 HELD_WORDS = "It waits: the way that it would take exposes more than this conversation allows."
+NOT_SHOWN = "The channel's rules did not allow it, so nobody shows it."
 _PASSING = frozenset({"", RefusalCode.SLOW_DOWN, RefusalCode.WORK_NEEDED, RefusalCode.BLOBS_MISSING})
 
 
@@ -135,14 +136,13 @@ def _quiet(engine: Engine, *, acknowledgements: bool) -> bool:
 
 
 def _to_create(work: Work) -> bool:
-    states = (r.MailboxState.TO_CREATE, r.MailboxState.TO_DELETE)
+    if mailboxes.awaited(work) or work.find(r.OwnMailbox, where={"state": int(r.MailboxState.TO_DELETE)}):
+        return True
     cards = (r.InvitationState.TO_PUT, r.InvitationState.USED, r.InvitationState.REVOKED)
     logs_wait = (r.LogState.TO_CREATE, r.LogState.TO_SEAL, r.LogState.TO_DELETE)
     if any(work.find(r.SharedLog, where={"state": int(state)}) for state in logs_wait):
         return True
-    return any(work.find(r.OwnMailbox, where={"state": int(state)}) for state in states) or any(
-        work.find(r.InvitationRow, where={"state": int(state)}) for state in cards
-    )
+    return any(work.find(r.InvitationRow, where={"state": int(state)}) for state in cards)
 
 
 def unsaid(work: Work, group: bytes) -> list[r.GroupSaid]:
@@ -166,6 +166,9 @@ def on_its_way(work: Work, message: bytes) -> bool:
     row = work.get(r.Message, message)
     if row is not None and work.get(r.GroupRow, row.conversation) is not None:
         return row.state == r.MessageState.QUEUED and not _problem_in_group(work, row)
+    channel = work.get(r.ChannelRow, row.conversation) if row is not None else None
+    if row is not None and channel is not None:
+        return any(put.problem in _PASSING for put in _puts_of(work, channel, row))
     return any(_can_leave(work, row) for row in work.find(r.Outbox, where={"message": message}))
 
 
@@ -192,10 +195,20 @@ def held_up_by(engine: Engine, message: r.Message) -> str:
     if work.get(r.GroupRow, message.conversation) is not None:
         problem = _problem_in_group(work, message)
         return sentence(problem) if problem else ""
+    channel = work.get(r.ChannelRow, message.conversation)
+    if channel is not None:
+        puts = _puts_of(work, channel, message)
+        if not puts:
+            return NOT_SHOWN
+        return next((sentence(put.problem) for put in puts if put.problem), "")
     rows = work.find(r.Outbox, where={"message": message.id, "account": message.conversation})
     if any(problem_of(work, row) == outbox.HELD for row in rows):
         return HELD_WORDS
     return next((sentence(row.problem) for row in rows if row.problem), "")
+
+
+def _puts_of(work: Work, channel: r.ChannelRow, message: r.Message) -> list[r.LogPut]:
+    return [put for put in work.find(r.LogPut, where={"log": channel.log}) if put.subject == message.id]
 
 
 def _problem_in_group(work: Work, message: r.Message) -> str:

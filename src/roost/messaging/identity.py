@@ -8,12 +8,23 @@ list.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 from roost.crypto import AgreementPublic, KemPublic, Label, PrekeyBundle, SigningKey, VerifyKey
-from roost.errors import CallerError, CryptoError, PeerError
+from roost.errors import CallerError, CryptoError, PeerError, WireError
 from roost.messaging.records import Me
+from roost.wire.addresses import Address
 from roost.wire.codec import Extension, decode, encode
-from roost.wire.identity import CARD_LINEAGE, MAX_LINEAGE, Card, DeviceEntry, DeviceList, SignedCard, SignedDeviceList
+from roost.wire.identity import (
+    CARD_FALLBACK,
+    CARD_LINEAGE,
+    MAX_LINEAGE,
+    Card,
+    DeviceEntry,
+    DeviceList,
+    SignedCard,
+    SignedDeviceList,
+)
 
 FIRST = bytes(32)
 REMOVED = "This device was removed from your account."
@@ -121,8 +132,19 @@ def lineage_of(card: Card) -> tuple[bytes, ...]:
     return tuple(data[start : start + size] for start in range(0, len(data), size))
 
 
-def lineage_extension(lineage: tuple[bytes, ...]) -> tuple[Extension, ...]:
-    return (Extension(CARD_LINEAGE, b"".join(lineage)),) if lineage else ()
+def card_extensions(lineage: tuple[bytes, ...], fallback: Address | None) -> tuple[Extension, ...]:
+    """What a card of mine says beyond its fields."""
+    chain = (Extension(CARD_LINEAGE, b"".join(lineage)),) if lineage else ()
+    return (*chain, Extension(CARD_FALLBACK, encode(fallback))) if fallback is not None else chain
+
+
+def fallback_of(card: Card) -> Address | None:
+    """The second address that a card gives; None where it gives none that this version understands."""
+    for extension in card.extensions:
+        if extension.kind == CARD_FALLBACK:
+            with suppress(WireError):
+                return decode(Address, extension.data)
+    return None
 
 
 def entries(signed: SignedDeviceList) -> tuple[DeviceEntry, ...]:

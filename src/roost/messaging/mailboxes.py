@@ -38,32 +38,65 @@ def primary_relay(work: Work) -> OwnRelay:
     return min(relays, key=lambda row: row.rank)
 
 
-def new_mailbox(work: Work, *, account: bytes = b"", invitation: bytes = b"") -> OwnMailbox:
-    """A mailbox for an account, or for an invitation's knocks, to be created at my primary relay."""
+def second_relay(work: Work) -> OwnRelay | None:
+    """The relay that gets fallback mailboxes, where I have more than one."""
+    relays = sorted((row for row in work.find(OwnRelay) if not row.leaving), key=lambda row: row.rank)
+    return relays[1] if len(relays) > 1 else None
+
+
+def new_mailbox(work: Work, *, account: bytes = b"", invitation: bytes = b"", fallback_at: bytes = b"") -> OwnMailbox:
+    """A mailbox for an account, or for an invitation's knocks, to be created at my primary relay; an account's second
+    one at the relay `fallback_at`."""
     kind = MailboxKind.REQUEST if invitation and not account else MailboxKind.ORDINARY
     return work.put(
         OwnMailbox(
             admin=work.entropy.bytes(CAPABILITY_SIZE),
             get=work.entropy.bytes(CAPABILITY_SIZE),
             put=work.entropy.bytes(CAPABILITY_SIZE),
-            relay=primary_relay(work).relay,
+            relay=fallback_at or primary_relay(work).relay,
             kind=int(kind),
             account=account,
             invitation=invitation,
             state=MailboxState.TO_CREATE,
             created_at=work.now,
+            fallback=bool(fallback_at),
         )
     )
 
 
 def mailbox_for(work: Work, account: bytes) -> OwnMailbox:
     """The mailbox that this account should write to now; made if there is none."""
-    current = [
-        row
-        for row in work.find(OwnMailbox, where={"account": account})
-        if row.state in (MailboxState.TO_CREATE, MailboxState.ACTIVE)
-    ]
-    return max(current, key=lambda row: row.created_at) if current else new_mailbox(work, account=account)
+    return _newest(_current(work, account, fallback=False)) or new_mailbox(work, account=account)
+
+
+def fallback_for(work: Work, account: bytes) -> OwnMailbox | None:
+    """The mailbox that takes what the first does not; made if there is none, None where I have one relay alone."""
+    relay = second_relay(work)
+    held = _current(work, account, fallback=True)
+    for row in held:
+        if relay is None or row.relay != relay.relay:
+            work.put(msgspec.structs.replace(row, state=MailboxState.RETIRING))
+    if relay is None:
+        return None
+    mine = [row for row in held if row.relay == relay.relay]
+    return _newest(mine) or new_mailbox(work, account=account, fallback_at=relay.relay)
+
+
+def _current(work: Work, account: bytes, *, fallback: bool) -> list[OwnMailbox]:
+    rows = work.find(OwnMailbox, where={"account": account})
+    states = (MailboxState.TO_CREATE, MailboxState.ACTIVE)
+    return [row for row in rows if row.state in states and row.fallback == fallback]
+
+
+def _newest(rows: list[OwnMailbox]) -> OwnMailbox | None:
+    return max(rows, key=lambda row: row.created_at, default=None)
+
+
+def awaited(work: Work) -> list[OwnMailbox]:
+    """Those that the relay must make before anything leaves that tells their addresses. A fallback is told only once it
+    is there."""
+    rows = work.find(OwnMailbox, where={"state": int(MailboxState.TO_CREATE)})
+    return [row for row in rows if not row.fallback]
 
 
 def address_of(work: Work, mailbox: OwnMailbox) -> MailboxAddress:
@@ -113,10 +146,13 @@ def drop_all(work: Work, **where: object) -> None:
         drop(work, mailbox)
 
 
-def rotate(work: Work, mailbox: OwnMailbox) -> OwnMailbox:
+def rotate(work: Work, mailbox: OwnMailbox) -> None:
     """Replace a contact's mailbox; the old one is read until all their devices have moved."""
     work.put(msgspec.structs.replace(mailbox, state=MailboxState.RETIRING))
-    return new_mailbox(work, account=mailbox.account)
+    if mailbox.fallback:
+        fallback_for(work, mailbox.account)
+    else:
+        new_mailbox(work, account=mailbox.account)
 
 
 def leave_relay(work: Work, relay: OwnRelay) -> None:
@@ -144,11 +180,15 @@ def retire(work: Work) -> None:
         successors = {
             row.admin
             for row in work.find(OwnMailbox, where={"account": mailbox.account})
-            if row.created_at > mailbox.created_at and row.state == MailboxState.ACTIVE
+            if row.created_at > mailbox.created_at
+            and row.state == MailboxState.ACTIVE
+            and mailbox.fallback >= row.fallback
         }
         peers = work.find(PeerDevice, where={"account": mailbox.account})
         if work.find(StoredFile, where={"mailbox": mailbox.admin, "state": int(FileState.REMOTE)}, limit=1):
             continue
         moved = all(peer.wrote_to in successors for peer in peers if peer.announced)
-        if successors and (moved or work.now - mailbox.created_at > ROTATE_AFTER_MS + RETIRE_AFTER_MS):
+        if (successors or mailbox.fallback) and (
+            moved or work.now - mailbox.created_at > ROTATE_AFTER_MS + RETIRE_AFTER_MS
+        ):
             drop(work, mailbox)

@@ -167,10 +167,11 @@ def stored(work: Work, number: int) -> None:
     row = work.get(Outbox, number)
     if row is None or row.state == OutboxState.QUEUED or row.problem == REMOVED_CODE:
         return
-    pause = REPUT_AFTER_MS[min(row.attempts, len(REPUT_AFTER_MS) - 1)]
+    before = row.attempts if row.state == OutboxState.STORED else 0  # how hard it was to get there does not count
+    pause = REPUT_AFTER_MS[min(before, len(REPUT_AFTER_MS) - 1)]
     work.put(
         msgspec.structs.replace(
-            row, state=OutboxState.STORED, attempts=row.attempts + 1, next_at=work.now + pause, problem=""
+            row, state=OutboxState.STORED, attempts=before + 1, next_at=work.now + pause, problem=""
         )
     )
     _message_sent(work, row)

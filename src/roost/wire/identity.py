@@ -24,6 +24,8 @@ CARD_LINEAGE: Final = 1
 """Extension of a card: the SHA-256 of the encoded lists before its device list, the newest first, at most
 MAX_LINEAGE. With them a reader who missed lists checks the chain from the one that it knows."""
 MAX_LINEAGE: Final = 32
+CARD_FALLBACK: Final = 2
+"""Extension of a card: the encoded `Address` of a second mailbox at another host, for what `address` does not take."""
 
 
 class DeviceEntry(Record, frozen=True):

@@ -161,7 +161,9 @@ async def relays_add(service: Service, request: o.RelaysAdd) -> v.RelayView:
     def add(work: Work) -> r.OwnRelay:
         known = work.get(r.OwnRelay, link.address.key)
         rank = known.rank if known else 1 + max((row.rank for row in work.find(r.OwnRelay)), default=0)
-        return work.put(r.OwnRelay(link.address.key, link, rank))
+        row = work.put(r.OwnRelay(link.address.key, link, rank))
+        peers.announce_all(work)  # where it is the second one, contacts get an address there to fall back on
+        return row
 
     row = engine.step(add)
     engine.relays_changed()
