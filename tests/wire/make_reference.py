@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, content, identity, links, logs, mailbox
+from roost.wire import addresses, channels, content, groups, identity, links, logs, mailbox
 from roost.wire.codec import Extension, Record
 from tests.wire.strategies import ALL_KINDS
 
@@ -33,6 +33,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Links", (links,)),
     ("Contents, entries, frames", (content,)),
     ("Shared logs", (logs,)),
+    ("Groups", (groups,)),
     ("Channels", (channels,)),
     ("Requests, responses, link frames", (mailbox,)),
 )
@@ -43,6 +44,10 @@ ALSO = {
     "RelayInfo": "`tls_key_hash` of 0 or 32 bytes; kinds of extensions ascend",
     "Acknowledgement": "`highest` ≥ `upto`; `check` has 0 or 8 bytes",
     "ChannelState": "`roles` by key, `banned` and `removed` ascend; kinds of extensions ascend",
+    "GroupState": "`roles` and `banned` ascend by account; no role is MEMBER; kinds of extensions ascend",
+    "MemberInfo": "kinds of extensions ascend",
+    "GapRange": "`first` ≤ `last`",
+    "GroupWelcome": "`history` and `replaces` have 0 or 32 bytes",
     "LogFrame": "`part` is one of the parts; not one digest; digests fit the payload; none where `spilled`",
     "SpilledRecord": "`pointer` has blobs enough for `size`",
     "Frame": "`part` < `parts`, or both 0 and no payload; a payload where `parts` > 0",

@@ -16,6 +16,7 @@ from typing import Any
 
 from roost.wire import channels as ch
 from roost.wire import content as c
+from roost.wire import groups as g
 from roost.wire import identity as i
 from roost.wire import links, logs
 from roost.wire import mailbox as m
@@ -183,6 +184,54 @@ CHANNELS: tuple[Record, ...] = (
     SIGNED,
     ch.RepeatedState(ID, ch.SignedRecord(counting(0x31), encode(STATE), counting(0x44, 64))),
 )
+PLACE = g.LogPlace(RELAY, 3)
+GROUP_STATE = g.GroupState(
+    "Choir", PLACE, (g.RoleEntry(counting(0x10), g.Role.ADMIN), g.RoleEntry(counting(0x20), g.Role.READ_ONLY)),
+    "We sing.", b"\x89PNG", g.Permissions(g.Role.MODERATOR, g.Role.ADMIN, g.Role.MEMBER, g.Role.MODERATOR), 3_600, 50,
+    False, (counting(0x30),), (Extension(1, b"later"),),
+)  # fmt: skip
+GROUPS: tuple[Record, ...] = (
+    GROUP_STATE.roles[0],
+    GROUP_STATE.permissions,
+    PLACE,
+    GROUP_STATE,
+    g.GroupState("Choir", PLACE, (g.RoleEntry(counting(0x10), g.Role.ADMIN),)),
+    g.GroupCard(counting(0x11), "Choir", True),
+    g.MemberInfo(SIGNED_LIST, "Ada", (Extension(2, b""),)),
+    g.GroupMessage(b"\xaa" * 300),
+    g.SealedRecord(counting(0x12), b"\xab" * 300),
+    g.Rejoin(counting(0x80), counting(0x01), 7, ID, b"\xac" * 1_216, counting(0x44, 64)),
+    g.RejoinInfo(b"\xad" * 300, counting(0x13)),
+    g.KeptMessage(counting(0x80), counting(0x01), ID, 1_790_000_000_000, encode(c.Text("Hello")), 0),
+    g.History((g.KeptMessage(counting(0x80), counting(0x01), ID, 1_790_000_000_000, encode(c.Text("Hello")), 1),)),
+    g.KeyPackageOffer(b"\xae" * 3_000),
+    g.GroupWelcome(
+        counting(0x11),
+        "Choir",
+        b"\xaf" * 1_400,
+        counting(0x12),
+        7,
+        PLACE,
+        counting(0x14),
+        counting(0x15),
+        42,
+        counting(0x16),
+        counting(0x17),
+    ),
+    g.GroupCheck(counting(0x11), 7, counting(0x18)),
+    g.GroupLost(counting(0x11), 3),
+    g.GroupFound(counting(0x11), PLACE, counting(0x14), 42),
+    g.GroupKnock(counting(0x11), "Ada", "May I?", SIGNED_LIST, counting(0x01), ADDRESS),
+    g.KnockAccepted(counting(0x11), SIGNED_CARD),
+    g.Leave(),
+    g.GapRange(3, 5),
+    g.Missing(counting(0x01), (g.GapRange(3, 5), g.GapRange(9, 9))),
+    g.SealedKey(counting(0x01), b"\xb0" * 1_170),
+    g.AdminKeys(3, (g.SealedKey(counting(0x01), b"\xb0" * 1_170),)),
+    g.GroupNote(g.NoteKind.ROLE, counting(0x80), "admin"),
+    g.JoinRequest(ID, counting(0x80), "Ada", "May I?"),
+    g.JoinAnswer(ID, True),
+)
 FRAMES: tuple[Record, ...] = (
     m.Call(1, m.Ping()),
     m.Call(2**32 - 1, m.Put(counting(0x60), ENVELOPE)),
@@ -265,6 +314,7 @@ def vectors() -> dict[str, Any]:
         "frames": structures(FRAMES),
         "logs": structures(LOGS),
         "channels": structures(CHANNELS),
+        "groups": structures(GROUPS),
         "links": link_vectors(),
         "stream": stream_vectors(),
         "padding": padding_vectors(),

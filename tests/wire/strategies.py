@@ -13,17 +13,18 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, codec, content, identity, links, logs, mailbox
+from roost.wire import addresses, channels, codec, content, groups, identity, links, logs, mailbox
 from roost.wire.addresses import RelayAddress
 from roost.wire.channels import ChannelState
 from roost.wire.codec import Extension, Record, TextRecord
 from roost.wire.content import Acknowledgement, BlobPointer, Frame
+from roost.wire.groups import GapRange, GroupState, Role, RoleEntry
 from roost.wire.identity import DeviceEntry, DeviceList
 from roost.wire.logs import MAX_RECORD, LogFrame, SpilledRecord, frames_of
 from roost.wire.mailbox import RelayInfo
 from roost.wire.sizes import MAX_FRAGMENTS
 
-MODULES: tuple[ModuleType, ...] = (addresses, channels, codec, content, identity, links, logs, mailbox)
+MODULES: tuple[ModuleType, ...] = (addresses, channels, codec, content, groups, identity, links, logs, mailbox)
 ALL_KINDS: tuple[type[Record], ...] = tuple(
     sorted(
         {
@@ -38,6 +39,7 @@ ALL_KINDS: tuple[type[Record], ...] = tuple(
 """Every structure, private ones too."""
 
 LONG = 256  # from this many bytes on, a value is a repetition
+HUGE = 2**20  # from this many on, a value's greatest length is not drawn
 
 labels = st.from_regex(r"[a-z0-9_]([a-z0-9_-]{0,12}[a-z0-9_])?", fullmatch=True)
 names = st.lists(labels, min_size=1, max_size=4).map(".".join).filter(lambda name: not name[-1].isdigit())
@@ -90,6 +92,7 @@ def _byte_strings(info: mi.BytesType) -> st.SearchStrategy[bytes]:
     low, high = info.min_length or 0, info.max_length or LONG
     if high <= LONG:
         return st.binary(min_size=low, max_size=high)
+    high = min(high, HUGE)
     lengths = st.sampled_from([low, high]) | st.integers(low, min(low + LONG, high))
     return st.builds(lambda length, byte: bytes([byte]) * length, lengths, st.integers(0, 255))
 
@@ -170,9 +173,21 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
     if kind is ChannelState:
         fields |= {name: _ascending(fields[name]) for name in ("banned", "removed")}
         fields["roles"] = _ascending(fields["roles"])
+    if kind is GroupState:
+        fields["banned"] = _ascending(fields["banned"])
+        fields["roles"] = _roles()
+    if kind is GapRange:
+        return st.tuples(st.integers(0, 2**53), st.integers(0, 2**53)).map(lambda pair: GapRange(*sorted(pair)))
     if "extensions" in fields:
         fields["extensions"] = extensions
     return st.builds(kind, **fields)
+
+
+def _roles() -> st.SearchStrategy[tuple[RoleEntry, ...]]:
+    """Roles by rising accounts, none of which goes without saying."""
+    roles = st.sampled_from([role for role in Role if role is not Role.MEMBER])
+    found = st.dictionaries(st.binary(min_size=32, max_size=32), roles, max_size=3)
+    return found.map(lambda held: tuple(RoleEntry(account, role) for account, role in sorted(held.items())))
 
 
 def _ascending(drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roost.wire import channels, content, identity, links, logs, mailbox
+from roost.wire import channels, content, groups, identity, links, logs, mailbox
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
@@ -15,7 +15,7 @@ from roost.wire.padding import pad, unpad
 from tests.wire import make_reference, make_vectors
 from tests.wire.strategies import ALL_KINDS
 
-STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs", "channels")
+STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs", "channels", "groups")
 PARSERS = {
     "RelayLink": links.parse_relay_link,
     "Invitation": links.parse_invitation,
@@ -31,7 +31,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 def kind_of(name: str, file: str) -> Any:
     if name in RENAMED:
         return RENAMED[name][file]
-    for place in (mailbox, content, identity, links, logs, channels):
+    for place in (mailbox, content, identity, links, logs, channels, groups):
         if hasattr(place, name):
             return getattr(place, name)
     return {"RelayAddress": RelayAddress, "MailboxAddress": MailboxAddress, "Extension": Extension}[name]

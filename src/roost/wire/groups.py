@@ -1,7 +1,7 @@
 """Groups: their state, what stands in their logs, what two people say about them (docs/protocol/groups.md).
 
 The state travels as an extension of MLS's group context, so it is encrypted, agreed and changed by commits alone. What
-stands in a shared log is a `GroupRecord`; contents with tags from 96 on are said inside a group.
+stands in a shared log is a `GroupRecord`; contents with tags from 80 on are said inside a group.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from roost.wire.addresses import Address, RelayAddress
-from roost.wire.codec import OutOfBounds, Record, TextRecord
+from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions
 from roost.wire.identity import Key32, Name, Signature, SignedCard, SignedDeviceList
 
 MAX_TITLE: Final = 256
@@ -84,9 +84,11 @@ class GroupState(TextRecord, frozen=True):
     history: Annotated[int, Meta(ge=0, le=MAX_HISTORY)] = 0
     approval: bool = True  # who comes by a link waits until somebody lets them in
     banned: Annotated[tuple[Key32, ...], Meta(max_length=MAX_MEMBERS)] = ()
+    extensions: Extensions = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_extensions(self.extensions)
         accounts = [entry.account for entry in self.roles]
         if any(after <= before for order in (accounts, self.banned) for before, after in pairwise(order)):
             raise OutOfBounds("accounts of a group's state are out of order")
@@ -107,6 +109,11 @@ class MemberInfo(TextRecord, frozen=True):
 
     devices: SignedDeviceList
     name: Name = ""
+    extensions: Extensions = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_extensions(self.extensions)
 
 
 # --- what stands in a group's log ------------------------------------------------------------------------------------
@@ -240,7 +247,7 @@ class KnockAccepted(Record, frozen=True, tag=44):
 # --- inside a group --------------------------------------------------------------------------------------------------
 
 
-class Leave(Record, frozen=True, tag=96):
+class Leave(Record, frozen=True, tag=80):
     """The sender wants to be removed, with all devices."""
 
 
@@ -253,7 +260,7 @@ class GapRange(Record, frozen=True):
             raise OutOfBounds("a range ends before it begins")
 
 
-class Missing(Record, frozen=True, tag=97):
+class Missing(Record, frozen=True, tag=81):
     """These entries of a member's device never came; it sends them again."""
 
     device: Key32
@@ -265,14 +272,14 @@ class SealedKey(Record, frozen=True):
     sealed: Annotated[bytes, Meta(max_length=2_048)]
 
 
-class AdminKeys(Record, frozen=True, tag=98):
+class AdminKeys(Record, frozen=True, tag=82):
     """The log's admin capability, encrypted to the leaf of each admin's device."""
 
     generation: Generation
     keys: Annotated[tuple[SealedKey, ...], Meta(min_length=1, max_length=MAX_SEALED_KEYS)]
 
 
-class JoinRequest(TextRecord, frozen=True, tag=100):
+class JoinRequest(TextRecord, frozen=True, tag=84):
     """Somebody followed a link of the sending device and waits for a decision, which whoever may invite can make."""
 
     id: EntryId
@@ -281,7 +288,7 @@ class JoinRequest(TextRecord, frozen=True, tag=100):
     greeting: Annotated[str, Meta(max_length=MAX_KNOCK_GREETING)]
 
 
-class JoinAnswer(Record, frozen=True, tag=101):
+class JoinAnswer(Record, frozen=True, tag=85):
     """The decision about a join request."""
 
     id: EntryId
@@ -306,7 +313,7 @@ class NoteKind(enum.IntEnum):
     REOPENED = 14
 
 
-class GroupNote(TextRecord, frozen=True, tag=99):
+class GroupNote(TextRecord, frozen=True, tag=83):
     """What changed, as a device shows it to its own person between messages. It is never sent."""
 
     kind: NoteKind

@@ -150,7 +150,12 @@ def _describe(change: Change) -> bool:
 
 def _administer(change: Change) -> bool:
     old, new = change.before, change.after
-    same = (old.permissions, old.history, old.approval) == (new.permissions, new.history, new.approval)
+    same = (old.permissions, old.history, old.approval, old.extensions) == (
+        new.permissions,
+        new.history,
+        new.approval,
+        new.extensions,
+    )
     return same or change.role is Role.ADMIN
 
 
