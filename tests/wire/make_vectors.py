@@ -186,7 +186,7 @@ CHANNELS: tuple[Record, ...] = (
 )
 PLACE = g.LogPlace(RELAY, 3)
 GROUP_STATE = g.GroupState(
-    "Choir", PLACE, (g.RoleEntry(counting(0x10), g.Role.ADMIN), g.RoleEntry(counting(0x20), g.Role.READ_ONLY)),
+    "Choir", PLACE, (g.MemberRole(counting(0x10), g.Role.ADMIN), g.MemberRole(counting(0x20), g.Role.READ_ONLY)),
     "We sing.", b"\x89PNG", g.Permissions(g.Role.MODERATOR, g.Role.ADMIN, g.Role.MEMBER, g.Role.MODERATOR), 3_600, 50,
     False, (counting(0x30),), (Extension(1, b"later"),),
 )  # fmt: skip
@@ -195,7 +195,7 @@ GROUPS: tuple[Record, ...] = (
     GROUP_STATE.permissions,
     PLACE,
     GROUP_STATE,
-    g.GroupState("Choir", PLACE, (g.RoleEntry(counting(0x10), g.Role.ADMIN),)),
+    g.GroupState("Choir", PLACE, (g.MemberRole(counting(0x10), g.Role.ADMIN),)),
     g.GroupCard(counting(0x11), "Choir", True),
     g.MemberInfo(SIGNED_LIST, "Ada", (Extension(2, b""),)),
     g.GroupMessage(b"\xaa" * 300),

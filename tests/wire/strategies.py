@@ -18,7 +18,7 @@ from roost.wire.addresses import RelayAddress
 from roost.wire.channels import ChannelState
 from roost.wire.codec import Extension, Record, TextRecord
 from roost.wire.content import Acknowledgement, BlobPointer, Frame
-from roost.wire.groups import GapRange, GroupState, Role, RoleEntry
+from roost.wire.groups import GapRange, GroupState, MemberRole, Role
 from roost.wire.identity import DeviceEntry, DeviceList
 from roost.wire.logs import MAX_RECORD, LogFrame, SpilledRecord, frames_of
 from roost.wire.mailbox import RelayInfo
@@ -183,11 +183,11 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **fields)
 
 
-def _roles() -> st.SearchStrategy[tuple[RoleEntry, ...]]:
+def _roles() -> st.SearchStrategy[tuple[MemberRole, ...]]:
     """Roles by rising accounts, none of which goes without saying."""
     roles = st.sampled_from([role for role in Role if role is not Role.MEMBER])
     found = st.dictionaries(st.binary(min_size=32, max_size=32), roles, max_size=3)
-    return found.map(lambda held: tuple(RoleEntry(account, role) for account, role in sorted(held.items())))
+    return found.map(lambda held: tuple(MemberRole(account, role) for account, role in sorted(held.items())))
 
 
 def _ascending(drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -50,7 +50,7 @@ class Role(enum.IntEnum):
     ADMIN = 3
 
 
-class RoleEntry(Record, frozen=True):
+class MemberRole(Record, frozen=True):
     account: Key32
     role: Role
 
@@ -76,7 +76,7 @@ class GroupState(TextRecord, frozen=True):
 
     title: Title
     place: LogPlace
-    roles: Annotated[tuple[RoleEntry, ...], Meta(max_length=MAX_MEMBERS)]
+    roles: Annotated[tuple[MemberRole, ...], Meta(max_length=MAX_MEMBERS)]
     description: Annotated[str, Meta(max_length=MAX_DESCRIPTION)] = ""
     avatar: Annotated[bytes, Meta(max_length=MAX_AVATAR)] = b""
     permissions: Permissions = Permissions()

@@ -35,7 +35,7 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.wire import groups as g
-from roost.wire.groups import GroupNote, GroupState, LogPlace, NoteKind, Permissions, Role, RoleEntry
+from roost.wire.groups import GroupNote, GroupState, LogPlace, MemberRole, NoteKind, Permissions, Role
 
 GROUP_ID_SIZE = 32
 
@@ -79,7 +79,7 @@ def create(work: Work, title: str, accounts: Sequence[bytes] = (), *, descriptio
         _contact(work, account)
     id = work.entropy.bytes(GROUP_ID_SIZE)
     place = LogPlace(mailboxes.primary_relay(work).link.address, 0)
-    state = GroupState(title, place, (RoleEntry(work.me.account, Role.ADMIN),), description)
+    state = GroupState(title, place, (MemberRole(work.me.account, Role.ADMIN),), description)
     secrets = offers.make_secrets(work)
     made = mls.Group.create(
         secrets, id, work.entropy, extensions=states.extensions_of(state), settings=holding.SETTINGS

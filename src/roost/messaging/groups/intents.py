@@ -20,7 +20,7 @@ from roost.messaging.records import GroupIntent, GroupRow, IntentKind
 from roost.messaging.work import Work
 from roost.wire.addresses import RelayAddress
 from roost.wire.codec import TextRecord, decode, encode
-from roost.wire.groups import GroupState, LogPlace, Permissions, Role, RoleEntry
+from roost.wire.groups import GroupState, LogPlace, MemberRole, Permissions, Role
 
 MAX_ADDED = 512  # devices in one commit
 MAX_INTENTS = 1_000  # of one group
@@ -127,7 +127,7 @@ def _change(work: Work, plan: Plan, before: GroupState, relay: RelayAddress | No
     members = {account: frozenset(person.devices) for account, person in plan.people.items()}
     change = Change(me.account, me.device, before, plan.state, members, tuple(plan.adds), tuple(plan.removes))
     here = change.members_after()
-    roles = tuple(RoleEntry(*entry) for entry in rules.with_roles(plan.state, {}, here))
+    roles = tuple(MemberRole(*entry) for entry in rules.with_roles(plan.state, {}, here))
     after = msgspec.structs.replace(plan.state, roles=roles)
     change = replace(change, after=after)
     if relay is not None and (plan.move or rules.must_move(change)):
@@ -200,7 +200,7 @@ def _role(intent: GroupIntent, plan: Plan) -> None:
     here = {*plan.people, *(account for account, _ in plan.adds)}
     if intent.account in here:
         roles = rules.with_roles(plan.state, {intent.account: Role(intent.data[0])}, here)
-        plan.state = msgspec.structs.replace(plan.state, roles=tuple(RoleEntry(*entry) for entry in roles))
+        plan.state = msgspec.structs.replace(plan.state, roles=tuple(MemberRole(*entry) for entry in roles))
 
 
 def _state(intent: GroupIntent, plan: Plan) -> None:
