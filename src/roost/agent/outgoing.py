@@ -134,7 +134,7 @@ class Outgoing:
         if self._addresses_wait or not self._engine.network.any_reachable():
             return NEVER  # the loop is woken when that changes
         work = self._engine.look()
-        due = [row.acknowledge_at for row in work.find(SessionRow, order="acknowledge_at", limit=1)]
+        due = [_next_acknowledgement(work)]
         for state in (OutboxState.SEALED, OutboxState.STORED):
             due += [row.next_at for row in work.find(Outbox, where={"state": int(state)}, order="next_at", limit=1)]
         later = [
@@ -321,6 +321,18 @@ class Outgoing:
                 continue
             return True
         return False
+
+
+def _next_acknowledgement(work: Work) -> int:
+    """When the next one is due that is not due already. What was due longer may be to a stranger whose request waits
+    for an answer: it is not sent before, and must not hide the others."""
+    limit = 1
+    while True:
+        rows = work.find(SessionRow, order="acknowledge_at", limit=limit)
+        later = [row.acknowledge_at for row in rows if row.acknowledge_at > work.now]
+        if later or len(rows) < limit:
+            return min(later, default=NEVER)
+        limit *= 4
 
 
 def _worked(put: Put, detail: bytes) -> Put:
