@@ -84,7 +84,7 @@ def _child(data: bytes, side: int, answer: int) -> None:
         os._exit(code)
 
 
-def _apart(data: bytes, side: int) -> bytes:
+def _apart(data: bytes, side: int = SIDE) -> bytes:
     """What a child makes of it; empty when it fails or takes too long."""
     mine, its = os.pipe()
     child = os.fork()

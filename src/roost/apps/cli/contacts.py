@@ -37,16 +37,16 @@ def invite(one_time: bool, reusable: bool, expire: int | None, qr: bool) -> None
     if here.json:
         here.out.line(made)
         if qr:
-            _show_qr(made.link, error_stream=True)
+            show_qr(made.link, error_stream=True)
         return
     if qr:
-        _show_qr(made.link, error_stream=False)
+        show_qr(made.link, error_stream=False)
     here.out.say(made.link)
     ends = f", ends {until(made.expires_at)}" if made.expires_at else ""
     here.out.note(f"{made.kind.value} invitation{ends}. The other side opens it with: roost add LINK")
 
 
-def _show_qr(link: str, *, error_stream: bool) -> None:
+def show_qr(link: str, *, error_stream: bool) -> None:
     """Half-block characters; on stderr with `--json`, whose stdout holds JSON only."""
     import segno
 

@@ -113,10 +113,12 @@ async def _names(backend: Backend) -> dict[str, str]:
 
 
 def _remember(event: Event, who: dict[str, str]) -> None:
-    from roost.agent.events import ContactEvent
+    from roost.agent.events import ContactEvent, GroupEvent
 
     if isinstance(event, ContactEvent):
         who[event.contact] = one_line(event.name, 40)
+    if isinstance(event, GroupEvent):
+        who[event.group] = one_line(event.title, 40)
 
 
 def _shown(event: Event, who: Mapping[str, str]) -> RenderableType | None:
@@ -137,7 +139,8 @@ def _shown(event: Event, who: Mapping[str, str]) -> RenderableType | None:
             asks = f"{one_line(event.name, 40)} asks to become a contact: {one_line(event.greeting)}"
             return Text(f"{asks}   (roost accept {event.id})", style="yellow")
         case e.ReceiptEvent():
-            words = f"{name(event.sender)}: {event.state.value}"
+            read_by = f" by {event.read_by}" if event.read_by else ""
+            words = f"{name(event.sender)}: {event.state.value}{read_by}"
         case e.ReactionEvent():
             words = f"{name(event.sender)} reacted {safe(event.emoji)}" if event.emoji else None
         case e.EditEvent():
@@ -148,6 +151,8 @@ def _shown(event: Event, who: Mapping[str, str]) -> RenderableType | None:
             words = f"{name(event.sender)} is typing…" if event.active else None
         case e.ContactEvent():
             words = f"{one_line(event.name, 40)}: {event.change}"
+        case e.GroupEvent():
+            words = f"{one_line(event.title, 40)}: {one_line(event.text, 300)}" if event.text else None
         case e.ConnectionEvent():
             words = f"{event.host} {'reachable' if event.reachable else 'not reachable'}"
         case e.DeviceEvent():

@@ -112,10 +112,10 @@ def devices(own: Iterable[DeviceView]) -> RenderableType:
 
 
 async def names(backend: Backend) -> dict[str, str]:
-    """Contact id to name, for showing messages."""
-    from roost.agent.operations import Contacts
+    """Names by id of contacts and of conversations, for showing messages."""
+    from roost.agent.browsing import Conversations
 
-    return {person.contact: one_line(person.name, 40) for person in await backend.call(Contacts())}
+    return {each.id: one_line(each.name, 40) for each in await backend.call(Conversations())}
 
 
 def _attachment(file: AttachmentView) -> Text:
@@ -137,13 +137,33 @@ def _body(message: MessageView) -> Text:
     return body
 
 
+def _note(item: MessageView, who: Mapping[str, str], *, room: bool) -> RenderableType:
+    where = f"{who.get(item.conversation, item.conversation[:8])}  " if room else ""
+    return Text(f"{relative(item.sent_at):>12}  {where}· {one_line(item.text, 300)}", style="dim italic")
+
+
+def _poll(item: MessageView) -> list[RenderableType]:
+    if item.poll is None:
+        return []
+    lines: list[RenderableType] = []
+    for number, option in enumerate(item.poll.options):
+        mark = "●" if ME in option.votes else "○"
+        line = Text(f"{_INDENT}{mark} [{number}] {one_line(option.text, 100)}", style="blue")
+        lines.append(line.append(f"  {count(len(option.votes), 'vote')}", style="dim"))
+    return lines
+
+
 def message(item: MessageView, who: Mapping[str, str], *, ids: bool = False, room: bool = False) -> RenderableType:
     """One message: time, sender, text, state; attachments and reactions below. `room` names the conversation too."""
+    if item.note is not None:
+        return _note(item, who, room=room)
     mine = item.sender == ME
     head = Text(f"{relative(item.sent_at):>12}  ", style="dim")
     if room and mine:
         head.append(f"to {who.get(item.conversation, item.conversation[:8])}  ", style="dim")
-    name = "me" if mine else who.get(item.sender, item.sender[:8])
+    name = "me" if mine else who.get(item.sender) or one_line(item.from_name, 40) or item.sender[:8]
+    if room and not mine and item.conversation != item.sender:
+        head.append(f"{who.get(item.conversation, item.conversation[:8])}  ", style="dim")
     head.append(f"{name}: ", style="bold green" if mine else "bold magenta")
     if item.reply_to:
         head.append("↳ ", style="dim")
@@ -154,7 +174,7 @@ def message(item: MessageView, who: Mapping[str, str], *, ids: bool = False, roo
         head.append(f"  ⏲ {until(item.expires_at)}", style="dim")
     if ids:
         head.append(f"  {item.id}", style="dim")
-    lines: list[RenderableType] = [head, *map(_attachment, item.attachments)]
+    lines: list[RenderableType] = [head, *map(_attachment, item.attachments), *_poll(item)]
     if item.reactions:
         shown = "  ".join(f"{safe(emoji)} {len(people)}" for emoji, people in item.reactions.items())
         lines.append(Text(f"{_INDENT}{shown}", style="dim"))

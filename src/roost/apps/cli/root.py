@@ -35,6 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "unblock": ("people", "Let a blocked contact write again."),
     "introduce": ("people", "Introduce two contacts to each other."),
     "route": ("people", "Show or limit the way that a conversation takes."),
+    "group": ("groups", "Make, fill, change and leave groups."),
+    "groups": ("groups", "List your groups."),
     "send": ("messages", "Send a message, files, or both."),
     "read": ("reading", "Show a conversation."),
     "search": ("reading", "Find messages by words."),
@@ -42,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "edit": ("messages", "Change a message of yours."),
     "delete": ("messages", "Delete a message, or a contact."),
     "react": ("messages", "React to a message."),
+    "poll": ("polls", "Ask everybody in a conversation."),
+    "vote": ("polls", "Choose in a poll."),
     "save": ("messages", "Save an attachment."),
     "timer": ("messages", "Let new messages of a conversation disappear."),
     "clear": ("messages", "Delete all messages of a conversation."),
@@ -52,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "device": ("devices", "Link, list and remove your devices."),
     "agent": ("agent", "Keep the profile connected; other commands then use it."),
     "relay": ("relay", "Host a relay, or check one."),
+    "channel": ("channels", "Open channels: make, join, look after them."),
     "completion": ("completion", "Print shell completion."),
 }
 
