@@ -193,7 +193,10 @@ class Logs:
             Grant(capability_hash(row.get), Right.GET),
             Grant(capability_hash(row.put), Right.PUT),
         )
-        writers = tuple(Grant(grant.capability_hash, Right.PUT, grant.limit) for grant in first)
+        mine = {grant.capability_hash for grant in own}
+        writers = tuple(
+            Grant(grant.capability_hash, Right.PUT, grant.limit) for grant in first if grant.capability_hash not in mine
+        )
         await self._engine.network.call(row.relay, Create(MailboxKind.SHARED, own + writers))
         self._engine.step(_created, id, first)
 

@@ -13,12 +13,14 @@ from roost.messaging.work import Work
 
 @dataclass(frozen=True)
 class Conversation:
-    """Something that one can write to: `contact` or `group` says what it is. `id` is its messages' conversation."""
+    """Something that one can write to: `contact`, `group` or `channel` says what it is. `id` is its messages'
+    conversation."""
 
     id: bytes
     names: tuple[str, ...]
     contact: r.Contact | None = None
     group: r.GroupRow | None = None
+    channel: r.ChannelRow | None = None
 
     @property
     def name(self) -> str:
@@ -39,14 +41,18 @@ def _groups(work: Work) -> list[Conversation]:
     return [Conversation(row.id, (row.title,), group=row) for row in work.find(r.GroupRow)]
 
 
+def _channels(work: Work) -> list[Conversation]:
+    return [Conversation(row.id, (row.title,), channel=row) for row in work.find(r.ChannelRow)]
+
+
 def conversations(work: Work) -> list[Conversation]:
     """All that there are."""
-    return _contacts(work) + _groups(work)
+    return _contacts(work) + _groups(work) + _channels(work)
 
 
 def conversation(work: Work, named: str) -> Conversation:
-    """A contact or a group. Raises CallerError `unknown_conversation`, `ambiguous`."""
-    return _named(conversations(work), named, "conversation", "contacts, roost groups")
+    """A contact, a group or a channel. Raises CallerError `unknown_conversation`, `ambiguous`."""
+    return _named(conversations(work), named, "conversation", "contacts, roost groups, roost channel list")
 
 
 def contact(work: Work, named: str) -> r.Contact:
@@ -71,6 +77,16 @@ def group(work: Work, named: str) -> r.GroupRow:
     return found
 
 
+def channel(work: Work, named: str) -> r.ChannelRow:
+    """Raises CallerError `unknown_channel`, `ambiguous`."""
+    found = _named(_channels(work), named, "channel", "channel list").channel
+    assert found is not None
+    return found
+
+
+_SEVERAL = {"group": "groups", "channel": "channels", "contact": "contacts"}
+
+
 def _named(known: list[Conversation], named: str, what: str, command: str) -> Conversation:
     """The one of these that has this id, or else this name; those that one has left only where no other has it."""
     by_id = [each for each in known if account_id(each.id) == named.lower()]
@@ -83,7 +99,7 @@ def _named(known: list[Conversation], named: str, what: str, command: str) -> Co
         raise CallerError(f"There is no such {what}.", code=f"unknown_{what}", hint=f"List them: roost {command}")
     if len(found) > 1:
         raise CallerError(
-            f"Several {'groups' if what == 'group' else 'contacts or groups'} have this name.",
+            f"Several {_SEVERAL.get(what, 'conversations')} have this name.",
             code="ambiguous",
             hint="Use the id (roost contacts --json, roost groups --json), or give a contact an alias: roost rename",
         )

@@ -1,13 +1,24 @@
 """What each operation does: a thin layer that names rows, runs steps of messaging and waits where the operation
 says."""
 
-from roost.agent.actions import browsing, browsing_profile, group_links, groups, messages, people, polls, profile
+from roost.agent.actions import (
+    browsing,
+    browsing_profile,
+    channels,
+    group_links,
+    groups,
+    messages,
+    people,
+    polls,
+    profile,
+)
 from roost.agent.actions.registry import HANDLERS
 
 __all__ = [
     "HANDLERS",
     "browsing",
     "browsing_profile",
+    "channels",
     "group_links",
     "groups",
     "messages",

@@ -73,7 +73,7 @@ def create(
         get=keys.get,
         put=put,
         admin=work.entropy.bytes(CAPABILITY_SIZE),
-        writers=[capability_hash(keys.put)] if posting == Posting.ALL else (),
+        writers=[capability_hash(put), *([capability_hash(keys.put)] if posting == Posting.ALL else [])],
     )
     logs.add_key(work, log, keys.log, 0)
     row = ChannelRow(
