@@ -133,6 +133,7 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         note=showing_groups.note(work, row, content) if isinstance(content, GroupNote) else None,
         poll=poll(work, row.id, content) if isinstance(content, c.Poll) and not row.deleted else None,
         read_by=read_by(work, row),
+        introduces=content.name if isinstance(content, c.Introduction) else "",
     )
 
 

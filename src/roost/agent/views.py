@@ -252,6 +252,7 @@ class MessageView(View, frozen=True, kw_only=True):
     note: NoteView | None = None  # not a message, but what changed in the group
     poll: PollView | None = None
     read_by: int = 0  # one's own in a small group: how many people have read it
+    introduces: str = ""  # an introduction: the name of the person whom one is to meet
 
 
 class MessagePage(View, frozen=True, kw_only=True):

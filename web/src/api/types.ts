@@ -40,6 +40,7 @@ export interface Message {
   network: NetworkKind;
   expires_at: string | null;
   unknown: boolean;
+  introduces: string;
   spans: Span[];
   forwarded: boolean;
   pinned: boolean;

@@ -61,7 +61,9 @@ function Content({ message, replied, find, actions, onJump, onView }: Props): Re
         {message.deleted ? (
           <p className="gone">{t("message.deleted")}</p>
         ) : (
-          message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} spans={message.spans} find={find} /></div>
+          message.introduces !== "" ? (
+            <p className="text">{t("introductions.meet", { name: cleanName(message.introduces) })}</p>
+          ) : message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} spans={message.spans} find={find} /></div>
         )}
         <Foot message={message} actions={actions} />
       </div>
@@ -102,6 +104,7 @@ export function Quote({ message, onJump }: { message: Message | undefined; onJum
 /** A message on one line. */
 export function summary(message: Message, deleted: string): string {
   if (message.deleted) return deleted;
+  if (message.introduces !== "") return `👋 ${cleanName(message.introduces)}`;
   const text = cleanText(covered(message.text.slice(0, 2000), message.spans)).replace(/\s+/gu, " ").slice(0, 200);
   return text || message.attachments.map(named).join(", ");
 }

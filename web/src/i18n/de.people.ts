@@ -38,6 +38,7 @@ export const dePeople: Record<keyof typeof enPeople, string> = {
   "introductions.title": "Vorstellungen",
   "introductions.says": "{by} möchte dir {name} vorstellen",
   "introductions.how": "Wenn du darauf eingehst, wird auch {name} gefragt.",
+  "introductions.meet": "👋 Ich möchte dir {name} vorstellen. Antworten kannst du über der Liste der Unterhaltungen.",
   "introductions.follow": "Gern",
   "introductions.decline": "Nein, danke",
   "floor.title": "Wie privat muss der Weg sein?",

@@ -38,6 +38,7 @@ export const enPeople = {
   "introductions.title": "Introductions",
   "introductions.says": "{by} would like you to meet {name}",
   "introductions.how": "If you follow, {name} is asked too.",
+  "introductions.meet": "👋 Meet {name}. You can answer above the list of conversations.",
   "introductions.follow": "Follow",
   "introductions.decline": "No, thanks",
   "floor.title": "How private must the way be?",
