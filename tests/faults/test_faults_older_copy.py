@@ -12,7 +12,8 @@ import pytest
 
 from roost.crypto import BODY_SIZE, Session
 from roost.errors import CryptoError
-from roost.messaging.records import MessageState, Outbox, PeerDevice, SessionRow
+from roost.messaging import mailboxes, peers
+from roost.messaging.records import MessageState, Outbox, OwnMailbox, PeerDevice, SessionRow
 from tests.messaging.harness import Device, World
 
 
@@ -72,6 +73,8 @@ def test_an_old_acknowledgement_ends_nothing_new(friends: tuple[Device, Device])
     """The acknowledgement of what the copy has forgotten comes only after more was said than it covers."""
     alice, bob = friends
     world = alice.world
+    alice.say(bob.account, "kept")  # with the ratchet's key that the acknowledgement will answer
+    alice.send()
     copied = copy.copy(alice.records.rows)
     alice.say(bob.account, "lost")
     alice.send()
@@ -121,3 +124,60 @@ def test_no_key_seals_twice(friends: tuple[Device, Device]) -> None:
     after, _ = other.open(first)
     with pytest.raises(CryptoError):
         after.open(second)
+
+
+# --- a copy that does not know where it is written to -----------------------------------------------------------------
+
+HOUR_MS = 3_600_000
+
+
+def live(world: World, hours: int) -> None:
+    """Time passes, with what agents do every hour."""
+    for _ in range(hours):
+        world.wait(HOUR_MS)
+        world.tick_all()
+        world.settle()
+
+
+def test_a_copy_from_before_its_mailbox_was_replaced_is_reached_again(friends: tuple[Device, Device]) -> None:
+    """Its contact writes to a mailbox that the copy never heard of, and takes what it says for repetitions; the copy
+    hears nothing. Whoever gets no acknowledgement for long begins anew, with a handshake and the present address."""
+    alice, bob = friends
+    world = alice.world
+    copied = copy.copy(bob.records.rows)
+    for mailbox in bob.work().find(OwnMailbox, where={"account": alice.account}):
+        bob.do(mailboxes.rotate, mailbox)
+    bob.do(peers.announce, alice.account)
+    world.settle()
+    for _ in range(3):
+        bob.say(alice.account, "turn")
+        world.settle()
+        alice.say(bob.account, "turn")
+        world.settle()
+    put_back(bob, copied)
+    said = [bob.say(alice.account, f"from the copy {number}") for number in range(2)]
+    heard = alice.say(bob.account, "to the copy")
+    world.settle()
+    assert "to the copy" not in bob.texts(alice.account)
+    live(world, 40)
+    assert [text for text in alice.texts(bob.account) if "from" in text] == ["from the copy 0", "from the copy 1"]
+    assert bob.texts(alice.account)[-1] == "to the copy"
+    assert {bob.state(id) for id in said} == {alice.state(heard)} == {MessageState.DELIVERED}
+    assert not [row for device in (alice, bob) for row in device.work().find(Outbox)]
+
+
+def test_what_waits_for_a_device_that_is_away_is_sealed_anew_once(friends: tuple[Device, Device]) -> None:
+    alice, bob = friends
+    world = alice.world
+    world.devices.remove(bob)
+    texts = [f"{number}" for number in range(5)]
+    for text in texts:
+        alice.say(bob.account, text)
+    world.settle()
+    live(world, 6 * 24)
+    assert sum(len(log) for log in world.host.logs.values()) <= 3 * len(texts)
+    world.devices.append(bob)
+    live(world, 30)
+    assert bob.texts(alice.account)[-5:] == texts
+    assert bob.told.count(("message", "")) == 1 + len(texts)
+    assert not alice.work().find(Outbox)

@@ -299,7 +299,7 @@ def _was_put_back(work: Work, session: SessionRow) -> None:
         return
     sealing.begin_session(work, work.put(msgspec.structs.replace(peer, announced=0)))
     work.tell("session_reset", account=session.account, detail="older_copy")
-    peers.announce(work, session.account)
+    peers.announce_anew(work, session.account)
 
 
 def _undecryptable(work: Work, mailbox: OwnMailbox) -> None:

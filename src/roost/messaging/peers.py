@@ -144,6 +144,15 @@ def announce(work: Work, account: bytes) -> None:
     offers.offer(work, account)
 
 
+def announce_anew(work: Work, account: bytes) -> None:
+    """As `announce`, with a new card for every device: they may hold a later one of mine that this profile has lost
+    with an older copy, and never go back to a lower version."""
+    held = work.get(OwnCard, account)
+    if held is not None:
+        work.delete(held)
+    announce(work, account)
+
+
 def announce_all(work: Work) -> None:
     """Bring every contact up to date, e.g. after my devices changed."""
     for state in (ContactState.ACCEPTED, ContactState.SELF):

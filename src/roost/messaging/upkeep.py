@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, outbox, peers
+from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, outbox, peers, stalled
 from roost.messaging.channels import upkeep as channels
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.records import (
@@ -39,6 +39,7 @@ def tick(work: Work) -> None:
     mailboxes.retire(work)
     mailboxes.forget_left_relays(work)
     peers.announce_all(work)
+    stalled.renew(work)
     _invitations(work)
     _forget(work)
     files.sweep(work)
