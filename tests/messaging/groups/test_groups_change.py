@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from roost.errors import CallerError
 from roost.messaging import logs
 from roost.messaging.groups import actions
 from roost.messaging.records import GroupCommit, GroupIntent, GroupStatus, LogState, SharedLog
+from roost.wire.content import About
 from roost.wire.groups import Role
 from tests.messaging.groups.group_world import GroupWorld, agree
 
@@ -217,3 +219,23 @@ def test_whatever_admins_do_at_once_all_converge(seed: int, plan: list[tuple[int
     for person in (alice, bob, carol):
         assert person.work().find(GroupCommit) == []
         assert [i for i in person.work().find(GroupIntent) if i.kind] == []
+
+
+def test_of_several_words_about_the_same_the_last_one_holds(world: GroupWorld) -> None:
+    id, (alice, bob) = world.grouped("Alice", "Bob")
+    for title in ("A", "B", "A"):
+        alice.do(actions.change, id, title=title)
+    alice.do(actions.remove, id, [bob.account])
+    alice.do(actions.add, id, [bob.account])
+    world.settle()
+    world.settle()
+    agree(id, alice, bob)
+    assert bob.group(id).title == "A"
+
+
+def test_a_new_name_is_told_to_the_group(world: GroupWorld) -> None:
+    id, (alice, bob) = world.grouped("Alice", "Bob")
+    bob.do(lambda work: work.put(msgspec.structs.replace(work.me, about=About("Robert"))))
+    world.wait(86_400_001)
+    world.settle()
+    assert alice.members(id) == ["Alice", "Robert"]

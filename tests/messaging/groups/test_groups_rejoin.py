@@ -141,3 +141,37 @@ def test_questions_of_strangers_and_forged_ones_are_dropped(world: GroupWorld) -
             alice.do(receiving.receive, Landed(log, 99, 0, bytes(16), encode(ask), None))
     assert alice.records.rows == before
     assert not alice.work().find(LogPut)
+
+
+def test_a_welcome_whose_log_moved_on_before_it_was_followed_leads_in_all_the_same(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    dave = world.person("Dave")
+    world.friends(alice, dave)
+    dave.away = True
+    old = log_of(world, alice, id)
+    alice.do(actions.add, id, [dave.account])
+    world.settle()
+    alice.do(actions.remove, id, [carol.account])
+    world.settle()
+    del world.hosted[old.get]
+    dave.away = False
+    later(world, 15)
+    agree(id, alice, bob, dave)
+    dave.say(id, "late, but here")
+    world.settle()
+    assert bob.texts(id) == ["late, but here"]
+
+
+def test_who_was_removed_and_added_again_while_away_is_in_again(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    carol.away = True
+    alice.do(actions.remove, id, [carol.account])
+    world.settle()
+    alice.do(actions.add, id, [carol.account])
+    world.settle()
+    bob.say(id, "is she back?")
+    world.settle()
+    carol.away = False
+    later(world)
+    agree(id, alice, bob, carol)
+    assert carol.texts(id) == ["is she back?"]

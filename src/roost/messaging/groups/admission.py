@@ -19,6 +19,7 @@ from roost.messaging.groups import forks, history, holding, notes, offers, place
 from roost.messaging.groups.rules import Change
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
+    NEVER,
     Contact,
     ContactState,
     GroupMember,
@@ -31,6 +32,8 @@ from roost.messaging.work import Work
 from roost.wire.codec import decode, encode
 from roost.wire.content import encode_content
 from roost.wire.groups import GroupNote, GroupState, GroupWelcome, NoteKind, SealedRecord
+
+JOIN_PATIENCE_MS = 10 * 60_000  # after which a group info that does not come is asked for
 
 # --- those whom I add ------------------------------------------------------------------------------------------------
 
@@ -92,7 +95,8 @@ def welcomed(work: Work, origin: Origin, content: GroupWelcome) -> None:
             work.put(msgspec.structs.replace(known, welcome=encode(content), inviter=origin.account))
         return
     if known is not None and known.status == GroupStatus.LOST:
-        stranger = work.get(GroupMember, known.id, origin.account) is None
+        member = work.get(GroupMember, known.id, origin.account)
+        stranger = member is None and known.inviter != origin.account
         if stranger or content.epoch < known.epoch:
             raise PeerError("a welcome of a stranger to a group that is lost", code="not_allowed")
     base = known or GroupRow(content.group, GroupStatus.JOINING, content.title, work.now)
@@ -114,6 +118,8 @@ def follow(work: Work, row: GroupRow, content: GroupWelcome) -> None:
             generation=content.place.generation,
             welcome=encode(content),
             leaving=False,
+            due_at=work.now + JOIN_PATIENCE_MS,
+            tries=0,
         )
     )
 
@@ -143,6 +149,7 @@ def info_landed(work: Work, row: GroupRow, record: SealedRecord) -> None:
         status=GroupStatus.ACTIVE,
         log=log.id,
         welcome=b"",
+        due_at=NEVER,
         counter=max(sending.first_counter(group.number), row.counter),
         joined_at=work.now,
         updated_at=work.now,

@@ -17,8 +17,10 @@ from roost.messaging.groups.own import remember_own
 from roost.messaging.groups.rules import Change
 from roost.messaging.records import (
     NEVER,
+    GroupAnswer,
     GroupCommit,
     GroupIntent,
+    GroupRequest,
     GroupRow,
     GroupSaid,
     GroupSender,
@@ -29,8 +31,8 @@ from roost.messaging.records import (
     SharedLog,
 )
 from roost.messaging.work import Work
-from roost.wire.codec import encode
-from roost.wire.groups import GroupMessage
+from roost.wire.codec import decode, encode
+from roost.wire.groups import GroupMessage, GroupWelcome
 
 SUBJECT = b"commit"
 WAIT_MS = 1_000  # for a new log to be made, before it is looked at again
@@ -201,6 +203,7 @@ def begin(
     moved = change.after.place.generation != change.before.place.generation
     if moved:
         row = places.move(work, row, after, made)
+        row = work.put(msgspec.structs.replace(row, made_by=change.committer))
     else:
         places.admit(work, row, [device for _, device in change.added])
     places.enter_epoch(work, row, after)
@@ -217,19 +220,34 @@ def close(work: Work, row: GroupRow, status: GroupStatus, change: Change | None 
     if change is not None:
         notes.tell(work, row, change, row.epoch + 1)
     abandon(work, row)
+    alone = status == GroupStatus.LEFT and len(states.members(work, row.id)) <= 1
     for log in logs.logs_of(work, row.id):
-        logs.leave(work, log)
-    for kind in (GroupIntent, GroupSaid, GroupSender):
+        if alone and log.admin:
+            logs.delete(work, log)
+        else:
+            logs.leave(work, log)
+    for kind in (GroupIntent, GroupSaid, GroupSender, GroupAnswer, GroupRequest):
         for waiting in work.find(kind, where={"group": row.id}):
             work.delete(waiting)
     holding.forget(work, row.id)
-    work.put(
-        msgspec.structs.replace(row, status=int(status), due_at=NEVER, log=b"", log_secret=b"", rejoin=b"", welcome=b"")
+    pending, row = row.welcome, work.need(GroupRow, row.id)
+    row = work.put(
+        msgspec.structs.replace(
+            row, status=int(status), due_at=NEVER, log=b"", log_secret=b"", rejoin=b"", welcome=b"", leaving=False
+        )
     )
     work.tell("group", row.id, change.committer if change else b"", status.name.lower())
+    if pending and status == GroupStatus.REMOVED:  # removed and added again while this device was away
+        content = decode(GroupWelcome, pending)
+        if content.epoch > row.epoch:
+            admission.follow(work, row, content)
 
 
 def refresh(work: Work, row: GroupRow) -> None:
-    """Fresh keys for a leaf that has had its own for long: what leaked of it before is worth nothing afterwards."""
-    if row.status == GroupStatus.ACTIVE and work.now - row.updated_at > REFRESH_MS:
+    """Fresh keys for a leaf that has had its own for long: what leaked of it before is worth nothing afterwards. A new
+    name or list of devices is told in the same way."""
+    if row.status != GroupStatus.ACTIVE:
+        return
+    said = holding.load(work, row.id).epoch.leaf.extensions
+    if work.now - row.updated_at > REFRESH_MS or said != (states.info_extension(states.own_info(work)),):
         intents.want(work, row, IntentKind.UPDATE, quiet=True)

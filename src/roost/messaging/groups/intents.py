@@ -51,15 +51,24 @@ def want(
     data: bytes = b"",
     quiet: bool = False,
 ) -> GroupIntent:
-    """Note what is wanted; one that is noted already is not noted again. Raises CallerError `too_many_changes`."""
-    held = work.find(GroupIntent, where={"group": group.id})
-    for row in held:
-        if (row.kind, row.account, row.device, row.data) == (kind, account, device, data):
-            return row
+    """Note what is wanted, unless it is the last thing noted about the same. Raises CallerError `too_many_changes`."""
+    held = sorted(work.find(GroupIntent, where={"group": group.id}), key=lambda row: row.number)
+    same = [row for row in held if (row.account, row.device) == (account, device) and _about(row.kind) == _about(kind)]
+    if same and (same[-1].kind, same[-1].data) == (kind, data):
+        return same[-1]
     if len(held) >= MAX_INTENTS:
         raise CallerError("Too many changes of this group wait.", code="too_many_changes", hint="Try again later.")
     number = work.next_number("intent")
     return work.put(GroupIntent(number, group.id, int(kind), account, device, data, work.now, quiet=quiet))
+
+
+def _about(kind: int) -> int:
+    """Kinds of which the later word holds count as one."""
+    if kind in (IntentKind.ADD, IntentKind.REMOVE, IntentKind.BAN, IntentKind.UNBAN, IntentKind.LEAVE):
+        return IntentKind.ADD
+    if kind in (IntentKind.ADD_DEVICE, IntentKind.REMOVE_DEVICE):
+        return IntentKind.ADD_DEVICE
+    return kind
 
 
 @dataclass
@@ -163,7 +172,8 @@ def _apply(work: Work, intent: GroupIntent, plan: Plan) -> bool:
 
 def _add(work: Work, intent: GroupIntent, plan: Plan) -> bool:
     packages = offers.packages_of(work, intent.account)
-    known = plan.people.get(intent.account, Person()).devices
+    here = plan.people.get(intent.account, Person()).devices
+    known = {device for device in here if (intent.account, device) not in plan.removes}
     if intent.kind == IntentKind.ADD_DEVICE:
         packages = {device: package for device, package in packages.items() if device == intent.device}
         if intent.account not in plan.people:

@@ -51,6 +51,7 @@ def _share_admin_key(work: Work, row: GroupRow, group: mls.Group, change: Change
     """Whoever holds it gives it to the admins' devices that have not had it."""
     log = places.current(work, row)
     if log is None or not log.admin:
+        _take_over(work, row, change)
         return
     before = set() if moved else set(rules.admins(change.before))
     added = {device for _, device in change.added}
@@ -67,6 +68,13 @@ def _share_admin_key(work: Work, row: GroupRow, group: mls.Group, change: Change
         sending.send(work, row.id, encode_content(AdminKeys(row.generation, keys)))
 
 
+def _take_over(work: Work, row: GroupRow, change: Change) -> None:
+    """An admin who added people and cannot let them write makes a new log."""
+    mine = change.committer == work.me.account and change.device == work.me.device
+    if mine and change.added and not change.external and change.role is Role.ADMIN:
+        intents.want(work, row, IntentKind.MOVE, quiet=True)
+
+
 def _sealed(work: Work, row: GroupRow, group: mls.Group, index: int, admin: bytes) -> bytes:
     public = group.epoch.tree.leaf(index).encryption_key
     return offers.SUITE.encrypt(public, LABEL, _context(row.id, row.generation), admin, work.entropy).encode()
@@ -77,9 +85,9 @@ def _context(group: bytes, generation: int) -> bytes:
 
 
 def admin_keys(work: Work, row: GroupRow, account: bytes, content: AdminKeys) -> None:
-    """An admin gives this device the admin capability of the log, if it is one of the admins'."""
+    """An admin, or who made the log, gives this device its admin capability, if this is one of the admins'."""
     state, me = states.held_state(row), work.me
-    if rules.role_of(state, account) is not Role.ADMIN:
+    if rules.role_of(state, account) is not Role.ADMIN and account != row.made_by:
         raise PeerError("an admin's word, not from an admin", code="not_allowed")
     log = places.current(work, row)
     mine = next((key for key in content.keys if key.device == me.device), None)

@@ -140,7 +140,10 @@ def next_watch(work: Work) -> int | None:
 
 
 def step(work: Work, row: GroupRow) -> None:
-    """Put the question (again)."""
+    """Put the question (again). A group that was to be joined and whose group info does not come is asked for too: its
+    log may have moved on before it came."""
+    if row.status == GroupStatus.JOINING:
+        row = work.put(msgspec.structs.replace(row, status=GroupStatus.LOST, lost_at=work.now, welcome=b""))
     if row.status != GroupStatus.LOST:
         return
     committing.abandon(work, row)
@@ -179,20 +182,17 @@ def _answer_id(ask: bytes) -> bytes:
 
 def _ask_contacts(work: Work, row: GroupRow) -> None:
     """Some contacts in the group, others each time."""
-    known = [
-        member.account
-        for member in states.members(work, row.id).values()
-        if _is_accepted(work, member.account) and member.account != work.me.account
-    ]
+    accounts = sorted({*states.members(work, row.id), row.inviter} - {work.me.account})
+    known = [account for account in accounts if _is_known(work, account)]
     start = row.tries * MAX_ASKED_CONTACTS % max(len(known), 1)
     for account in (known[start:] + known[:start])[:MAX_ASKED_CONTACTS]:
         outbox.queue_all(work, account, encode_content(GroupLost(row.id, row.generation)))
     outbox.to_mine(work, encode_content(GroupLost(row.id, row.generation)))
 
 
-def _is_accepted(work: Work, account: bytes) -> bool:
+def _is_known(work: Work, account: bytes) -> bool:
     contact = work.get(Contact, account)
-    return contact is not None and contact.state == ContactState.ACCEPTED
+    return contact is not None and contact.state in (ContactState.ACCEPTED, ContactState.MEMBER)
 
 
 # --- being answered --------------------------------------------------------------------------------------------------
@@ -370,8 +370,10 @@ def log_asked(work: Work, origin: Origin, content: GroupLost) -> None:
 def log_found(work: Work, origin: Origin, content: GroupFound) -> None:
     """A contact says where the log is: go there, and ask to be let in again."""
     row = work.get(GroupRow, content.group)
-    if row is None or row.status != GroupStatus.LOST or work.get(GroupMember, row.id, origin.account) is None:
+    if row is None or row.status != GroupStatus.LOST:
         raise PeerError("nobody was asked for this group", code="not_allowed")
+    if work.get(GroupMember, row.id, origin.account) is None and row.inviter != origin.account:
+        raise PeerError("somebody else was asked for this group", code="not_allowed")
     if content.place.generation < row.generation or (content.log_secret == row.log_secret and _is_open(work, row)):
         return
     committing.abandon(work, row)

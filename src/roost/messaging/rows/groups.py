@@ -63,6 +63,7 @@ class GroupRow(Row, frozen=True):
     tries: int = 0  # of rejoining
     rejoin: bytes = b""  # the rejoining's own state (messaging.groups.rejoining)
     successor: bytes = b""  # the group that goes on in its place
+    made_by: bytes = b""  # whose commit made the log
     replaces: bytes = b""  # the group in whose place it was made
     leaving: bool = False  # I want to go; it is said once another admin is there
     receipts: tuple[bytes, ...] = ()  # messages that I have read and whose authors are not told yet
