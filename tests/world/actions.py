@@ -265,6 +265,13 @@ def _relay_crash(world: World, action: Action) -> None:
         world.everybody_wakes()
 
 
+def _relay_down(world: World, action: Action) -> None:
+    relay = _relay(world, action)
+    world.network.stop(relay.name)  # type: ignore[attr-defined]
+    relay.crash()  # type: ignore[attr-defined]
+    _for_a_while(world, action, partial(world.network.back, relay.name))  # type: ignore[attr-defined]
+
+
 def _relay_full(world: World, action: Action, *, disk: bool = False) -> None:
     relay = _relay(world, action)
     relay.set_full(mailboxes=not disk, disk=disk)  # type: ignore[attr-defined]
@@ -327,6 +334,7 @@ _ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "cut_relays": _cut_relays,
     "storm": _storm,
     "relay_crash": _relay_crash,
+    "relay_down": _relay_down,
     "relay_full": _relay_full,
     "disk_full": partial(_relay_full, disk=True),
     "lies": _lies,

@@ -36,6 +36,7 @@ class Network:
         self.weather = Weather()
         self.cuts: set[tuple[str, str]] = set()  # device or relay name, relay name
         self.healed: dict[tuple[str, str], int] = {}
+        self.down: set[str] = set()  # relays that answer nobody
         self.owners: dict[bytes, Device] = {}  # who reads the mailbox behind a put capability's hash
         self.puts: dict[bytes, int] = {}
         self._clients: dict[str, Client] = {}
@@ -43,7 +44,7 @@ class Network:
     # --- state --------------------------------------------------------------------------------------------------------
 
     def joined(self, one: str, other: str) -> bool:
-        return (one, other) not in self.cuts
+        return (one, other) not in self.cuts and not self.down & {one, other}
 
     def cut(self, one: str, other: str) -> None:
         self.cuts.add((one, other))
@@ -54,23 +55,37 @@ class Network:
             self.healed[one, other] = self.healed.get((one, other), 0) + 1
             self._world.reconnected(one)
 
+    def stop(self, relay: str) -> None:
+        """The relay stands still until it is `back`; who was connected to it is not any more."""
+        self.down.add(relay)
+
+    def back(self, relay: str) -> None:
+        self.down.discard(relay)
+        for device in self._world.devices:
+            self.healed[device.name, relay] = self.healed.get((device.name, relay), 0) + 1
+            self._world.reconnected(device.name)
+
     # --- calls --------------------------------------------------------------------------------------------------------
 
     def call(self, device: Device, to: RelayAddress, request: Request, done: Answer) -> None:
         """Ask a relay on the device's behalf. `done` gets None when no answer came."""
         time, rng = self._world.time, self._rng
-        if rng.random() < self.weather.loss or not self.joined(device.name, self._own(device).name):
+        relay = self._world.relays[to.key]
+        own = self._way(device, relay)
+        if rng.random() < self.weather.loss or own is None:
             time.after(rng.randrange(500, TIMEOUT_MS), partial(done, None))
             return
-        time.after(self._delay(), partial(self._arrives, device, to, request, done))
+        time.after(self._delay(), partial(self._arrives, device, own, relay, request, done))
         if rng.random() < self.weather.twice:
-            time.after(self._delay() * 3, partial(self._arrives, device, to, request, lambda _: None))
+            time.after(self._delay() * 3, partial(self._arrives, device, own, relay, request, lambda _: None))
 
-    def _own(self, device: Device) -> Relay:
-        return self._world.relay_of(device)
+    def _way(self, device: Device, relay: Relay) -> Relay | None:
+        """The relay that the device asks: an own one itself, any other through the first own one that is reachable."""
+        owns = self._world.owns(device)
+        able = [own for own in ([relay] if relay in owns else owns) if self.joined(device.name, own.name)]
+        return able[0] if able else None
 
-    def _arrives(self, device: Device, to: RelayAddress, request: Request, done: Answer) -> None:
-        own, relay = self._own(device), self._world.relays[to.key]
+    def _arrives(self, device: Device, own: Relay, relay: Relay, request: Request, done: Answer) -> None:
         answer: Response | None
         if relay is own:
             answer = self._ask(relay, device, request)

@@ -59,6 +59,7 @@ FAULTS = {
     "cut_relays": 2,
     "storm": 6,
     "relay_crash": 4,
+    "relay_down": 2,
     "relay_full": 3,
     "disk_full": 2,
     "lies": 5,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world.plan import crowd, draw
+from roost.messaging.records import Contact, ContactState
+from tests.world import check
+from tests.world.actions import say
+from tests.world.plan import SECOND, Plan, crowd, draw
 from tests.world.shrink import failure, report
+from tests.world.world import World
 
 SEEDS = 300
 CHUNK = 20
@@ -32,3 +36,23 @@ def test_a_plan_is_the_same_every_time_and_can_lose_any_action() -> None:
     assert draw(7) == plan
     smaller = plan.without({plan.actions[3]})
     assert len(smaller.actions) == len(plan.actions) - 1
+
+
+@pytest.mark.parametrize("fallbacks", [False, True], ids=["one address", "fallbacks"])
+def test_one_of_two_relays_is_down_for_an_hour(fallbacks: bool) -> None:
+    """Of three people with five devices; every minute somebody says something. With a second relay of the first person's,
+    nobody waits for the one that is away."""
+    world = World(Plan(1, True, (2, 2, 1), ((1, 0), (2, 0), (2, 1)), (), fallbacks))
+    world.set_up()
+    first, others = world.people[0], [*world.people[1], *world.people[2]]
+    world.network.stop(world.relay_of(first[0]).name)
+    for minute in range(60):
+        talker = (first + others)[minute % 5]
+        for contact in talker.look().find(Contact, where={"state": int(ContactState.ACCEPTED)}):
+            say(world, talker, contact, f"{minute}")
+        world._run_until(world.time.now + 60 * SECOND)
+    heard = {device.name: len(device.received) for device in first}
+    assert all(count >= 20 for count in heard.values()) if fallbacks else not any(heard.values()), heard
+    world.calm_down()
+    check.everything(world)
+    assert all(len(device.received) >= 20 for device in first)

@@ -72,6 +72,7 @@ class World:
         self.devices: list[Device] = []
         self.people: list[list[Device]] = []
         self._homes: dict[str, Relay] = {}
+        self._seconds: dict[str, tuple[Relay, ...]] = {}
         self._salts: dict[bytes, bytes] = {}
         self.backups: dict[object, object] = {}
         self.calm = True
@@ -115,6 +116,8 @@ class World:
             relay.lies = None
             relay.set_full()
             relay.crash()
+        for name in tuple(self.network.down):
+            self.network.back(name)
         for one, other in tuple(self.network.cuts):
             self.network.heal(one, other)
         for device in self.devices:
@@ -136,6 +139,10 @@ class World:
 
     def relay_of(self, device: Device) -> Relay:
         return self._homes[device.name]
+
+    def owns(self, device: Device) -> list[Relay]:
+        """The relays that the device has links to, the first one first."""
+        return [self._homes[device.name], *self._seconds.get(device.name, ())]
 
     def _home(self, person: int) -> Relay:
         relays = list(self.relays.values())
@@ -164,6 +171,7 @@ class World:
         others = [relay for relay in self.relays.values() if relay is not self._homes[device.name]]
         if self.plan.fallbacks and others and device.person % 2 == 0:
             link = RelayLink(others[0].address)
+            self._seconds[device.name] = (others[0],)
             device.step(lambda work: work.put(r.OwnRelay(link.address.key, link, 2)))
 
     def person_of(self, device: Device) -> list[Device]:
@@ -218,7 +226,7 @@ class World:
         self.network.call(device, to, request, done)
 
     def reachable(self, device: Device) -> bool:
-        return self.network.joined(device.name, self.relay_of(device).name)
+        return any(self.network.joined(device.name, own.name) for own in self.owns(device))
 
     def connection(self, device: Device, relay: bytes) -> str:
         host = self.relays[relay]
