@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from roost.agent import events, views
+from roost.agent import browsing, events, groups, polls, views
 from roost.agent import operations as ask
 from roost.agent.api.server import serve
 from roost.errors import CallerError, RoostError
@@ -50,6 +50,29 @@ _INVITATION = views.InvitationView(
 _PAGE = views.MessagePage(messages=(MESSAGE, MINE), more=True)
 _RELAY = views.RelayView(host="127.0.0.1:7", reachable=True, primary=True)
 
+GROUP = "g" * 52
+_OTHERS = ("GroupLink", "GroupRequests", "GroupInfo", "GroupMembers", "Groups")
+_GROUP_CHANGED = groups.GroupChanged(group=GROUP, title=f"Trip{ESC}", done="added", members=(BOB,))
+_INFO = groups.GroupInfoView(
+    group=GROUP,
+    title=f"Trip{ESC}",
+    state=groups.GroupState.ACTIVE,
+    role=groups.Role.MODERATOR,
+    members=3,
+    description=f"hills{ESC}",
+    unread=2,
+    requests=1,
+    timer_s=3_600,
+    permissions=groups.PermissionsView(
+        invite=groups.Role.MEMBER, describe=groups.Role.MODERATOR, post=groups.Role.MEMBER, pin=groups.Role.ADMIN
+    ),
+    history=20,
+    banned=(groups.BannedView(member="e" * 52, name=f"Eve{ESC}"),),
+    waiting=(groups.WaitingChange(number=1, done="added", member=BOB, name="Bob", reason="no keys"),),
+    link="roost:grp",
+    host="127.0.0.1:7",
+)
+
 ANSWERS: dict[type[ask.Request[Any]], Any] = {
     ask.WhoAmI: views.Identity(account="a" * 52, device="d1", name="Alice", relays=("127.0.0.1:7",)),
     ask.Invite: _INVITATION,
@@ -71,6 +94,30 @@ ANSWERS: dict[type[ask.Request[Any]], Any] = {
             timer_s=3_600,
         ),
     ),
+    browsing.Conversations: (
+        browsing.ConversationView(
+            id=BOB,
+            name=f"Bob{ESC}",
+            state=views.ContactState.ACCEPTED,
+            verified=True,
+            network=views.NetworkKind.CENTRAL,
+        ),
+    ),
+    **dict.fromkeys((request for request in groups.REQUESTS if request.__name__ not in _OTHERS), _GROUP_CHANGED),
+    groups.GroupLink: groups.GroupLinkView(group=GROUP, title="Trip", link="roost:grp", approval=True),
+    groups.GroupRequests: (
+        groups.JoinRequestView(
+            id="q1", group=GROUP, title="Trip", name=f"Dave{ESC}", greeting="hi", account="d" * 52, received_at=NOW
+        ),
+    ),
+    groups.GroupInfo: _INFO,
+    groups.GroupMembers: (
+        groups.MemberView(member=BOB, name=f"Bob{ESC}", role=groups.Role.ADMIN),
+        groups.MemberView(member="a" * 52, name="Alice", role=groups.Role.READ_ONLY, me=True, devices=2),
+    ),
+    groups.Groups: (_INFO,),
+    polls.AskPoll: views.SentMessage(id="m2", conversation=BOB, state=views.MessageState.SENT, sent_at=NOW),
+    polls.Vote: views.MessageRef(id="m1", conversation=BOB),
     ask.Verify: views.SafetyNumber(safety_number="12345" * 12, verified=False, contact=BOB),
     ask.Block: _CHANGE,
     ask.Unblock: _CHANGE,
@@ -116,6 +163,7 @@ EVENTS: tuple[events.Event, ...] = (
     events.DeleteEvent(**_WHEN, expired=False),
     events.TypingEvent(conversation=BOB, sender=BOB, active=True),
     events.ContactEvent(contact=BOB, name="Bob", state=views.ContactState.ACCEPTED, change="accepted"),
+    events.GroupEvent(group=GROUP, title=f"Trip{ESC}", change="added", text=f"Ann{ESC} added Bob.", id="n1", at=NOW),
     events.ConnectionEvent(host="127.0.0.1:7", reachable=False, reason="refused"),
     events.DeviceEvent(device="d2", name="phone", this=False, state=views.DeviceState.LINKED, change="linked"),
     events.TransferEvent(id="m1", number=0, name="a.txt", incoming=True, done=1, total=2),

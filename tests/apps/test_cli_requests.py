@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from roost.agent import groups as g
 from roost.agent import operations as ask
+from roost.agent import polls
 from roost.agent.views import DeviceState, MessageState
 from roost.apps.cli.root import run
 from roost.errors import CallerError, RoostError
 from tests.apps.answering_agent import BOB, EVENTS, MESSAGE, AnsweringBackend, answering_agent
 
+_CHANGED = {"ok", "group", "title", "done", "state", "members"}
 CASES: list[tuple[str, list[ask.Request[Any]], set[str]]] = [
     ("whoami", [ask.WhoAmI()], {"account", "device", "name", "relays"}),
     ("invite", [ask.Invite()], {"link"}),
@@ -55,6 +58,50 @@ CASES: list[tuple[str, list[ask.Request[Any]], set[str]]] = [
         ],
         {"id", "conversation", "state"},
     ),
+    ("group create Trip Bob Carol", [g.GroupCreate(title="Trip", members=("Bob", "Carol"))], _CHANGED),
+    (
+        "group create Trip --description hills --timeout 1",
+        [g.GroupCreate(title="Trip", description="hills", wait_timeout_s=1)],
+        _CHANGED,
+    ),
+    ("group add Trip Bob", [g.GroupAdd(group="Trip", members=("Bob",))], _CHANGED),
+    ("group remove Trip Bob", [g.GroupRemove(group="Trip", members=("Bob",))], _CHANGED),
+    ("group ban Trip Bob --yes", [g.GroupBan(group="Trip", members=("Bob",))], _CHANGED),
+    ("group unban Trip Bob", [g.GroupUnban(group="Trip", members=("Bob",))], _CHANGED),
+    ("group leave Trip", [g.GroupLeave(group="Trip")], _CHANGED),
+    ("group forget Trip", [g.GroupForget(group="Trip")], _CHANGED),
+    ("group role Trip Bob read-only", [g.GroupRole(group="Trip", member="Bob", role=g.Role.READ_ONLY)], _CHANGED),
+    ("group title Trip Holiday", [g.GroupTitle(group="Trip", title="Holiday")], _CHANGED),
+    ("group description Trip hills", [g.GroupDescription(group="Trip", description="hills")], _CHANGED),
+    ("group avatar Trip /p.png", [g.GroupAvatar(group="Trip", picture="/p.png")], _CHANGED),
+    ("group timer Trip 1h", [g.GroupTimer(group="Trip", seconds=3_600)], _CHANGED),
+    (
+        "group permissions Trip --post admin --history 5 --no-approval",
+        [g.GroupPermissions(group="Trip", post=g.Role.ADMIN, history=5, approval=False)],
+        _CHANGED,
+    ),
+    ("group join roost:x --greeting hi", [g.GroupJoin(link="roost:x", greeting="hi")], _CHANGED),
+    ("group accept Dave", [g.GroupAccept(id="Dave")], _CHANGED),
+    ("group decline q1", [g.GroupDecline(id="q1")], _CHANGED),
+    ("group link Trip", [g.GroupLink(group="Trip")], {"group", "link", "approval"}),
+    ("group link Trip --renew", [g.GroupLink(group="Trip", renew=True)], {"group", "link", "approval"}),
+    ("group link Trip --revoke", [g.GroupLink(group="Trip", revoke=True)], {"group", "link", "approval"}),
+    ("group requests", [g.GroupRequests()], {"id", "group", "name", "greeting", "account"}),
+    ("group requests Trip", [g.GroupRequests(group="Trip")], {"id", "group", "name", "greeting", "account"}),
+    (
+        "group info Trip",
+        [g.GroupInfo(group="Trip")],
+        {"group", "title", "state", "role", "members", "permissions", "banned", "waiting"},
+    ),
+    ("group members Trip", [g.GroupMembers(group="Trip")], {"member", "name", "role", "me"}),
+    ("group list --all", [g.Groups(all=True)], {"group", "title", "state", "role", "members"}),
+    ("groups", [g.Groups()], {"group", "title", "state", "role", "members"}),
+    (
+        "poll Bob When? May June -s",
+        [polls.AskPoll(conversation="Bob", question="When?", options=("May", "June"), several=True)],
+        {"id"},
+    ),
+    ("vote m1 1", [polls.Vote(id="m1", options=(1,))], {"id", "ok"}),
     ("edit m2 new", [ask.Edit(id="m2", text="new")], {"id"}),
     ("delete m2", [ask.Show(id="m2"), ask.DeleteMessage(id="m2")], {"id", "ok"}),
     ("delete m2 --everyone", [ask.Show(id="m2"), ask.DeleteMessage(id="m2", everyone=True)], {"id", "ok"}),
