@@ -1,4 +1,4 @@
-"""When there is no room, or what is read changes: a full mailbox between two people, a file that is cut off meanwhile."""
+"""When there is no room, or what is read changes: a full mailbox between two people, a file cut off meanwhile."""
 
 from __future__ import annotations
 
