@@ -144,7 +144,7 @@ def test_introduction_declined_and_followed(alice_and_bob: Friends, carol: Perso
     assert bob.page.locator(".request").count() == 0
 
     _introduce(alice, "Bob", "Carol")
-    asked.get_by_role("button", name="Follow").click()
+    asked.get_by_role("button", name="Yes, please").click()
     asked.wait_for(state="detached")
     bob.page.locator(".request", has_text="Carol").get_by_role("button", name="Accept").click()
     bob.page.locator(".chat-name", has_text="Carol").wait_for()

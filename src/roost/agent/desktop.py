@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import html
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ _WATCHED = e.MessageEvent | e.RequestEvent
 
 def available() -> bool:
     """Whether there is a desktop session that could show notifications."""
-    return bool(os.environ.get("DBUS_SESSION_BUS_ADDRESS"))
+    return sys.platform == "linux" and bool(os.environ.get("DBUS_SESSION_BUS_ADDRESS"))
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import type { HostState } from "../api/types";
 import { useT } from "../i18n/i18n";
@@ -18,6 +18,9 @@ export type Page = (typeof PAGES)[number];
 export default function Settings({ host, first = "profile", onClose }: { host: HostState; first?: Page; onClose: () => void }): ReactNode {
   const t = useT();
   const [page, setPage] = useState<Page>(first);
+  useEffect(() => {
+    document.querySelector(".dialog .tab[data-selected]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  }, [page]);
   return (
     <Dialog title={t("settings.title")} onClose={onClose} wide>
       <Tabs className="tabs side" orientation="vertical" selectedKey={page} onSelectionChange={(key) => setPage(key as Page)}>
