@@ -13,9 +13,10 @@ from roost.agent.pictures import HEAD, Media, media_of
 from roost.agent.thumbnail_worker import MAX_INPUT
 from roost.agent.thumbnails import Thumbnails
 from roost.agent.views import ME
-from roost.crypto import AttachmentKey, account_id
+from roost.crypto import AttachmentKey, account_id, parse_account_id
 from roost.errors import CallerError
 from roost.messaging import records as r
+from roost.messaging.channels import states
 from roost.messaging.work import Work
 from roost.store import FileRef
 from roost.wire import content as c
@@ -119,12 +120,17 @@ class ProfileFiles:
 def _picture(work: Work, id: str) -> bytes:
     if id in (ME, account_id(work.me.account)):
         return work.me.about.picture
+    known = work.get(r.Contact, parse_account_id(id))
+    if known is not None:  # also of somebody who is met in a group only
+        return known.about.picture if known.about else b""
     found = naming.conversation(work, id)
     if found.group is not None:
         state = showing_groups.state_of(found.group)
         return state.avatar if state else b""
-    about = found.contact.about if found.contact else None
-    return about.picture if about else b""
+    if found.channel is not None:
+        channel = states.held(found.channel)
+        return channel.avatar if channel else b""
+    return b""
 
 
 def _keep(work: Work, made: r.Thumbnail) -> None:

@@ -7,6 +7,7 @@ operations.py.
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import msgspec
@@ -160,6 +161,23 @@ class PrivacyView(View, frozen=True, kw_only=True):
     read_receipts: bool
 
 
+class LinkUse(enum.StrEnum):
+    """What a link is for."""
+
+    CONTACT = "contact"
+    DEVICE = "device"
+    GROUP = "group"
+    CHANNEL = "channel"
+    RELAY = "relay"
+
+
+class LinkView(View, frozen=True, kw_only=True):
+    """`host`: where it leads, HOST:PORT."""
+
+    use: LinkUse
+    host: str
+
+
 class QrCode(View, frozen=True, kw_only=True):
     """The modules of a QR code, row by row: "1" is dark. Without the quiet zone."""
 
@@ -298,6 +316,12 @@ class Privacy(Request[PrivacyView], frozen=True, kw_only=True):
     read_receipts: bool | None = None
 
 
+class ReadLink(Request[LinkView], frozen=True, kw_only=True):
+    """What a link is for. Works offline. Raises code `malformed_link`."""
+
+    link: Annotated[str, Meta(max_length=4_000)]
+
+
 class Qr(Request[QrCode], frozen=True, kw_only=True):
     """Draw a text as a QR code."""
 
@@ -306,6 +330,6 @@ class Qr(Request[QrCode], frozen=True, kw_only=True):
 
 REQUESTS: tuple[type[Request[object]], ...] = (
     *(Conversations, History, Arrange, Details, Pins, Forward),
-    *(GetPreferences, SetPreference, Storage, DropFiles, Route, Floor, Privacy, Qr),
+    *(GetPreferences, SetPreference, Storage, DropFiles, Route, Floor, Privacy, Qr, ReadLink),
     *(Introductions, FollowIntroduction, DeclineIntroduction, SoftwareInfo),
 )  # type: ignore[assignment]

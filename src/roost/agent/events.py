@@ -13,6 +13,7 @@ from roost.agent.views import (
     Instant,
     MessageState,
     MessageView,
+    PollView,
     RequestView,
     SpanView,
     View,
@@ -66,6 +67,15 @@ class PinEvent(View, frozen=True, kw_only=True, tag="pin", tag_field="type"):
     conversation: str
     sender: str = msgspec.field(name="from")
     pinned: bool
+
+
+class VoteEvent(View, frozen=True, kw_only=True, tag="vote", tag_field="type"):
+    """Somebody chose in the poll `id`, or took it back. `poll` is how it stands now."""
+
+    id: str
+    conversation: str
+    sender: str = msgspec.field(name="from")
+    poll: PollView
 
 
 class DeleteEvent(View, frozen=True, kw_only=True, tag="delete", tag_field="type"):
@@ -177,6 +187,7 @@ Event = (
     | EditEvent
     | DeleteEvent
     | PinEvent
+    | VoteEvent
     | TypingEvent
     | ContactEvent
     | GroupEvent

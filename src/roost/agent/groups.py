@@ -87,6 +87,7 @@ class MemberView(View, frozen=True, kw_only=True):
     since: Instant | None = None  # as far as this device knows
     leaving: bool = False
     picture: str = ""
+    own_name: str = ""  # what they call themselves
 
 
 class WaitingChange(View, frozen=True, kw_only=True):
@@ -123,7 +124,8 @@ class GroupInfoView(GroupView, frozen=True, kw_only=True):
 
 class GroupChanged(Done, frozen=True, kw_only=True):
     """`done` says what: created, added, removed, left, banned, unbanned, role, title, description, avatar, timer,
-    permissions, joining, accepted, declined, forgotten. `reason`: why it waits, where that is known."""
+    permissions, joining, accepted, declined, forgotten, reopened, resumed, cancelled. `reason`: why it waits, where
+    that is known."""
 
     group: str
     title: str
@@ -211,6 +213,27 @@ class GroupForget(Request[GroupChanged], frozen=True, kw_only=True):
     """Remove a group that one is not in any more, with all that was said in it, from this device."""
 
     group: str
+
+
+class GroupReopen(Request[GroupChanged], frozen=True, kw_only=True):
+    """Go on in a new group, at one's own relay, with those members who are contacts: for admins of a group that was
+    stopped, or whose host is gone. The answer's `group` is the new one."""
+
+    group: str
+    wait_timeout_s: Wait = SETTLE_S
+
+
+class GroupResume(Request[GroupChanged], frozen=True, kw_only=True):
+    """Go on in a group that was stopped, and believe none who say that its host shows members different things."""
+
+    group: str
+
+
+class GroupCancel(Request[GroupChanged], frozen=True, kw_only=True):
+    """Give up a change that waits, by its number in `GroupInfoView.waiting`."""
+
+    group: str
+    number: Annotated[int, Meta(ge=0)]
 
 
 class GroupRole(Request[GroupChanged], frozen=True, kw_only=True):
@@ -322,6 +345,7 @@ class Groups(Request[tuple[GroupView, ...]], frozen=True, kw_only=True):
 
 REQUESTS: tuple[type[Request[object]], ...] = (
     *(GroupCreate, GroupAdd, GroupRemove, GroupBan, GroupUnban, GroupLeave, GroupForget, GroupRole),
+    *(GroupReopen, GroupResume, GroupCancel),
     *(GroupTitle, GroupDescription, GroupAvatar, GroupTimer, GroupPermissions),
     *(GroupLink, GroupJoin, GroupRequests, GroupAccept, GroupDecline),
     *(GroupInfo, GroupMembers, Groups),

@@ -41,7 +41,7 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             if knock is None or knock.state != r.RequestState.PENDING:
                 return None  # decided meanwhile
             return _as(e.RequestEvent, request(knock))
-        case "receipt" | "reaction" | "edit" | "delete" | "pin":
+        case "receipt" | "reaction" | "edit" | "delete" | "pin" | "vote":
             return _about_message(work, happened)
         case "typing":
             return e.TypingEvent(
@@ -124,6 +124,10 @@ def _about_message(work: Work, happened: r.Event) -> e.Event | None:
     if happened.kind == "pin":
         sender = who(work, happened.account)
         return e.PinEvent(id=id, conversation=conversation, sender=sender, pinned=bool(happened.detail))
+    if happened.kind == "vote":
+        held = message(work, row).poll
+        sender = who(work, happened.account)
+        return e.VoteEvent(id=id, conversation=conversation, sender=sender, poll=held) if held else None
     return e.ReactionEvent(
         id=id,
         conversation=conversation,

@@ -77,6 +77,7 @@ def member(work: Work, row: r.GroupMember) -> g.MemberView:
         since=v.instant(row.since),
         leaving=row.leaving,
         picture=_digest(about.picture) if about else "",
+        own_name=work.me.about.name if mine else row.name,
     )
 
 

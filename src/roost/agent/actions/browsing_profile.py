@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -19,6 +20,15 @@ from roost.errors import CallerError
 from roost.messaging import files, floors
 from roost.messaging import records as r
 from roost.messaging.work import Work
+from roost.wire.links import (
+    ChannelLink,
+    InvitationKind,
+    MalformedLink,
+    RelayLink,
+    parse_channel_link,
+    parse_invitation,
+    parse_relay_link,
+)
 
 if TYPE_CHECKING:
     from roost.agent.service import Service
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 _PREFERENCE = "preference/"
 _MAX_PREFERENCES = 200
 _DAY_MS = 86_400_000
+L = TypeVar("L", ChannelLink, RelayLink)
 _BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
 
 
@@ -196,3 +207,27 @@ async def qr(_: Service, request: b.Qr) -> b.QrCode:
 
     code = segno.make_qr(request.text, error="m")
     return b.QrCode(rows=tuple("".join("1" if cell else "0" for cell in row) for row in code.matrix))
+
+
+_USES = {InvitationKind.GROUP: b.LinkUse.GROUP, InvitationKind.DEVICE: b.LinkUse.DEVICE}
+
+
+@handles(b.ReadLink)
+async def read_link(_: Service, request: b.ReadLink) -> b.LinkView:
+    try:
+        invitation = parse_invitation(request.link)
+        return b.LinkView(use=_USES.get(invitation.kind, b.LinkUse.CONTACT), host=showing.host(invitation.relay))
+    except MalformedLink as error:
+        channel, relay = _tried(parse_channel_link, request.link), _tried(parse_relay_link, request.link)
+        if channel is not None:
+            return b.LinkView(use=b.LinkUse.CHANNEL, host=showing.host(channel.relay))
+        if relay is not None:
+            return b.LinkView(use=b.LinkUse.RELAY, host=showing.host(relay.address))
+        raise error
+
+
+def _tried(parse: Callable[[str], L], text: str) -> L | None:
+    try:
+        return parse(text)
+    except MalformedLink:
+        return None

@@ -18,7 +18,7 @@ from roost.agent.thumbnails import Thumbnails
 from roost.crypto import account_id
 from roost.errors import CallerError
 from roost.messaging import records as r
-from roost.messaging.groups import actions
+from roost.messaging.groups import actions, forks
 from roost.messaging.work import Work
 from roost.wire.groups import MAX_AVATAR, Permissions
 
@@ -167,6 +167,30 @@ def _forget(work: Work, id: bytes) -> None:
 
     actions.forget(work, id)
     conversations.clear(work, id)
+
+
+@handles(g.GroupReopen)
+async def reopen(service: Service, request: g.GroupReopen) -> g.GroupChanged:
+    row = naming.group(service.engine.look(), request.group)
+    new = service.engine.step(actions.reopen, row.id)
+    came = await syncing.until(service.engine, lambda: _has_a_log(service.engine.look(), new), request.wait_timeout_s)
+    return changed(service.engine.look(), new, "reopened", came=came)
+
+
+@handles(g.GroupResume)
+async def resume(service: Service, request: g.GroupResume) -> g.GroupChanged:
+    row = naming.group(service.engine.look(), request.group)
+    service.engine.step(forks.resume, row.id)
+    return changed(service.engine.look(), row.id, "resumed")
+
+
+@handles(g.GroupCancel)
+async def cancel(service: Service, request: g.GroupCancel) -> g.GroupChanged:
+    row = naming.group(service.engine.look(), request.group)
+    if all(intent.number != request.number for intent in showing_groups.waiting_changes(service.engine.look(), row.id)):
+        raise CallerError("No such change waits.", code="unknown_change", hint="roost group info GROUP lists them.")
+    service.engine.step(actions.cancel, request.number)
+    return changed(service.engine.look(), row.id, "cancelled")
 
 
 # --- what it is like -------------------------------------------------------------------------------------------------
