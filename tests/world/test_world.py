@@ -40,7 +40,7 @@ def test_a_plan_is_the_same_every_time_and_can_lose_any_action() -> None:
 
 @pytest.mark.parametrize("fallbacks", [False, True], ids=["one address", "fallbacks"])
 def test_one_of_two_relays_is_down_for_an_hour(fallbacks: bool) -> None:
-    """Three people with five devices, of whom one speaks every minute. Where the first person has a second relay, nobody
+    """Three people with five devices, one of whom speaks every minute. If the first person has a second relay, nobody
     waits for the one that is away."""
     world = World(Plan(1, True, (2, 2, 1), ((1, 0), (2, 0), (2, 1)), (), fallbacks))
     world.set_up()
