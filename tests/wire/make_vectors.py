@@ -83,6 +83,8 @@ CONTENTS: tuple[Record, ...] = (
     TEXT,
     c.Text("", attachments=(c.Attachment("note.ogg", 0, "", bytes(32), None, True, VOICE),)),
     c.Edit(ID, "Hello!", (c.Span(0, 5, int(c.Style.CODE)),)),
+    c.Text("@Ada, tea?", mentions=(c.Mention(0, 4, counting(0x80)),)),
+    c.Mention(0, 4, counting(0x80)),
     c.Deletion(ID),
     c.Reaction(ID, "👍"),
     c.Reaction(ID, ""),

@@ -86,4 +86,4 @@ def test_a_map_from_the_future_is_not_built() -> None:
 
 def test_tags_stay_what_they_are() -> None:
     assert encode_content(Typing(True)).hex() == "9205c3"
-    assert encode_content(Text("hi")).hex() == "9700a2686990c090" + "00c2"
+    assert encode_content(Text("hi")).hex() == "9800a2686990c090" + "00c290"

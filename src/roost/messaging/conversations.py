@@ -147,9 +147,11 @@ def _message_in(work: Work, id: bytes, account: bytes) -> Message:
     return message
 
 
-def edit(work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = ()) -> Message:
+def edit(
+    work: Work, id: bytes, text: str, spans: tuple[c.Span, ...] = (), mentions: tuple[c.Mention, ...] = ()
+) -> Message:
     check_text(text)
-    change = c.Edit(id, text, spans)
+    change = c.Edit(id, text, spans, mentions)
     message = _changeable(work, id, change)
     if message.deleted or not isinstance(c.decode_content(message.content), c.Text):
         raise CallerError("This message cannot be edited.", code="not_editable")
@@ -200,6 +202,7 @@ def vote(work: Work, id: bytes, options: tuple[int, ...]) -> None:
     at = max(work.now, held.at + 1) if held else work.now
     work.put(VoteRow(id, work.me.account, choice.options, at))
     delivery.fan_out(work, message.conversation, c.encode_content(choice), sent_at=at)
+    work.tell("vote", id, work.me.account)
 
 
 def set_timer(work: Work, account: bytes, seconds: int) -> None:
@@ -241,7 +244,7 @@ def apply_edit(work: Work, message: Message, edit: c.Edit, at: int) -> None:
         return
     if message.edited_at and (at, edit.text) <= (message.edited_at, content.text):
         return
-    changed = msgspec.structs.replace(content, text=edit.text, spans=edit.spans)
+    changed = msgspec.structs.replace(content, text=edit.text, spans=edit.spans, mentions=edit.mentions)
     work.put(
         msgspec.structs.replace(
             message,

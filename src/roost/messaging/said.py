@@ -75,6 +75,8 @@ def show(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, conten
         if isinstance(late, AboutAMessage) and _may_change(work, late, orphan.account, message):
             _change(work, message.id, orphan.account, orphan.sent_at, late)
     work.tell("message", message.id, conversation)
+    if text and not mine and any(mention.account == work.me.account for mention in text.mentions):
+        work.tell("mention", message.id, conversation)
 
 
 def _came_by(work: Work, origin: Origin) -> tuple[str, ...]:
@@ -146,6 +148,7 @@ def _change(work: Work, target: bytes, author: bytes, at: int, content: AboutAMe
             held = work.get(VoteRow, target, author)
             if not message.deleted and (held is None or (held.at, held.options) < (at, options)):
                 work.put(VoteRow(target, author, options, at))
+                work.tell("vote", target, author)
         case c.Pin(pinned=pinned):
             pins.apply_pin(work, message, author, at, pinned=pinned)
 

@@ -66,6 +66,17 @@ class Span(Record, frozen=True):
     style: Annotated[int, Meta(ge=0, le=255)]  # Style, or one of a later version
 
 
+class Mention(Record, frozen=True):
+    """The `length` code points from `start` on name a member of the group."""
+
+    start: Count32
+    length: Count32
+    account: Key32
+
+
+Mentions = Annotated[tuple[Mention, ...], Meta(max_length=64)]
+
+
 class BlobPointer(Record, frozen=True):
     """Where an attachment's encrypted bytes are and how they open (crypto.attachment). One per receiving device."""
 
@@ -114,12 +125,14 @@ class Text(TextRecord, frozen=True, tag=0):
     attachments: Annotated[tuple[Attachment, ...], Meta(max_length=32)] = ()
     expire_s: Count32 = 0
     forwarded: bool = False
+    mentions: Mentions = ()
 
 
 class Edit(TextRecord, frozen=True, tag=1):
     target: EntryId
     text: Annotated[str, Meta(max_length=MAX_TEXT)]
     spans: Annotated[tuple[Span, ...], Meta(max_length=512)] = ()
+    mentions: Mentions = ()
 
 
 class Deletion(Record, frozen=True, tag=2):

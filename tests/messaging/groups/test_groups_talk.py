@@ -6,7 +6,7 @@ import pytest
 
 from roost.errors import CallerError
 from roost.messaging import conversations, files, pins
-from roost.messaging.groups import actions, sending
+from roost.messaging.groups import actions, mentions, sending
 from roost.messaging.records import (
     GroupRow,
     GroupStatus,
@@ -173,3 +173,17 @@ def test_nothing_is_said_by_readers_nor_where_admins_alone_post(world: GroupWorl
     carol.do(conversations.react, heard, "👍")
     with pytest.raises(CallerError):
         bob.do(conversations.react, heard, "👍")
+
+
+def test_who_is_mentioned_is_told(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    text = "@bob, @Carolin and me@carol: @Carol!"
+    found = mentions.find(alice.work(), id, text)
+    assert [(text[m.start : m.start + m.length], m.account) for m in found] == [
+        ("@bob", bob.account),
+        ("@Carol", carol.account),
+    ]
+    alice.do(conversations.say, id, c.Text(text, mentions=found[:1]), id=alice.entropy.bytes(16))
+    world.settle()
+    assert [kind for kind, _ in bob.told].count("mention") == 1
+    assert "mention" not in {kind for kind, _ in carol.told}
