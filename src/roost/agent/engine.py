@@ -33,6 +33,7 @@ from roost.messaging.records import (
     GroupSender,
     InvitationRow,
     LogPut,
+    Message,
     Outbox,
     OwnMailbox,
     OwnRelay,
@@ -167,7 +168,9 @@ class Engine:
         """The changes are on disk: tell listeners, and wake the loops where they are concerned."""
         touched = {type(row) for row in changes.put} | {kind for kind, _ in changes.delete}
         self._touched |= touched
-        if not touched.isdisjoint(_CONCERNS):
+        ends = min((row.expire_at for row in changes.put if isinstance(row, Message)), default=NEVER)
+        if ends < self._tick_at or not touched.isdisjoint(_CONCERNS):  # a message that disappears sets the next tick
+            self._tick_at = min(self._tick_at, ends)
             self._wake.set()
         self._tell(changes.events)
 

@@ -21,7 +21,7 @@ MAX_MARKED_LINE = 4_000  # nobody marks up a longer one, and looking for marks t
 _FENCE = re.compile(r"```(?:[a-z]{0,12}\n)?(.*?)```", re.DOTALL)
 _INLINE = re.compile(
     r"(?P<code>`[^`\n]+`)"
-    r"|(?P<bold>\*\*(?=\S)[^\n]*?\S\*\*)"
+    r"|(?P<bold>\*\*(?=\S)[^\n]*?\S\*\*(?!\*))"
     r"|(?P<spoiler>\|\|(?=\S)[^\n]*?\S\|\|)"
     r"|(?P<strike>~~(?=\S)[^\n]*?\S~~)"
     r"|(?P<italic>(?<![\w*])\*(?=[^\s*])[^\n*]*?[^\s*]\*(?![\w*])|(?<!\w)_(?=\S)[^\n_]*?[^\s_]_(?!\w))"

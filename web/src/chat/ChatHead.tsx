@@ -52,7 +52,7 @@ export function ChatHead({ conversation, panel, onPanel, onBack, onFind, onDate 
           <span className="chat-name">
             <bdi>{name}</bdi>
             {conversation.verified && <span className="verified" title={t("contact.verified")}><Icon name="shield" size={16} /></span>}
-            {conversation.timer_s > 0 && <Icon name="timer" size={16} />}
+            {conversation.timer_s > 0 && <span className="timed" title={t("contact.timer")}><Icon name="timer" size={16} /><span className="visually-hidden">{t("contact.timer")}</span></span>}
           </span>
           <Presence conversation={conversation} />
         </span>

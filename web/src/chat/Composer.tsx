@@ -26,6 +26,7 @@ interface Props {
 
 const TYPING_EVERY_MS = 3000;
 const DRAFT_AFTER_MS = 500;
+const FOCUS_AFTER_MS = 40;
 const SHOWN = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 
 export function Composer(props: Props): ReactNode {
@@ -119,7 +120,7 @@ export function Composer(props: Props): ReactNode {
     const at = area.current?.selectionStart ?? text.length;
     selection.current = [at + letters.length, at + letters.length];
     change(text.slice(0, at) + letters + text.slice(at));
-    area.current?.focus();
+    window.setTimeout(() => area.current?.focus(), FOCUS_AFTER_MS); // once the picker has closed and given it back
   };
 
   if (conversation.state !== "accepted") return <NotYet conversation={conversation} />;

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { IconButton } from "../ui/controls";
@@ -47,8 +47,14 @@ export function FindBar({ conversation, words, onWords, onGo, onClose }: Props):
     if (id) onGo(id);
   };
 
+  const escape = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    onClose();
+  };
+
   return (
-    <form className="find-bar" role="search" onSubmit={(event) => { event.preventDefault(); step(1); }}>
+    <form className="find-bar" role="search" onSubmit={(event) => { event.preventDefault(); step(1); }} onKeyDown={escape}>
       <input
         type="search"
         autoFocus
@@ -57,11 +63,6 @@ export function FindBar({ conversation, words, onWords, onGo, onClose }: Props):
         placeholder={t("chat.find")}
         aria-label={t("chat.find")}
         onChange={(event) => onWords(event.target.value)}
-        onKeyDown={(event) => {
-          if (event.key !== "Escape") return;
-          event.preventDefault();
-          onClose();
-        }}
       />
       <span className="hint" role="status">{words.trim() === "" ? "" : hits.length === 0 ? t("find.none") : t("find.position", { at: at + 1, n: hits.length })}</span>
       <span className="turned"><IconButton icon="down" label={t("find.older")} onPress={() => step(1)} disabled={hits.length < 2} /></span>

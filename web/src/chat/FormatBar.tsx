@@ -29,10 +29,15 @@ export function withMark(text: string, start: number, end: number, mark: Mark): 
   }
   const around = mark === "code" && chosen.includes("\n") ? "```" : AROUND[mark];
   const width = around.length;
-  if (text.slice(start - width, start) === around && text.slice(end, end + width) === around) {
+  if (text.slice(start - width, start) === around && text.slice(end, end + width) === around && (mark !== "italic" || stars(text.slice(0, start)) % 2 === 1)) {
     return { text: text.slice(0, start - width) + chosen + text.slice(end + width), start: start - width, end: end - width };
   }
   return { text: text.slice(0, start) + around + chosen + around + text.slice(end), start: start + width, end: end + width };
+}
+
+/** How many stand at the end: one is italic, two are bold, three both. */
+function stars(before: string): number {
+  return /\**$/u.exec(before)?.[0].length ?? 0;
 }
 
 /** Shown while something is selected in the field. */

@@ -12,7 +12,7 @@ import type { MessageActions } from "./MessageMenu";
 import { PendingBubble } from "./PendingBubble";
 import { guessHeight, rowsOf, type Row } from "./rows";
 
-const NEAR = 600;
+const NEAR = 1600; // pixels from an end of what is loaded: more is loaded before one gets there
 const AT_END = 80;
 
 interface Props {
@@ -33,9 +33,11 @@ export function MessageList(props: Props): ReactNode {
   const state = useStore(thread.state);
   const allPending = useStore(roost.outgoing.pending);
   const pending = useMemo(() => allPending.filter((row) => row.conversation === thread.conversation), [allPending, thread]);
-  const rows = useMemo(() => rowsOf(state.messages, pending, state.unreadFrom, (id) => roost.outgoing.keyOf(id)), [roost, state.messages, pending, state.unreadFrom]);
+  const rows = useMemo(() => rowsOf(state.messages, pending, state.unreadFrom, state.earlier, (id) => roost.outgoing.keyOf(id)), [roost, state.messages, pending, state.unreadFrom, state.earlier]);
   const scroller = useRef<HTMLDivElement>(null);
-  const [away, setAway] = useState(false);
+  const [scrolled, setScrolled] = useState(false);
+  const away = scrolled || state.later;
+  const unread = useStore(roost.conversations).get(thread.conversation)?.unread ?? 0;
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -53,11 +55,16 @@ export function MessageList(props: Props): ReactNode {
   useMarkRead(thread, state.messages, away);
   useStayAtEnd(scroller, away, rows.length, list.scrollToIndex);
 
+  useEffect(() => {
+    const element = scroller.current; // a page that is shorter than the window brings no scrolling that would load more
+    if (element !== null && state.loaded && element.scrollHeight <= element.clientHeight) void thread.loadEarlier().catch(() => undefined);
+  }, [thread, state.loaded, state.messages]);
+
   const onScroll = (): void => {
     const element = scroller.current;
     if (element === null) return;
     const fromEnd = element.scrollHeight - element.scrollTop - element.clientHeight;
-    setAway(fromEnd > AT_END || state.later);
+    setScrolled(fromEnd > AT_END);
     if (element.scrollTop < NEAR) void thread.loadEarlier().catch(() => undefined);
     if (fromEnd < NEAR) void thread.loadLater().catch(() => undefined);
   };
@@ -95,6 +102,7 @@ export function MessageList(props: Props): ReactNode {
       {away && (
         <button type="button" className="to-end" onClick={toEnd} aria-label={t("chat.toEnd")}>
           <Icon name="down" />
+          {unread > 0 && <span className="count">{unread > 999 ? "999+" : unread}<span className="visually-hidden"> {t("list.unread")}</span></span>}
         </button>
       )}
     </div>

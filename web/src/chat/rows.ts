@@ -12,12 +12,14 @@ export type Row =
 
 const GROUP_MS = 5 * 60_000;
 
-export function rowsOf(messages: Message[], pending: Pending[], unreadFrom: string, keyOf: (id: string) => string): Row[] {
+/** Rows have keys that stay when earlier or later ones come: what is seen stays where it is by them. So above the first
+ *  message there is no day while there are `earlier` ones, it may not be the day's first. */
+export function rowsOf(messages: Message[], pending: Pending[], unreadFrom: string, earlier: boolean, keyOf: (id: string) => string): Row[] {
   const rows: Row[] = [];
   let before: Message | undefined;
   for (const message of messages) {
     const newDay = before === undefined || dayOf(before.sent_at) !== dayOf(message.sent_at);
-    if (newDay) rows.push({ kind: "day", key: `day-${dayOf(message.sent_at)}-${message.id}`, at: message.sent_at });
+    if (newDay && (before !== undefined || !earlier)) rows.push({ kind: "day", key: `day-${dayOf(message.sent_at)}-${message.id}`, at: message.sent_at });
     if (message.id === unreadFrom) rows.push({ kind: "unread", key: "unread" });
     const near = before !== undefined && Date.parse(message.sent_at) - Date.parse(before.sent_at) < GROUP_MS;
     rows.push({ kind: "message", key: keyOf(message.id), message, first: newDay || !near || before?.from !== message.from });

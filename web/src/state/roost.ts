@@ -34,7 +34,8 @@ export class Roost {
   readonly introductions = new Store<IntroductionView[]>([]);
   readonly status = new Store<Status | null>(null);
   readonly link = new Store<Link>("connecting");
-  readonly typing = new Store<ReadonlyMap<string, number>>(new Map());
+  /** By conversation: who types, and the timer that ends it. */
+  readonly typing = new Store<ReadonlyMap<string, ReadonlyMap<string, number>>>(new Map());
   readonly transfers = new Store<ReadonlyMap<string, Transfer>>(new Map());
   readonly pins = new Store<ReadonlyMap<string, Message[]>>(new Map());
   readonly loaded = new Store(false);
@@ -239,12 +240,14 @@ export class Roost {
     }
   }
 
-  private async deleted(conversation: string, id: string): Promise<void> {
+  /** `gone`: nothing of it is left here; else its place stays. */
+  private async deleted(conversation: string, id: string, gone: boolean): Promise<void> {
     const thread = this.threads.get(conversation);
     if (this.pins.get().get(conversation)?.some((message) => message.id === id)) void this.refreshPins(conversation);
     try {
-      const message = await this.client.call("show", { id });
-      thread?.replace(id, () => message);
+      const message = gone ? null : await this.client.call("show", { id });
+      if (message === null) thread?.remove(id);
+      else thread?.replace(id, () => message);
     } catch {
       thread?.remove(id);
     }

@@ -5,7 +5,7 @@ import type { HistoryPage, Message } from "../api/types";
 import { Store } from "./store";
 
 const PAGE = 60;
-const LONGEST = 1200; // messages held while scrolling back; what is newer comes again on the way down
+const LONGEST = 600; // messages held while scrolling back; what is newer comes again on the way down
 
 export interface ThreadState {
   messages: Message[];
@@ -95,6 +95,17 @@ export class Thread {
       if (now.messages.some((held) => held.id === message.id)) return now;
       return now.later ? now : { ...now, messages: [...now.messages, message] };
     });
+    const answered = message.reply_to;
+    if (answered !== null && !this.has(answered) && !(answered in this.state.get().replied)) void this.fetchReplied(answered);
+  }
+
+  private async fetchReplied(id: string): Promise<void> {
+    try {
+      const message = await this.client.call("show", { id });
+      this.state.update((now) => ({ ...now, replied: { ...now.replied, [id]: message } }));
+    } catch {
+      // it is not here: said where it would be shown
+    }
   }
 
   replace(id: string, change: (message: Message) => Message): void {

@@ -16,7 +16,7 @@ export interface Span {
 
 const FENCE = /```(?:[a-z]{0,12}\n)?([\s\S]*?)```/gu;
 const INLINE =
-  /(?<code>`[^`\n]+`)|(?<bold>\*\*(?=\S)[^\n]*?\S\*\*)|(?<spoiler>\|\|(?=\S)[^\n]*?\S\|\|)|(?<strike>~~(?=\S)[^\n]*?\S~~)|(?<italic>(?<![\p{L}\p{N}_*])\*(?=[^\s*])[^\n*]*?[^\s*]\*(?![\p{L}\p{N}_*])|(?<![\p{L}\p{N}_])_(?=\S)[^\n_]*?[^\s_]_(?![\p{L}\p{N}_]))|(?<link>https?:\/\/[^\s<>"'`]+)/gu;
+  /(?<code>`[^`\n]+`)|(?<bold>\*\*(?=\S)[^\n]*?\S\*\*(?!\*))|(?<spoiler>\|\|(?=\S)[^\n]*?\S\|\|)|(?<strike>~~(?=\S)[^\n]*?\S~~)|(?<italic>(?<![\p{L}\p{N}_*])\*(?=[^\s*])[^\n*]*?[^\s*]\*(?![\p{L}\p{N}_*])|(?<![\p{L}\p{N}_])_(?=\S)[^\n_]*?[^\s_]_(?![\p{L}\p{N}_]))|(?<link>https?:\/\/[^\s<>"'`]+)/gu;
 const WIDTHS = { bold: 2, spoiler: 2, strike: 2, italic: 1 } as const;
 const MAX_DEPTH = 4;
 const MAX_MARKED_LINE = 4000;
