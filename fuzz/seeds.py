@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 
 from fuzz.runner import CORPUS
-from fuzz.targets import TARGETS, files, mls, network, wire
+from fuzz.targets import TARGETS, files, logs, mls, network, wire
 from fuzz.targets.crypto import states, vector
 from fuzz.tools import CountedEntropy
 from roost.agent.operations import OPERATIONS
-from roost.crypto import AgreementPublic, account_id
+from roost.crypto import LOG_BODY_SIZE, AgreementPublic, account_id, post_id
 from roost.crypto.mls.framing import MlsMessage
 from roost.crypto.mls.key_package import make_key_package
 from roost.crypto.mls.leaf import Credential, Lifetime
@@ -27,8 +27,11 @@ from roost.crypto.mls.suites import MLS_128_X25519, MLS_256_XWING
 from roost.messaging.records import ROWS
 from roost.store import protection
 from roost.store.protection import ByKeyring, ByNothing, ByPassphrase, KeyFile
+from roost.wire import padding
 from roost.wire.addresses import MailboxAddress
+from roost.wire.channels import ChannelBan, ChannelPost, ChannelState, Posting
 from roost.wire.codec import encode
+from roost.wire.content import Entry, Reaction, Text
 from roost.wire.identity import Card
 from roost.wire.mailbox import (
     Delivery,
@@ -68,7 +71,7 @@ def write() -> int:
 
 def expected() -> list[tuple[str, bytes]]:
     """Target and input of all seeds, without repetitions."""
-    rooms = (_wire, _links, _crypto, _mls, _network, _relay, _files)
+    rooms = (_wire, _links, _crypto, _logs, _mls, _network, _relay, _files)
     found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}
     unknown = {name for name, _ in found} - set(TARGETS)
     if unknown:
@@ -154,6 +157,30 @@ def _crypto() -> Seeds:
     yield "crypto-cards", b"\x02" + bytes(6_112)
     yield "crypto-blobs", b"\x02\0\1\1\x80\0\0\4blob"
     yield "crypto-blobs", b"\x01\0\1\1blob"
+
+
+def _logs() -> Seeds:
+    for case in _cases("wire/logs"):
+        kind = {"LogFrame": b"\0", "SpilledRecord": b"\1"}[case["value"]["structure"]]
+        encoded = _bytes(case["encoded"])
+        yield "logs-structures", kind + encoded
+        if kind == b"\0":
+            yield "logs-landing", b"\1" + len(encoded).to_bytes(2, "big") + encoded
+            yield "logs-envelopes", b"\1" + padding.pad(encoded, LOG_BODY_SIZE)
+    yield "logs-envelopes", bytes(4_097)
+    yield "channels-capabilities", bytes(range(80))
+    place = b"CHANNEL-ID-HERE-32-BYTES-LONG!!!"
+    key, nonce = logs.STRANGER.public, bytes(16)
+    entry = Entry(post_id(logs._channel()[1], key, nonce), logs.NOW, 1, encode(Text("hello")))
+    for kind, body in (
+        (1, ChannelPost(place, nonce, "Mallory", encode(entry))),
+        (2, ChannelPost(place, nonce, "", encode(Entry(nonce, logs.NOW, 1, encode(Reaction(nonce, "x")))))),
+        (2, ChannelBan(place, logs.NOW, key.raw, True, True)),
+        (2, ChannelState(place, 9, logs.NOW, "Mine", "", b"", Posting.ALL, 0, (), (), ())),
+    ):
+        yield "channels-records", bytes([kind]) + encode(body)
+    for case in _cases("wire/channels"):
+        yield "channels-records", b"\0" + _bytes(case["encoded"])
 
 
 def _mls() -> Seeds:
