@@ -10,7 +10,7 @@ import pytest
 
 from roost.crypto import BLOB_PLAIN, AttachmentKey, blob_count
 from roost.errors import CryptoError, WireError
-from roost.messaging import conversations, outbox
+from roost.messaging import conversations, inbox, outbox
 from roost.messaging.records import (
     Message,
     Orphan,
@@ -150,9 +150,12 @@ def test_endless_edits_do_not_fill_the_disk(people: tuple[Device, Device, Device
     assert sum(map(len, row.edits)) <= 2 * 65_536
 
 
-def test_a_gap_does_not_make_a_device_keep_everything(people: tuple[Device, Device, Device]) -> None:
+def test_a_gap_does_not_make_a_device_keep_everything(
+    people: tuple[Device, Device, Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fragments whose first part never comes (fragment attacks on reassembly since IP's teardrop; RFC 8900). What
     waits for a missing frame is bounded, whatever a contact sends."""
+    monkeypatch.setattr(inbox, "STASH_LIMIT", 1_024)
     alice, _, mallory = people
     peer = mallory.work().find(PeerDevice, where={"account": alice.account})[0]
     session = mallory.work().need(SessionRow, peer.session)

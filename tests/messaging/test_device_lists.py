@@ -1,4 +1,4 @@
-"""Device lists over several steps: who missed some checks the chain, a fork is shown on all devices, and can be healed."""
+"""Device lists in several steps: who missed some checks the chain; a fork shows on all devices, and can be healed."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ class ContactRemoved(Record, frozen=True, tag=67):
 
 
 class DeviceRemoved(Record, frozen=True, tag=69):
-    """To a device of one's own that is one no longer: the list that does not name it. Outside the order, in one frame."""
+    """To a device of one's own that is one no longer: the list that does not name it. Out of order, in one frame."""
 
     devices: SignedDeviceList
 

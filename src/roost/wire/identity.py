@@ -39,8 +39,8 @@ class DeviceEntry(Record, frozen=True):
 class DeviceList(Record, frozen=True):
     """All current devices of an account.
 
-    `previous` chains it to all lists before: SHA-256(`previous` of the list before || SHA-256 of that list encoded), zeros
-    for the first. No two entries share a key: a device is one entry.
+    `previous` chains it to all lists before: SHA-256(`previous` of the list before || SHA-256 of that list encoded),
+    zeros for the first. No two entries share a key: a device is one entry.
     """
 
     account: Key32
