@@ -213,11 +213,11 @@ class Engine:
             except Exception as error:  # noqa: BLE001  # the caller's own: raised below, not in an ExceptionGroup
                 failure = error
             finally:
+                for loop in loops:  # first: they would start anew what is ended here
+                    loop.cancel()
                 await self.logs.close()
                 await self.transfers.close()
                 await self.outgoing.close()
-                for loop in loops:
-                    loop.cancel()
         if failure is not None:
             raise failure
 
