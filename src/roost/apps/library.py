@@ -21,10 +21,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from roost.agent import groups as about
 from roost.agent import operations as ask
 from roost.agent import views
 from roost.agent.events import Event, MessageEvent, RequestEvent
 from roost.agent.operations import Backend, Request
+from roost.apps.library_groups import Group as Group
 from roost.errors import RoostError
 
 R = TypeVar("R")
@@ -54,6 +56,11 @@ class Message:
     def sender(self) -> str:
         """A contact's id, or `me`."""
         return self.data.sender
+
+    @property
+    def sender_name(self) -> str:
+        """In a group: what the sender is called, who need not be a contact."""
+        return self.data.from_name
 
     @property
     def mine(self) -> bool:
@@ -217,6 +224,25 @@ class Me:
     async def accept(self, request: str, name: str | None = None) -> views.NamedContact:
         """`request` is the request's id, or the name where only one asks under it."""
         return await self.call(ask.Accept(id=request, name=name))
+
+    async def create_group(self, title: str, members: Sequence[str] = (), *, description: str = "") -> Group:
+        """Make a group with oneself as its admin; `members` are contacts."""
+        request = about.GroupCreate(title=title, members=tuple(members), description=description)
+        made = await self.call(request)
+        return Group(self, made.group, made.title)
+
+    async def groups(self) -> list[Group]:
+        """The groups that one is in."""
+        return [Group(self, item.group, item.title) for item in await self.call(about.Groups())]
+
+    async def group(self, named: str) -> Group:
+        """A group by its id, or its title where that is unambiguous."""
+        found = await self.call(about.GroupInfo(group=named))
+        return Group(self, found.group, found.title)
+
+    async def join_group(self, link: str, greeting: str = "") -> about.GroupChanged:
+        """Join a group by its link, or ask to: its `state` is then `waiting`."""
+        return await self.call(about.GroupJoin(link=link, greeting=greeting))
 
     async def status(self) -> views.StatusView:
         return await self.call(ask.Status())

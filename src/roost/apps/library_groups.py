@@ -1,0 +1,106 @@
+"""Groups for the library: `me.create_group("Choir", ["Ann"])` gives `Group`. Place: apps, a part of library.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roost.agent import groups as ask
+from roost.agent import views
+
+if TYPE_CHECKING:
+    from roost.apps.library import Me, Message
+
+
+class Group:
+    """A group. What it is called here is as of the moment when it was asked for; `info` asks anew.
+
+    Changes come about with a commit that all members see; each method waits for that for up to ten seconds, and its
+    answer's `state` is `done` or `waiting`.
+    """
+
+    def __init__(self, me: Me, id: str, title: str) -> None:
+        self._me = me
+        self.id = id
+        self.title = title
+
+    async def info(self) -> ask.GroupInfoView:
+        return await self._me.call(ask.GroupInfo(group=self.id))
+
+    async def members(self) -> list[ask.MemberView]:
+        """Who is in it, those with higher roles first."""
+        people = await self._me.call(ask.GroupMembers(group=self.id))
+        return list(people)
+
+    async def send(
+        self,
+        text: str = "",
+        *,
+        files: Sequence[str | Path] = (),
+        reply_to: str | None = None,
+        key: str | None = None,
+        wait: str | None = None,
+    ) -> views.SentMessage:
+        """As `Me.send`."""
+        return await self._me.send(self.id, text, files=files, reply_to=reply_to, key=key, wait=wait)
+
+    async def read(self, *, limit: int | None = None, mark_read: bool = True) -> list[Message]:
+        """What was said. Lines about what changed have a `note` in their `data`."""
+        return await self._me.read(self.id, limit=limit, mark_read=mark_read)
+
+    async def add(self, *contacts: str) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupAdd(group=self.id, members=contacts))
+
+    async def remove(self, *members: str) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupRemove(group=self.id, members=members))
+
+    async def ban(self, *people: str) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupBan(group=self.id, members=people))
+
+    async def unban(self, *people: str) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupUnban(group=self.id, members=people))
+
+    async def set_role(self, member: str, role: str) -> ask.GroupChanged:
+        """`role` is admin, moderator, member or read-only."""
+        return await self._me.call(ask.GroupRole(group=self.id, member=member, role=ask.Role(role)))
+
+    async def set_title(self, title: str) -> ask.GroupChanged:
+        changed = await self._me.call(ask.GroupTitle(group=self.id, title=title))
+        self.title = changed.title
+        return changed
+
+    async def set_description(self, text: str) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupDescription(group=self.id, description=text))
+
+    async def set_avatar(self, picture: str | Path | None) -> ask.GroupChanged:
+        """A picture's path; None takes it away."""
+        path = _absolute(picture) if picture else ""
+        return await self._me.call(ask.GroupAvatar(group=self.id, picture=path))
+
+    async def set_timer(self, seconds: int) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupTimer(group=self.id, seconds=seconds))
+
+    async def link(self, *, renew: bool = False) -> str:
+        """One's link into the group, made if there is none."""
+        return (await self._me.call(ask.GroupLink(group=self.id, renew=renew))).link
+
+    async def requests(self) -> list[ask.JoinRequestView]:
+        """People who ask to join; `accept` takes their `id`."""
+        asking = await self._me.call(ask.GroupRequests(group=self.id))
+        return list(asking)
+
+    async def accept(self, request: str) -> ask.GroupChanged:
+        """Let somebody in: a request's id, or the `member` of a `group` event whose `change` is `request`."""
+        return await self._me.call(ask.GroupAccept(id=request))
+
+    async def decline(self, request: str) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupDecline(id=request))
+
+    async def leave(self) -> ask.GroupChanged:
+        return await self._me.call(ask.GroupLeave(group=self.id))
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(os.path.expanduser(path))
