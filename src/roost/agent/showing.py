@@ -129,7 +129,7 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         spans=spans(content.text, content.spans) if isinstance(content, c.Text) else (),
         forwarded=isinstance(content, c.Text) and content.forwarded,
         pinned=pins.is_pinned(work, row),
-        from_name=showing_groups.name_of(work, row.conversation, row.author) if in_group and row.author else "",
+        from_name=_name_in(work, row.conversation, row.author) if in_group and row.author else "",
         note=showing_groups.note(work, row, content) if isinstance(content, GroupNote) else None,
         poll=poll(work, row.id, content) if isinstance(content, c.Poll) and not row.deleted else None,
         read_by=read_by(work, row),
@@ -183,6 +183,14 @@ def _text(work: Work, row: r.Message, content: c.Content | c.Unknown) -> str:
         case c.Unknown():
             return _NEWER
     return row.text
+
+
+def _name_in(work: Work, conversation: bytes, author: bytes) -> str:
+    """What an author is called in a group or channel."""
+    channel = work.get(r.ChannelRow, conversation)
+    if channel is not None:
+        return showing_channels.name_of(work, channel, author)
+    return showing_groups.name_of(work, conversation, author)
 
 
 def reactions(work: Work, target: bytes) -> dict[str, list[str]]:
