@@ -159,7 +159,30 @@ def test_a_copy_from_before_its_mailbox_was_replaced_is_reached_again(friends: t
     heard = alice.say(bob.account, "to the copy")
     world.settle()
     assert "to the copy" not in bob.texts(alice.account)
-    live(world, 40)
+    live(world, 60)
+    assert [text for text in alice.texts(bob.account) if "from" in text] == ["from the copy 0", "from the copy 1"]
+    assert bob.texts(alice.account)[-1] == "to the copy"
+    assert {bob.state(id) for id in said} == {alice.state(heard)} == {MessageState.DELIVERED}
+    assert not [row for device in (alice, bob) for row in device.work().find(Outbox)]
+
+
+def test_a_copy_from_before_both_replaced_their_mailboxes_is_reached_again(friends: tuple[Device, Device]) -> None:
+    """The copy writes to a mailbox that is no more and reads one that nobody writes to: it is looked for there."""
+    alice, bob = friends
+    world = alice.world
+    copied = copy.copy(bob.records.rows)
+    world.wait(8 * 24 * HOUR_MS)
+    for _ in range(3):
+        live(world, 1)
+        bob.say(alice.account, "turn")
+        world.settle()
+        alice.say(bob.account, "turn")
+        world.settle()
+    assert all(mailbox.put not in world.host.logs for mailbox in copied.values() if isinstance(mailbox, OwnMailbox))
+    put_back(bob, copied)
+    said = [bob.say(alice.account, f"from the copy {number}") for number in range(2)]
+    heard = alice.say(bob.account, "to the copy")
+    live(world, 100)
     assert [text for text in alice.texts(bob.account) if "from" in text] == ["from the copy 0", "from the copy 1"]
     assert bob.texts(alice.account)[-1] == "to the copy"
     assert {bob.state(id) for id in said} == {alice.state(heard)} == {MessageState.DELIVERED}

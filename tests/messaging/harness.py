@@ -225,6 +225,8 @@ class Device:
             if mailbox.relay in self.world.down:
                 continue
             log = self.world.host.logs.get(mailbox.put)
+            if log is None:
+                self.do(mailboxes.lost, mailbox.admin)
             while log:
                 number, envelope = log.pop(0)
                 current = self.work().get(OwnMailbox, mailbox.admin)

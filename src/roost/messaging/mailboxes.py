@@ -108,7 +108,9 @@ def created(work: Work, admin: bytes) -> None:
     """The relay has it."""
     mailbox = work.get(OwnMailbox, admin)
     if mailbox and mailbox.state == MailboxState.TO_CREATE:
-        work.put(msgspec.structs.replace(mailbox, state=MailboxState.ACTIVE))
+        held = _current(work, mailbox.account, fallback=mailbox.fallback) if mailbox.account else []
+        replaced = any(row.created_at > mailbox.created_at for row in held)
+        work.put(msgspec.structs.replace(mailbox, state=MailboxState.RETIRING if replaced else MailboxState.ACTIVE))
 
 
 def deleted(work: Work, admin: bytes) -> None:
@@ -119,14 +121,18 @@ def deleted(work: Work, admin: bytes) -> None:
 
 
 def lost(work: Work, admin: bytes) -> None:
-    """The relay does not know it any more, or has an older state: make it again under the same capabilities."""
+    """The relay does not know it any more, or has an older state: make it again under the same capabilities. One that
+    was replaced is made again while somebody may know no other: after an older copy was put back, they may not."""
     mailbox = work.get(OwnMailbox, admin)
-    if mailbox and mailbox.state == MailboxState.ACTIVE:
+    if mailbox is None:
+        return
+    in_use = mailbox.state == MailboxState.ACTIVE
+    if in_use or (mailbox.state == MailboxState.RETIRING and not _moved(work, mailbox, _successors(work, mailbox))):
         work.put(msgspec.structs.replace(mailbox, state=MailboxState.TO_CREATE, cursor=0, trimmed=0))
         invitation = work.get(InvitationRow, mailbox.invitation) if mailbox.invitation else None
         if invitation is not None and invitation.state == InvitationState.OPEN:  # then its card is gone as well
             work.put(msgspec.structs.replace(invitation, state=int(InvitationState.TO_PUT)))
-    elif mailbox and mailbox.state == MailboxState.RETIRING:
+    elif mailbox.state == MailboxState.RETIRING:
         work.delete(mailbox)
 
 
@@ -177,18 +183,24 @@ def forget_left_relays(work: Work) -> None:
 def retire(work: Work) -> None:
     """Delete replaced mailboxes that nobody writes to any more, or that are too old to hold anything."""
     for mailbox in work.find(OwnMailbox, where={"state": int(MailboxState.RETIRING)}):
-        successors = {
-            row.admin
-            for row in work.find(OwnMailbox, where={"account": mailbox.account})
-            if row.created_at > mailbox.created_at
-            and row.state == MailboxState.ACTIVE
-            and mailbox.fallback >= row.fallback
-        }
-        peers = work.find(PeerDevice, where={"account": mailbox.account})
         if work.find(StoredFile, where={"mailbox": mailbox.admin, "state": int(FileState.REMOTE)}, limit=1):
             continue
-        moved = all(peer.wrote_to in successors for peer in peers if peer.announced)
-        if (successors or mailbox.fallback) and (
-            moved or work.now - mailbox.created_at > ROTATE_AFTER_MS + RETIRE_AFTER_MS
-        ):
+        successors = _successors(work, mailbox)
+        old = work.now - mailbox.created_at > ROTATE_AFTER_MS + RETIRE_AFTER_MS
+        if (successors or mailbox.fallback) and (old or _moved(work, mailbox, successors)):
             drop(work, mailbox)
+
+
+def _successors(work: Work, mailbox: OwnMailbox) -> set[bytes]:
+    """Those of its account's mailboxes that whoever writes there knows a newer card."""
+    return {
+        row.admin
+        for row in work.find(OwnMailbox, where={"account": mailbox.account})
+        if row.created_at > mailbox.created_at and row.state == MailboxState.ACTIVE and mailbox.fallback >= row.fallback
+    }
+
+
+def _moved(work: Work, mailbox: OwnMailbox, successors: set[bytes]) -> bool:
+    """Whether all devices of its account have written to a newer one."""
+    peers = work.find(PeerDevice, where={"account": mailbox.account})
+    return all(peer.wrote_to in successors for peer in peers if peer.announced)

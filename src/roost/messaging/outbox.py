@@ -304,7 +304,7 @@ def discard(work: Work, row: Outbox) -> None:
 def requeue(work: Work, account: bytes, device: bytes, *, but_session: bytes = b"") -> None:
     """Whatever the device has not acknowledged is sealed anew, in order, under its present session."""
     for row in work.find(Outbox, where={"account": account, "device": device}):
-        if row.state != OutboxState.QUEUED and row.session != but_session:
+        if row.state != OutboxState.QUEUED and row.session != but_session and not row.probe:
             work.put(
                 msgspec.structs.replace(
                     row, state=OutboxState.QUEUED, session=b"", first=0, envelopes=(), checks=(), attempts=0, next_at=0

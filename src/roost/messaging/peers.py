@@ -187,6 +187,7 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
             card_version=card.version,
             address=card.address,
             fallback=identity.fallback_of(card),
+            former=known.former if known.address == card.address or not has_shown_itself(known) else known.card,
             name=card.name or known.name,
             announced=known.announced if known.address == card.address else 0,  # it may have forgotten us in between
         )
@@ -309,7 +310,7 @@ def start_over(work: Work, account: bytes, *, but_session: bytes = b"") -> None:
     for peer in work.find(PeerDevice, where={"account": account}):
         outbox.requeue(work, account, peer.device)
         forgotten = msgspec.structs.replace(peer, session=b"", announced=0, card=None, card_version=0)
-        work.put(msgspec.structs.replace(forgotten, address=None, fallback=None))
+        work.put(msgspec.structs.replace(forgotten, address=None, fallback=None, former=None))
 
 
 def forget_account(work: Work, account: bytes) -> None:

@@ -24,12 +24,14 @@ from roost.wire.content import (
     encode_content,
     frame_check,
 )
+from roost.wire.identity import SignedCard
 from roost.wire.sizes import ACKNOWLEDGEMENT_SIZE, FRAME_OVERHEAD, MAX_ACKNOWLEDGEMENTS
 
 PART_SIZE = BODY_SIZE - padding.OVERHEAD - FRAME_OVERHEAD
 WINDOW = 16_384  # frames of a session that may be unacknowledged: they wait at the host for a device that is away
 MAX_SESSIONS = 4  # kept for one device, so that sessions begun at once or in flight still open
 DEVICE_ROWS = 64  # rows sealed in one step
+AT_ONCE_MS = 60 * 60_000  # a session of mine that is not answered for longer makes way for one of theirs
 ACKNOWLEDGE_TRIES = 8  # of one bare acknowledgement
 
 
@@ -68,7 +70,7 @@ def seal_waiting(work: Work, peer: PeerDevice) -> None:
         if (row.address or peer.address) is None or not _uploaded(work, row):
             return
         session = sending_session(work, work.need(PeerDevice, peer.account, peer.device))
-        if session is None or not _seal_row(work, session, row):
+        if session is None or not seal_row(work, session, row):
             return
 
 
@@ -88,8 +90,15 @@ def sending_session(work: Work, peer: PeerDevice) -> SessionRow | None:
 def begin_session(work: Work, peer: PeerDevice) -> SessionRow:
     """Start a new session from the device's card and send with it from now on."""
     assert peer.card is not None
-    state = Session.initiate(local_identity(work.me), identity.prekey_bundle(peer.card), work.entropy)
-    session = work.put(
+    session = new_session(work, peer, peer.card)
+    use_session(work, peer, session)
+    return session
+
+
+def new_session(work: Work, peer: PeerDevice, card: SignedCard) -> SessionRow:
+    """A session that begins with a handshake to one of the device's cards."""
+    state = Session.initiate(local_identity(work.me), identity.prekey_bundle(card), work.entropy)
+    return work.put(
         SessionRow(
             id=state.id,
             account=peer.account,
@@ -101,8 +110,6 @@ def begin_session(work: Work, peer: PeerDevice) -> SessionRow:
             created_at=work.now,
         )
     )
-    use_session(work, peer, session)
-    return session
 
 
 def use_session(work: Work, peer: PeerDevice, session: SessionRow) -> None:
@@ -122,15 +129,20 @@ def settle(work: Work, peer: PeerDevice, session: SessionRow) -> None:
     """Which session to send with, now that the device began this one.
 
     Where both began one at once, before either was answered, the lower handshake hash sends; both keep receiving on
-    both.
+    both. Mine was not begun at once if it has been waiting for long: then they could not open it.
     """
     current = work.get(SessionRow, peer.session) if peer.session else None
-    crossed = current is not None and current.initiated and not current.confirmed
+    crossed = (
+        current is not None
+        and current.initiated
+        and not current.confirmed
+        and work.now - current.created_at < AT_ONCE_MS
+    )
     if current is None or not crossed or session.id < current.id:
         use_session(work, peer, session)
 
 
-def _seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
+def seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
     """Seal one row; False when the window is full."""
     entry = encode(Entry(row.id, row.sent_at, row.counter, _final_content(work, row)))
     parts = [entry[start : start + PART_SIZE] for start in range(0, len(entry), PART_SIZE)]

@@ -104,6 +104,8 @@ class PeerDevice(Row, frozen=True):
     reset_at: int = 0  # when a session was last replaced because of undecryptable envelopes
     name: str = ""
     fallback: Address | None = None  # a mailbox at another host, for what `address` does not take
+    former: SignedCard | None = None  # its last card with another address than the present one
+    probed_at: int = 0  # when something was put there, since it is silent (messaging.stalled)
 
 
 class SessionRow(Row, frozen=True):
