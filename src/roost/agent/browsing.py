@@ -169,13 +169,14 @@ class LinkUse(enum.StrEnum):
     GROUP = "group"
     CHANNEL = "channel"
     RELAY = "relay"
+    UNKNOWN = "unknown"  # none of Roost's, or damaged
 
 
 class LinkView(View, frozen=True, kw_only=True):
     """`host`: where it leads, HOST:PORT."""
 
     use: LinkUse
-    host: str
+    host: str = ""
 
 
 class QrCode(View, frozen=True, kw_only=True):
@@ -317,7 +318,7 @@ class Privacy(Request[PrivacyView], frozen=True, kw_only=True):
 
 
 class ReadLink(Request[LinkView], frozen=True, kw_only=True):
-    """What a link is for. Works offline. Raises code `malformed_link`."""
+    """What a link is for. Works offline."""
 
     link: Annotated[str, Meta(max_length=4_000)]
 

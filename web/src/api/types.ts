@@ -1,6 +1,7 @@
 // What the agent answers (docs/api.md, GET /openapi.json), as far as the app uses it. Times are RFC 3339 text.
 
 import type { Span } from "../ui/markup";
+import type { GroupEvent, GroupOperations, Note, Poll } from "./groups";
 
 export type MessageState = "queued" | "sent" | "delivered" | "read" | "received";
 export type NetworkKind = "central" | "federated" | "onion" | "direct";
@@ -44,6 +45,10 @@ export interface Message {
   spans: Span[];
   forwarded: boolean;
   pinned: boolean;
+  from_name: string;
+  note: Note | null;
+  poll: Poll | null;
+  read_by: number;
 }
 
 export interface Conversation {
@@ -66,6 +71,13 @@ export interface Conversation {
   last: Message | null;
   first_unread: string;
   held: boolean;
+  kind: "direct" | "group" | "channel";
+  members: number;
+  role: string;
+  group_state: string;
+  description: string;
+  may_post: boolean;
+  requests: number;
 }
 
 export interface HistoryPage {
@@ -132,6 +144,7 @@ export interface MessageDetails {
   delivered_at: string | null;
   read_at: string | null;
   hops: Hop[];
+  readers: { member: string; name: string; at: string }[];
   waiting: { name: string; stored: boolean; attempts: number; problem: string }[];
 }
 
@@ -205,9 +218,10 @@ interface About {
 }
 
 export type RoostEvent =
+  | GroupEvent
   | ({ type: "message" } & Message)
   | ({ type: "request" } & ContactRequest)
-  | ({ type: "receipt"; state: MessageState; at: string } & About)
+  | ({ type: "receipt"; state: MessageState; at: string; read_by: number } & About)
   | ({ type: "reaction"; emoji: string; reactions: Record<string, string[]> } & About)
   | ({ type: "edit"; text: string; spans: Span[] } & About)
   | ({ type: "pin"; pinned: boolean } & About)
@@ -220,7 +234,7 @@ export type RoostEvent =
   | { type: "warning"; code: string; message: string; conversation: string };
 
 /** Each operation: what it takes and what it answers. */
-export interface Operations {
+export interface Operations extends GroupOperations {
   whoami: [Record<string, never>, Identity];
   status: [Record<string, never>, Status];
   conversations: [Record<string, never>, Conversation[]];

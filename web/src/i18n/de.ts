@@ -1,8 +1,10 @@
+import { deGroups } from "./de.groups";
 import { dePeople } from "./de.people";
 import type { Catalogue } from "./i18n";
 
 export const de: Catalogue = {
   ...dePeople,
+  ...deGroups,
   "common.close": "Schließen",
   "common.cancel": "Abbrechen",
   "common.done": "Fertig",

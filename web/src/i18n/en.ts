@@ -1,9 +1,11 @@
 // English: the catalogue that says which keys there are.
 
+import { enGroups } from "./en.groups";
 import { enPeople } from "./en.people";
 
 export const en = {
   ...enPeople,
+  ...enGroups,
   "common.close": "Close",
   "common.cancel": "Cancel",
   "common.done": "Done",

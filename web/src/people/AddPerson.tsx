@@ -4,13 +4,14 @@ import type { InvitationView } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { notify } from "../state/toasts";
-import { Button, Dialog, Field, Switch } from "../ui/controls";
+import { Button, Dialog, Switch } from "../ui/controls";
 import { Qr } from "../ui/Qr";
+import { Icon } from "../ui/icons";
 import { Scanner } from "../ui/Scanner";
-import { cleanName } from "../ui/text";
+import { FollowLink } from "./FollowLink";
 
-/** Becoming contacts: show an invitation, or open one. */
-export function AddPerson({ onClose, onAdded }: { onClose: () => void; onAdded: (id: string) => void }): ReactNode {
+/** Becoming contacts: show an invitation, or follow a link, which may lead into a group or a channel too. */
+export function AddPerson({ onClose, onAdded, onMore }: { onClose: () => void; onAdded: (id: string) => void; onMore: (what: "group" | "channel") => void }): ReactNode {
   const t = useT();
   const [tab, setTab] = useState("show");
   const [link, setLink] = useState("");
@@ -34,15 +35,19 @@ export function AddPerson({ onClose, onAdded }: { onClose: () => void; onAdded: 
           <Scanner onText={scanned} hint={t("add.scanHow")} />
           {other && <p className="bad" role="alert">{t("add.notInvitation")}</p>}
         </TabPanel>
-        <TabPanel id="open"><OpenInvitation key={link} found={link} onClose={onClose} onAdded={onAdded} /></TabPanel>
+        <TabPanel id="open"><FollowLink key={link} found={link} onClose={onClose} onAdded={onAdded} /></TabPanel>
       </Tabs>
+      <div className="add-more">
+        <Button onPress={() => onMore("group")}><Icon name="people" size={18} />{t("group.new")}</Button>
+        <Button onPress={() => onMore("channel")}><Icon name="channel" size={18} />{t("channel.new")}</Button>
+      </div>
     </Dialog>
   );
 }
 
 /** As the agent reads them: `roost:` or a page's address whose fragment holds the invitation. */
 function isInvitation(text: string): boolean {
-  return /^(roost:|https:\/\/[^#]+#)\S+$/iu.test(text.trim());
+  return /^(roost:|roost-channel:|https:\/\/[^#]+#)\S+$/iu.test(text.trim());
 }
 
 function ShowInvitation(): ReactNode {
@@ -103,33 +108,5 @@ function Open(): ReactNode {
         ))}
       </ul>
     </>
-  );
-}
-
-function OpenInvitation({ found, onClose, onAdded }: { found: string; onClose: () => void; onAdded: (id: string) => void }): ReactNode {
-  const roost = useRoost();
-  const t = useT();
-  const [link, setLink] = useState(found);
-  const [greeting, setGreeting] = useState("");
-  const [busy, setBusy] = useState(false);
-  const open = async (): Promise<void> => {
-    setBusy(true);
-    const worked = await roost.attemptTo(async () => {
-      const added = await roost.client.call("add", { link: link.trim(), greeting: greeting.trim() });
-      notify(t("add.asked", { name: cleanName(added.name) }));
-      roost.refreshConversations();
-      onAdded(added.contact);
-    });
-    setBusy(false);
-    if (worked) onClose();
-  };
-  return (
-    <form onSubmit={(event) => { event.preventDefault(); void open(); }}>
-      <Field label={t("add.link")} value={link} onChange={setLink} hint={t("add.linkHint")} autoFocus />
-      <Field label={t("add.greeting")} value={greeting} onChange={setGreeting} maxLength={200} />
-      <div className="dialog-actions">
-        <Button kind="primary" type="submit" disabled={busy || link.trim() === ""}>{t(busy ? "common.wait" : "add.ask")}</Button>
-      </div>
-    </form>
   );
 }

@@ -2,6 +2,8 @@ import { useEffect, useMemo, useState, type KeyboardEvent, type ReactNode } from
 import type { Conversation, Message } from "../api/types";
 import { Marks } from "../chat/Marks";
 import { summary } from "../chat/Bubble";
+import { JoinRequests } from "../groups/JoinRequests";
+import { lastLine, standing, typingText } from "../groups/words";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
@@ -18,7 +20,7 @@ import { Requests } from "./Requests";
 interface Props {
   open: string | null;
   onOpen: (id: string, target?: string) => void;
-  onAdd: () => void;
+  onAdd: (what: "add" | "group" | "channel") => void;
   onSettings: () => void;
   onProfiles: () => void;
   onLock: (() => void) | null;
@@ -44,12 +46,14 @@ export function ConversationList({ open, onOpen, onAdd, onSettings, onProfiles, 
         <button type="button" className="me" onClick={onProfiles} aria-label={t("profiles.mine", { name: cleanName(me?.name ?? "") })} title={t("profiles.title")}>
           <Avatar id={me?.account ?? ""} name={me?.name ?? ""} picture={me?.picture ?? ""} client={roost.client} size="small" />
         </button>
-        <IconButton icon="plus" label={t("add.title")} onPress={onAdd} />
+        <IconButton icon="plus" label={t("add.title")} onPress={() => onAdd("add")} />
         <Menu
           label={t("list.menu")}
           choices={[
-            { id: "add", label: t("add.title"), icon: "plus", run: onAdd },
-            { id: "profiles", label: t("profiles.title"), icon: "people", run: onProfiles },
+            { id: "add", label: t("add.title"), icon: "plus", run: () => onAdd("add") },
+            { id: "group", label: t("group.new"), icon: "people", run: () => onAdd("group") },
+            { id: "channel", label: t("channel.new"), icon: "channel", run: () => onAdd("channel") },
+            { id: "profiles", label: t("profiles.title"), icon: "person", run: onProfiles },
             { id: "settings", label: t("settings.title"), icon: "gear", run: onSettings },
             ...(archived ? [{ id: "archive", label: t(archive ? "list.current" : "list.archive"), icon: "archive" as const, run: () => setArchive(!archive) }] : []),
             ...(onLock ? [{ id: "lock", label: t("lock.now"), icon: "lock" as const, run: onLock }] : []),
@@ -63,6 +67,7 @@ export function ConversationList({ open, onOpen, onAdd, onSettings, onProfiles, 
       <ConnectionBar />
       <div className="sidebar-scroll">
         <Requests onAccepted={onOpen} />
+        <JoinRequests />
         <Introductions onAsked={onOpen} />
         {archive && <p className="list-label">{t("list.archive")}</p>}
         <ul className="conversations" onKeyDown={arrows}>
@@ -99,7 +104,7 @@ function Row({ row, open, onOpen }: { row: Conversation; open: boolean; onOpen: 
   const roost = useRoost();
   const t = useT();
   const language = useLanguage();
-  const typing = useStore(roost.typing).has(row.id);
+  const typing = typingText(roost, row, useStore(roost.typing).get(row.id), t);
   const name = cleanName(row.name);
   const muted = row.muted_until !== null;
   return (
@@ -107,6 +112,7 @@ function Row({ row, open, onOpen }: { row: Conversation; open: boolean; onOpen: 
       <Avatar id={row.id} name={row.name} picture={row.picture} client={roost.client} />
       <span className="row-text">
         <span className="row-top">
+          {row.kind !== "direct" && <Sign icon={row.kind === "group" ? "people" : "channel"} says={row.kind === "group" ? t("group.count.other", { n: row.members }) : t("channel.kind")} />}
           <bdi className="row-name">{name}</bdi>
           {row.verified && <Sign icon="shield" says={t("contact.verified")} />}
           {muted && <Sign icon="mute" says={t("list.muted")} />}
@@ -114,8 +120,9 @@ function Row({ row, open, onOpen }: { row: Conversation; open: boolean; onOpen: 
           {row.last && <time className="row-time" dateTime={row.last.sent_at}>{brief(row.last.sent_at, language)}</time>}
         </span>
         <span className="row-bottom">
-          {row.last?.from === "me" && row.draft === "" && !typing && <Marks state={row.last.state} />}
+          {row.last?.from === "me" && row.draft === "" && typing === "" && row.last.note === null && <Marks state={row.last.state} />}
           <span className="row-last" dir="auto"><Last row={row} typing={typing} /></span>
+          {row.requests > 0 && <span className="asking" title={t("join.requests.badge.other", { n: row.requests })}><Icon name="person" size={13} />{row.requests}<span className="visually-hidden"> {t("join.requests.badge.other", { n: row.requests })}</span></span>}
           {row.unread > 0 && (
             <span className={muted ? "unread muted" : "unread"}>
               {row.unread > 999 ? "999+" : row.unread}<span className="visually-hidden"> {t("list.unread")}</span>
@@ -135,13 +142,15 @@ function Sign({ icon, says }: { icon: IconName; says: string }): ReactNode {
   );
 }
 
-function Last({ row, typing }: { row: Conversation; typing: boolean }): ReactNode {
+function Last({ row, typing }: { row: Conversation; typing: string }): ReactNode {
   const t = useT();
-  if (typing) return <span className="typing">{t("chat.typing")}</span>;
+  if (typing !== "") return <span className="typing">{typing}</span>;
   if (row.draft.trim() !== "") return <><span className="draft">{t("list.draft")}</span> {row.draft.slice(0, 120)}</>;
   if (row.state === "requested") return t("contact.requested");
   if (row.state === "blocked") return t("contact.blocked");
-  return row.last ? summary(row.last, t("message.deleted")) : t("list.nothing");
+  const outside = standing(row.group_state);
+  if (outside !== null && outside !== "standing.lost" && row.last === null) return t(outside);
+  return row.last ? lastLine(row, summary(row.last, t("message.deleted")), t) : t("list.nothing");
 }
 
 function useHits(words: string): Message[] {

@@ -5,6 +5,7 @@ import { useT } from "../i18n/i18n";
 const ROWS: [string, Key][] = [
   ["Ctrl K", "list.search"],
   ["Ctrl ⇧ A", "add.title"],
+  ["Ctrl ⇧ G", "group.new"],
   ["Ctrl I", "route.title"],
   ["Ctrl ,", "settings.title"],
   ["Ctrl L", "lock.now"],

@@ -11,11 +11,12 @@ export function useTitle(): void {
   const roost = useRoost();
   const conversations = useStore(roost.conversations);
   const requests = useStore(roost.requests);
+  const joining = useStore(roost.groups.requests);
   useEffect(() => {
     const rows = [...conversations.values()].filter((row) => row.muted_until === null && !row.archived);
-    const count = rows.reduce((sum, row) => sum + row.unread, 0) + requests.length;
+    const count = rows.reduce((sum, row) => sum + row.unread, 0) + requests.length + joining.length;
     document.title = count > 0 ? `(${count}) Roost` : "Roost";
-  }, [conversations, requests]);
+  }, [conversations, requests, joining]);
 }
 
 export function useNotifications(open: string | null, onOpen: (id: string) => void): void {

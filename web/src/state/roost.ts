@@ -3,6 +3,7 @@
 import { createContext, useContext } from "react";
 import { ApiError, type Client } from "../api/client";
 import type { ContactRequest, Conversation, Identity, IntroductionView, Message, RoostEvent, Status } from "../api/types";
+import { Groups } from "./groups";
 import { Outgoing } from "./outgoing";
 import { Preferences } from "./preferences";
 import { Store } from "./store";
@@ -41,6 +42,7 @@ export class Roost {
   readonly loaded = new Store(false);
   readonly preferences: Preferences;
   readonly outgoing: Outgoing;
+  readonly groups: Groups;
   private readonly threads = new Map<string, Thread>();
   private stopEvents: (() => void) | null = null;
   private attempt = 0;
@@ -53,6 +55,7 @@ export class Roost {
   constructor(readonly client: Client) {
     this.preferences = new Preferences(client);
     this.outgoing = new Outgoing(this);
+    this.groups = new Groups(client);
   }
 
   // --- life -----------------------------------------------------------------------------------------------------------
@@ -103,6 +106,7 @@ export class Roost {
     void this.refreshStatus();
     void this.refreshRequests();
     void this.refreshIntroductions().catch(() => undefined);
+    void this.groups.refreshRequests().catch(() => undefined);
   }
 
   /** The pinned messages of a conversation that is shown. */
@@ -159,6 +163,15 @@ export class Roost {
     return who === "me" ? (this.me.get()?.name ?? "") : (this.conversations.get().get(who)?.name ?? "…");
   }
 
+  /** What somebody is called in a conversation: in groups and channels they need be no contact. */
+  nameIn(conversation: string, who: string): string {
+    if (who === "me") return this.me.get()?.name ?? "";
+    const known = this.groups.member(conversation, who)?.name ?? this.conversations.get().get(who)?.name;
+    if (known !== undefined) return known;
+    const said = this.threads.get(conversation)?.state.get().messages.findLast((message) => message.from === who);
+    return said?.from_name || this.groups.channels.get().get(conversation)?.people.find((row) => row.pseudonym === who)?.name || who.slice(0, 8);
+  }
+
   /** Run something for the person; a failure is shown in words. True: it worked. */
   async attemptTo(work: () => Promise<unknown>): Promise<boolean> {
     try {
@@ -175,13 +188,13 @@ export class Roost {
   private happened(event: RoostEvent): void {
     switch (event.type) {
       case "message":
-        this.stopTyping(event.conversation);
+        this.stopTyping(event.conversation, event.from);
         this.threads.get(event.conversation)?.append(event);
         if (event.from !== "me") this.onMessage(event);
         this.refreshConversations();
         break;
       case "receipt":
-        this.receipt(event.conversation, event.id, event.state);
+        this.receipt(event.conversation, event.id, event.state, event.read_by);
         break;
       case "reaction":
         this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, reactions: event.reactions }));
@@ -195,10 +208,10 @@ export class Roost {
         void this.refreshPins(event.conversation);
         break;
       case "delete":
-        void this.deleted(event.conversation, event.id);
+        void this.deleted(event.conversation, event.id, event.from === "");
         break;
       case "typing":
-        this.typed(event.conversation, event.active);
+        this.typed(event.conversation, event.from, event.active);
         break;
       case "request":
         void this.refreshRequests();
@@ -217,17 +230,37 @@ export class Roost {
       case "warning":
         if (event.code === "session_reset") notify(event.message);
         break;
+      case "vote":
+        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, poll: event.poll }));
+        break;
+      case "group":
+        this.groups.happened(event);
+        this.noted(event.group, event.id);
+        break;
+      case "channel":
+        this.groups.happened(event);
+        this.refreshConversations();
+        break;
       case "device":
         break;
     }
   }
 
-  private receipt(conversation: string, id: string, state: Message["state"]): void {
+  private receipt(conversation: string, id: string, state: Message["state"], readBy: number): void {
     const thread = this.threads.get(conversation);
     if (thread?.state.get().loaded && !thread.has(id) && !thread.state.get().later) void this.fetchInto(thread, id);
-    thread?.replace(id, (held) => (rank(state) > rank(held.state) ? { ...held, state } : held));
+    thread?.replace(id, (held) => ({ ...held, read_by: Math.max(held.read_by, readBy), state: rank(state) > rank(held.state) ? state : held.state }));
     this.refreshConversations();
     if (state === "sent") void this.refreshStatus();
+  }
+
+  /** Something changed in a group; a line between its messages says it where it has an id. */
+  private noted(group: string, id: string): void {
+    const thread = this.threads.get(group);
+    if (id !== "" && thread?.state.get().loaded) {
+      void this.client.call("show", { id }).then((note) => thread.append(note)).catch(() => undefined);
+    }
+    this.refreshConversations();
   }
 
   /** A message of mine that another window or program sent. */
@@ -254,21 +287,25 @@ export class Roost {
     this.refreshConversations();
   }
 
-  private typed(conversation: string, active: boolean): void {
-    window.clearTimeout(this.typing.get().get(conversation));
-    if (!active) {
-      this.stopTyping(conversation);
-      return;
-    }
-    const timer = window.setTimeout(() => this.stopTyping(conversation), TYPING_MS);
-    this.typing.update((map) => new Map(map).set(conversation, timer));
+  private typed(conversation: string, who: string, active: boolean): void {
+    this.stopTyping(conversation, who);
+    if (!active) return;
+    const unnamed = this.conversations.get().get(conversation)?.kind === "group" && !this.groups.details.get().has(conversation);
+    if (unnamed) void this.groups.load(conversation).catch(() => undefined);
+    const timer = window.setTimeout(() => this.stopTyping(conversation, who), TYPING_MS);
+    this.typing.update((map) => new Map(map).set(conversation, new Map(map.get(conversation)).set(who, timer)));
   }
 
-  private stopTyping(conversation: string): void {
-    if (!this.typing.get().has(conversation)) return;
+  private stopTyping(conversation: string, who: string): void {
+    const held = this.typing.get().get(conversation);
+    if (held?.has(who) !== true) return;
+    window.clearTimeout(held.get(who));
     this.typing.update((map) => {
       const next = new Map(map);
-      next.delete(conversation);
+      const left = new Map(held);
+      left.delete(who);
+      if (left.size > 0) next.set(conversation, left);
+      else next.delete(conversation);
       return next;
     });
   }

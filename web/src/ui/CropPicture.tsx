@@ -15,7 +15,7 @@ interface Place {
 }
 
 /** Choose the square of a picture that others see: drag or arrow keys, and how near. */
-export function CropPicture({ file, onDone, onClose }: { file: File; onDone: (picture: File) => void; onClose: () => void }): ReactNode {
+export function CropPicture({ file, title, onDone, onClose }: { file: File; title?: string; onDone: (picture: File) => void; onClose: () => void }): ReactNode {
   const t = useT();
   const canvas = useRef<HTMLCanvasElement>(null);
   const drag = useRef<{ x: number; y: number } | null>(null);
@@ -48,7 +48,7 @@ export function CropPicture({ file, onDone, onClose }: { file: File; onDone: (pi
     drag.current = { x: event.clientX, y: event.clientY };
   };
   return (
-    <Dialog title={t("picture.title")} onClose={onClose}>
+    <Dialog title={title ?? t("picture.title")} onClose={onClose}>
       {broken ? (
         <p className="bad" role="alert">{t("picture.broken")}</p>
       ) : (

@@ -3,6 +3,7 @@ import { useEffect, useRef } from "react";
 export interface Shortcuts {
   search: () => void;
   add: () => void;
+  group: () => void;
   settings: () => void;
   panel: () => void;
   lock: () => void;
@@ -19,7 +20,8 @@ export function useShortcuts(actions: Shortcuts): void {
       if (event.defaultPrevented) return;
       const held = event.ctrlKey || event.metaKey;
       const name = held ? { k: "search", ",": "settings", i: "panel", l: "lock", o: "profiles" }[event.key.toLowerCase()] : undefined;
-      const wanted = held && event.shiftKey && event.key.toLowerCase() === "a" ? "add" : name;
+      const making = held && event.shiftKey ? { a: "add", g: "group" }[event.key.toLowerCase()] : undefined;
+      const wanted = making ?? name;
       if (wanted !== undefined) {
         event.preventDefault();
         latest.current[wanted as keyof Shortcuts]();

@@ -22,6 +22,7 @@ from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.wire.links import (
     ChannelLink,
+    Invitation,
     InvitationKind,
     MalformedLink,
     RelayLink,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _PREFERENCE = "preference/"
 _MAX_PREFERENCES = 200
 _DAY_MS = 86_400_000
-L = TypeVar("L", ChannelLink, RelayLink)
+L = TypeVar("L", ChannelLink, Invitation, RelayLink)
 _BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
 
 
@@ -214,16 +215,16 @@ _USES = {InvitationKind.GROUP: b.LinkUse.GROUP, InvitationKind.DEVICE: b.LinkUse
 
 @handles(b.ReadLink)
 async def read_link(_: Service, request: b.ReadLink) -> b.LinkView:
-    try:
-        invitation = parse_invitation(request.link)
+    invitation = _tried(parse_invitation, request.link)
+    if invitation is not None:
         return b.LinkView(use=_USES.get(invitation.kind, b.LinkUse.CONTACT), host=showing.host(invitation.relay))
-    except MalformedLink as error:
-        channel, relay = _tried(parse_channel_link, request.link), _tried(parse_relay_link, request.link)
-        if channel is not None:
-            return b.LinkView(use=b.LinkUse.CHANNEL, host=showing.host(channel.relay))
-        if relay is not None:
-            return b.LinkView(use=b.LinkUse.RELAY, host=showing.host(relay.address))
-        raise error
+    channel = _tried(parse_channel_link, request.link)
+    if channel is not None:
+        return b.LinkView(use=b.LinkUse.CHANNEL, host=showing.host(channel.relay))
+    relay = _tried(parse_relay_link, request.link)
+    if relay is not None:
+        return b.LinkView(use=b.LinkUse.RELAY, host=showing.host(relay.address))
+    return b.LinkView(use=b.LinkUse.UNKNOWN)
 
 
 def _tried(parse: Callable[[str], L], text: str) -> L | None:

@@ -1,0 +1,54 @@
+// What the app knows of groups and channels beyond their rows in the list: who is in them, what may be done, who asks.
+
+import type { Client } from "../api/client";
+import type { ChannelInfo, GroupEvent, GroupInfo, GroupMember, JoinRequest } from "../api/groups";
+import { Store } from "./store";
+
+export interface GroupDetail {
+  info: GroupInfo;
+  members: GroupMember[];
+}
+
+const SOON_MS = 80;
+
+export class Groups {
+  readonly details = new Store<ReadonlyMap<string, GroupDetail>>(new Map());
+  readonly channels = new Store<ReadonlyMap<string, ChannelInfo>>(new Map());
+  readonly requests = new Store<JoinRequest[]>([]);
+  private readonly soon = new Map<string, number>();
+
+  constructor(private readonly client: Client) {}
+
+  async load(group: string): Promise<void> {
+    const [info, members] = await Promise.all([this.client.call("group-info", { group }), this.client.call("group-members", { group })]);
+    this.details.update((held) => new Map(held).set(group, { info, members }));
+  }
+
+  async loadChannel(channel: string): Promise<void> {
+    const info = await this.client.call("channel-info", { channel });
+    this.channels.update((held) => new Map(held).set(channel, info));
+  }
+
+  async refreshRequests(): Promise<void> {
+    this.requests.set(await this.client.call("group-requests", {}));
+  }
+
+  /** After events: what was looked at is read again, once for however many come together. */
+  happened(event: GroupEvent): void {
+    if (event.type === "group") {
+      if (this.details.get().has(event.group)) this.later(event.group, () => this.load(event.group));
+      this.later("requests", () => this.refreshRequests());
+    } else if (event.type === "channel" && this.channels.get().has(event.channel)) {
+      this.later(event.channel, () => this.loadChannel(event.channel));
+    }
+  }
+
+  private later(what: string, work: () => Promise<void>): void {
+    window.clearTimeout(this.soon.get(what));
+    this.soon.set(what, window.setTimeout(() => void work().catch(() => undefined), SOON_MS));
+  }
+
+  member(group: string, account: string): GroupMember | undefined {
+    return this.details.get().get(group)?.members.find((row) => (account === "me" ? row.me : row.member === account));
+  }
+}
