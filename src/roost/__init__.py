@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from roost.apps.library import ContactRequest, Group, Me, Message, open
+    from roost.apps.library import Channel, ContactRequest, Group, Me, Message, open
     from roost.errors import RoostError
 
 __version__ = "0.1.0"
-__all__ = ["ContactRequest", "Group", "Me", "Message", "RoostError", "__version__", "open"]
+__all__ = ["Channel", "ContactRequest", "Group", "Me", "Message", "RoostError", "__version__", "open"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
         from roost.errors import RoostError
 
         return RoostError
-    if name in {"ContactRequest", "Group", "Me", "Message", "open"}:
+    if name in {"Channel", "ContactRequest", "Group", "Me", "Message", "open"}:
         from roost.apps import library
 
         return getattr(library, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import subprocess
@@ -134,3 +135,28 @@ def _until(descriptor: int, words: bytes, within_s: float = 60) -> None:
         data = os.read(descriptor, 65_536) if ready else b""
         assert data, seen.decode()
         seen += data
+
+
+async def test_a_channel(friends: tuple[Person, Person], tmp_path: Path) -> None:
+    async with roost.open(friends[0].folder) as alice, roost.open(friends[1].folder) as bob:
+        made = await alice.create_channel("News", posting="all", name="Editor")
+        await made.post("welcome")
+        joined = await bob.join_channel(await made.link(), "Bob")
+        posts = await joined.read()
+        for _ in range(20):
+            posts = posts or await joined.read()
+            await asyncio.sleep(0 if posts else 0.5)
+        assert (posts[0].text, posts[0].sender_name) == ("welcome", "Editor")
+        await joined.post("hello", wait="sent")
+        assert [item.title for item in await bob.channels()] == ["News"]
+        pseudonym = (await joined.info()).pseudonym
+        await made.set_role(pseudonym, "moderator")
+        await made.ban(pseudonym)
+        await made.unban(pseudonym)
+        await made.change(title="Old news", slow=60)
+        assert (await (await alice.channel("Old news")).info()).slow_s == 60
+        (post,) = [item for item in await made.read() if item.text == "hello"]
+        await made.remove(post.id)
+        await joined.leave()
+        await made.leave(delete=True)
+        assert await alice.channels() == []

@@ -21,11 +21,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from roost.agent import channels as of_channels
 from roost.agent import groups as about
 from roost.agent import operations as ask
 from roost.agent import views
 from roost.agent.events import Event, MessageEvent, RequestEvent
 from roost.agent.operations import Backend, Request
+from roost.apps.library_channels import Channel as Channel
 from roost.apps.library_groups import Group as Group
 from roost.errors import RoostError
 
@@ -243,6 +245,30 @@ class Me:
     async def join_group(self, link: str, greeting: str = "") -> about.GroupChanged:
         """Join a group by its link, or ask to: its `state` is then `waiting`."""
         return await self.call(about.GroupJoin(link=link, greeting=greeting))
+
+    async def create_channel(
+        self, title: str, *, posting: str = "roles", description: str = "", name: str = ""
+    ) -> Channel:
+        """Make a channel; `posting` is roles or all, `name` what one goes by there."""
+        request = of_channels.ChannelCreate(
+            title=title, posting=of_channels.Posting(posting), description=description, name=name
+        )
+        made = await self.call(request)
+        return Channel(self, made.channel, made.title)
+
+    async def channels(self) -> list[Channel]:
+        """The channels that one reads."""
+        return [Channel(self, item.channel, item.title) for item in await self.call(of_channels.Channels())]
+
+    async def channel(self, named: str) -> Channel:
+        """A channel by its id, or its title where that is unambiguous."""
+        found = await self.call(of_channels.ChannelInfo(channel=named))
+        return Channel(self, found.channel, found.title)
+
+    async def join_channel(self, link: str, name: str = "") -> Channel:
+        """Read a channel from now on, under a pseudonym made for it."""
+        joined = await self.call(of_channels.ChannelJoin(link=link, name=name))
+        return Channel(self, joined.channel, joined.title)
 
     async def status(self) -> views.StatusView:
         return await self.call(ask.Status())

@@ -76,7 +76,7 @@ class Group:
 
     async def set_avatar(self, picture: str | Path | None) -> ask.GroupChanged:
         """A picture's path; None takes it away."""
-        path = _absolute(picture) if picture else ""
+        path = absolute(picture) if picture else ""
         return await self._me.call(ask.GroupAvatar(group=self.id, picture=path))
 
     async def set_timer(self, seconds: int) -> ask.GroupChanged:
@@ -102,5 +102,5 @@ class Group:
         return await self._me.call(ask.GroupLeave(group=self.id))
 
 
-def _absolute(path: str | Path) -> str:
+def absolute(path: str | Path) -> str:
     return os.path.abspath(os.path.expanduser(path))
