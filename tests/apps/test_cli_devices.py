@@ -84,6 +84,10 @@ def test_removing_a_device(friends: tuple[Person, Person], relay: Relay, tmp_pat
     assert "roost export" in refusal["hint"]
     assert laptop.refused("invite")["code"] == "device_removed"
     assert laptop.one("export", "Bob", "--to", str(tmp_path / "kept"))["messages"] == 1
+    assert b"roost export" in laptop.process("status").stdout
+    with laptop.listening() as events:
+        told = events.until(lambda event: event["type"] == "device" and event["change"] == "removed")
+        assert (told["device"], told["this"], told["state"]) == (device, True, "removed")
 
 
 def test_waiting_in_the_foreground(alice: Person, relay: Relay, tmp_path: Path) -> None:
