@@ -54,6 +54,7 @@ class ConversationView(View, frozen=True, kw_only=True):
     description: str = ""
     may_post: bool = True
     requests: int = 0  # people who ask to join and whom one may let in
+    mentions: int = 0  # unread messages that mention oneself
 
 
 class HistoryPage(View, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from roost.agent.views import (
     ContactState,
     DeviceState,
     Instant,
+    MentionView,
     MessageState,
     MessageView,
     PollView,
@@ -58,6 +59,7 @@ class EditEvent(View, frozen=True, kw_only=True, tag="edit", tag_field="type"):
     sender: str = msgspec.field(name="from")
     text: str
     spans: tuple[SpanView, ...] = ()
+    mentions: tuple[MentionView, ...] = ()
 
 
 class PinEvent(View, frozen=True, kw_only=True, tag="pin", tag_field="type"):

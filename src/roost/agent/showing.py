@@ -127,6 +127,7 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         expires_at=v.instant(row.expire_at) if row.expire_at != r.NEVER else None,
         unknown=unknown,
         spans=spans(content.text, content.spans) if isinstance(content, c.Text) else (),
+        mentions=mentions(work, content) if isinstance(content, c.Text) else (),
         forwarded=isinstance(content, c.Text) and content.forwarded,
         pinned=pins.is_pinned(work, row),
         from_name=_name_in(work, row.conversation, row.author) if in_group and row.author else "",
@@ -163,6 +164,17 @@ def spans(text: str, told: tuple[c.Span, ...]) -> tuple[v.SpanView, ...]:
         v.SpanView(start=span.start, length=span.length, style=_STYLES[c.Style(span.style)])
         for span in formatting.tidy(text, told)
     )
+
+
+def mentions(work: Work, content: c.Text) -> tuple[v.MentionView, ...]:
+    """Those that lie inside the text, none over another."""
+    found: list[v.MentionView] = []
+    at = 0
+    for told in sorted(content.mentions, key=lambda told: told.start):
+        if told.start >= at and told.length and told.start + told.length <= len(content.text):
+            found.append(v.MentionView(start=told.start, length=told.length, member=who(work, told.account)))
+            at = told.start + told.length
+    return tuple(found)
 
 
 def as_told(text: str, shown: tuple[v.SpanView, ...]) -> tuple[c.Span, ...]:

@@ -120,7 +120,14 @@ def _about_message(work: Work, happened: r.Event) -> e.Event | None:
         )
     if happened.kind == "edit":
         shown = message(work, row)
-        return e.EditEvent(id=id, conversation=conversation, sender=shown.sender, text=shown.text, spans=shown.spans)
+        return e.EditEvent(
+            id=id,
+            conversation=conversation,
+            sender=shown.sender,
+            text=shown.text,
+            spans=shown.spans,
+            mentions=shown.mentions,
+        )
     if happened.kind == "pin":
         sender = who(work, happened.account)
         return e.PinEvent(id=id, conversation=conversation, sender=sender, pinned=bool(happened.detail))

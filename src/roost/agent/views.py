@@ -180,6 +180,14 @@ class SpanView(View, frozen=True, kw_only=True):
     style: TextStyle
 
 
+class MentionView(View, frozen=True, kw_only=True):
+    """`length` code points of a text from `start` on name a member of the group ("me" or an account's id)."""
+
+    start: int
+    length: int
+    member: str
+
+
 class AttachmentView(View, frozen=True, kw_only=True):
     """`number` counts from 0; it is what `save --attachment` takes. `stored`: the bytes are on this device already.
 
@@ -252,6 +260,7 @@ class MessageView(View, frozen=True, kw_only=True):
     note: NoteView | None = None  # not a message, but what changed in the group
     poll: PollView | None = None
     read_by: int = 0  # one's own in a small group: how many people have read it
+    mentions: tuple[MentionView, ...] = ()  # in groups: where `text` names members; in order, inside it
     introduces: str = ""  # an introduction: the name of the person whom one is to meet
 
 

@@ -14,6 +14,13 @@ export interface Note {
   detail: string;
 }
 
+/** `length` code points of a text from `start` on name a member: "me" or an account. */
+export interface Mention {
+  start: number;
+  length: number;
+  member: string;
+}
+
 export interface Poll {
   question: string;
   options: { text: string; votes: string[] }[];

@@ -1,7 +1,7 @@
 // What the agent answers (docs/api.md, GET /openapi.json), as far as the app uses it. Times are RFC 3339 text.
 
 import type { Span } from "../ui/markup";
-import type { GroupEvent, GroupOperations, Note, Poll } from "./groups";
+import type { GroupEvent, GroupOperations, Mention, Note, Poll } from "./groups";
 
 export type MessageState = "queued" | "sent" | "delivered" | "read" | "received";
 export type NetworkKind = "central" | "federated" | "onion" | "direct";
@@ -49,6 +49,7 @@ export interface Message {
   note: Note | null;
   poll: Poll | null;
   read_by: number;
+  mentions: Mention[];
 }
 
 export interface Conversation {
@@ -78,6 +79,7 @@ export interface Conversation {
   description: string;
   may_post: boolean;
   requests: number;
+  mentions: number;
 }
 
 export interface HistoryPage {
@@ -223,7 +225,7 @@ export type RoostEvent =
   | ({ type: "request" } & ContactRequest)
   | ({ type: "receipt"; state: MessageState; at: string; read_by: number } & About)
   | ({ type: "reaction"; emoji: string; reactions: Record<string, string[]> } & About)
-  | ({ type: "edit"; text: string; spans: Span[] } & About)
+  | ({ type: "edit"; text: string; spans: Span[]; mentions: Mention[] } & About)
   | ({ type: "pin"; pinned: boolean } & About)
   | ({ type: "delete"; expired: boolean } & About)
   | { type: "typing"; conversation: string; from: string; active: boolean }

@@ -200,7 +200,7 @@ export class Roost {
         this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, reactions: event.reactions }));
         break;
       case "edit":
-        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, text: event.text, spans: event.spans, edited: true }));
+        this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, text: event.text, spans: event.spans, mentions: event.mentions, edited: true }));
         this.refreshConversations();
         break;
       case "pin":

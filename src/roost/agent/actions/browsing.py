@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ARRANGED = "arranged/"
 _FOREVER = 2**50 - 1
+_LOOKED_AT = 300  # unread messages that are searched for mentions of oneself
 
 
 class Arrangement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,8 +71,14 @@ def conversation(work: Work, found: naming.Conversation, unread: list[r.Message]
         draft=arranged.draft,
         last=showing.message(work, last[0]) if last else None,
         first_unread=unread[0].id.hex() if unread else "",
+        mentions=sum(_means_me(work, row) for row in unread[-_LOOKED_AT:]) if found.group else 0,
         **shown,
     )
+
+
+def _means_me(work: Work, row: r.Message) -> bool:
+    content = c.decode_content(row.content)
+    return isinstance(content, c.Text) and any(told.account == work.me.account for told in content.mentions)
 
 
 def _of_a_contact(work: Work, found: naming.Conversation) -> dict[str, Any]:

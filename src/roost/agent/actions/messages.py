@@ -17,7 +17,7 @@ from roost.crypto import AttachmentKey, account_id
 from roost.errors import CallerError, SurroundingsError
 from roost.messaging import accounts, conversations, delivery, formatting, pins
 from roost.messaging import records as r
-from roost.messaging.groups import sending
+from roost.messaging.groups import mentions, sending
 from roost.store import FileRef
 from roost.wire import content as c
 from roost.wire.codec import encode
@@ -64,7 +64,8 @@ async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     reply_to = naming.message_id(request.reply_to) if request.reply_to else None
     attachments, local = await take_files(service, request.files, request.voice)
     said, spans = _formatted(request)
-    text = c.Text(said, spans, reply_to, attachments, request.expire_s or 0)
+    meant = mentions.find(engine.look(), talk, said)
+    text = c.Text(said, spans, reply_to, attachments, request.expire_s or 0, mentions=meant)
     way = showing.way_of(engine.look(), talk)
     message = await engine.submit(conversations.say, talk, text, id=id, local_files=local, **way)
     engine.wake()
@@ -120,7 +121,9 @@ async def _wait(service: Service, message: r.Message, request: o.Send) -> None:
 @handles(o.Edit)
 async def edit(service: Service, request: o.Edit) -> v.MessageRef:
     text, spans = _formatted(request)
-    row = service.engine.step(conversations.edit, naming.message_id(request.id), text, spans)
+    work = service.engine.look()
+    meant = mentions.find(work, naming.message(work, request.id).conversation, text)
+    row = service.engine.step(conversations.edit, naming.message_id(request.id), text, spans, meant)
     return v.MessageRef(id=request.id, conversation=account_id(row.conversation))
 
 
