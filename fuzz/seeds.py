@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fuzz.runner import CORPUS
-from fuzz.targets import TARGETS, files, logs, mls, network, wire
+from fuzz.targets import TARGETS, files, groups, logs, mls, network, wire
 from fuzz.targets.crypto import states, vector
 from fuzz.tools import CountedEntropy
 from roost.agent.operations import OPERATIONS
@@ -71,7 +71,7 @@ def write() -> int:
 
 def expected() -> list[tuple[str, bytes]]:
     """Target and input of all seeds, without repetitions."""
-    rooms = (_wire, _links, _crypto, _logs, _mls, _network, _relay, _files)
+    rooms = (_wire, _links, _crypto, _logs, _groups, _mls, _network, _relay, _files)
     found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}
     unknown = {name for name, _ in found} - set(TARGETS)
     if unknown:
@@ -181,6 +181,19 @@ def _logs() -> Seeds:
         yield "channels-records", bytes([kind]) + encode(body)
     for case in _cases("wire/channels"):
         yield "channels-records", b"\0" + _bytes(case["encoded"])
+
+
+def _groups() -> Seeds:
+    for case in _cases("wire/groups"):
+        name, encoded = case["value"]["structure"], _bytes(case["encoded"])
+        yield "groups-structures", bytes([groups.NAMES.index(name)]) + encoded
+        if name in ("GroupMessage", "SealedRecord", "Rejoin"):
+            yield "groups-landing", b"\0\1" + encoded
+        elif name == "GroupState":
+            yield "groups-states", encoded
+        else:
+            yield "groups-telling", encoded
+    yield from groups.seeds()
 
 
 def _mls() -> Seeds:
