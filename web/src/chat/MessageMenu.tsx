@@ -1,8 +1,8 @@
-import { useState, type ReactNode } from "react";
-import { Button, Dialog, DialogTrigger, Popover } from "react-aria-components";
+import { useRef, useState, type ReactNode, type RefObject } from "react";
+import { Dialog, Popover } from "react-aria-components";
 import type { Message } from "../api/types";
 import { useT } from "../i18n/i18n";
-import { Menu, type Choice } from "../ui/controls";
+import { MenuList, type Choice } from "../ui/controls";
 import { EmojiGrid } from "../ui/EmojiGrid";
 import { Icon } from "../ui/icons";
 
@@ -18,10 +18,46 @@ export interface MessageActions {
   select: (message: Message) => void;
 }
 
-/** What can be done with a message: beside it, shown on hover and whenever something in it has the focus. */
-export function MessageMenu({ message, actions }: { message: Message; actions: MessageActions }): ReactNode {
+interface Props {
+  message: Message;
+  actions: MessageActions;
+}
+
+/** What can be done with a message: beside it, shown on hover and whenever something in it has the focus. Plain buttons:
+ *  there are as many as messages in view, and what they open is made when it is opened. */
+export function MessageMenu({ message, actions }: Props): ReactNode {
   const t = useT();
-  const [reacting, setReacting] = useState(false);
+  const [open, setOpen] = useState<"react" | "more" | null>(null);
+  const smile = useRef<HTMLButtonElement>(null);
+  const more = useRef<HTMLButtonElement>(null);
+  const close = (): void => setOpen(null);
+  return (
+    <div className="message-tools">
+      <button ref={smile} type="button" className="icon-button small" aria-label={t("message.react")} aria-haspopup="dialog" aria-expanded={open === "react"} onClick={() => setOpen("react")}>
+        <Icon name="smile" size={18} />
+      </button>
+      <button ref={more} type="button" className="icon-button" aria-label={t("message.more")} aria-haspopup="menu" aria-expanded={open === "more"} onClick={() => setOpen("more")}>
+        <Icon name="more" />
+      </button>
+      {open === "react" && <Reacting trigger={smile} onClose={close} onPick={(emoji) => { close(); actions.react(message, emoji); }} />}
+      {open === "more" && <More trigger={more} message={message} actions={actions} onClose={close} />}
+    </div>
+  );
+}
+
+type Trigger = RefObject<HTMLButtonElement | null>;
+
+function Reacting({ trigger, onClose, onPick }: { trigger: Trigger; onClose: () => void; onPick: (emoji: string) => void }): ReactNode {
+  const t = useT();
+  return (
+    <Popover className="popover" placement="top" triggerRef={trigger} isOpen onOpenChange={(open) => !open && onClose()}>
+      <Dialog aria-label={t("message.react")} className="emoji-dialog"><EmojiGrid onPick={onPick} /></Dialog>
+    </Popover>
+  );
+}
+
+function More({ trigger, message, actions, onClose }: Props & { trigger: Trigger; onClose: () => void }): ReactNode {
+  const t = useT();
   const mine = message.from === "me";
   const choices: (Choice | "line" | null)[] = [
     { id: "reply", label: t("message.reply"), icon: "reply", run: () => actions.reply(message) },
@@ -34,19 +70,9 @@ export function MessageMenu({ message, actions }: { message: Message; actions: M
     "line",
     { id: "delete", label: t("message.delete"), icon: "trash", danger: true, run: () => actions.remove(message) },
   ];
-  const pick = (emoji: string): void => {
-    setReacting(false);
-    actions.react(message, emoji);
-  };
   return (
-    <div className="message-tools">
-      <DialogTrigger isOpen={reacting} onOpenChange={setReacting}>
-        <Button className="icon-button small" aria-label={t("message.react")}><Icon name="smile" size={18} /></Button>
-        <Popover className="popover" placement="top">
-          <Dialog aria-label={t("message.react")} className="emoji-dialog"><EmojiGrid onPick={pick} /></Dialog>
-        </Popover>
-      </DialogTrigger>
-      <Menu label={t("message.more")} choices={choices.filter((choice) => choice !== null)} />
-    </div>
+    <Popover className="popover" placement="bottom end" triggerRef={trigger} isOpen onOpenChange={(open) => !open && onClose()}>
+      <MenuList label={t("message.more")} choices={choices.filter((choice) => choice !== null)} onClose={onClose} />
+    </Popover>
   );
 }

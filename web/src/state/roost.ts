@@ -94,10 +94,9 @@ export class Roost {
   }
 
   async refreshAll(): Promise<void> {
-    const [me, list] = await Promise.all([this.client.call("whoami", {}), this.client.call("conversations", {})]);
+    const [me, list] = await Promise.all([this.client.call("whoami", {}), this.client.call("conversations", {}), this.preferences.load()]);
     this.me.set(me);
     this.conversations.set(new Map(list.map((row) => [row.id, row])));
-    await this.preferences.load();
     this.loaded.set(true);
     void this.outgoing.restore().catch(() => undefined);
     for (const thread of this.threads.values()) {

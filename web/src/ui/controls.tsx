@@ -92,22 +92,30 @@ export function Menu({ label, choices, icon = "more", children }: MenuProps): Re
         </AriaButton>
       )}
       <Popover className="popover" placement="bottom end">
-        <AriaMenu className="menu" aria-label={label} onAction={(key) => act(String(key))}>
-          {choices.map((choice, index) =>
-            choice === "line" ? (
-              <Separator key={`line${index}`} className="menu-line" />
-            ) : (
-              <MenuItem key={choice.id} id={choice.id} textValue={choice.label} className={choice.danger ? "menu-item danger" : "menu-item"}>
-                {choice.icon && <Icon name={choice.icon} size={18} />}
-                <Text slot="label">{choice.label}</Text>
-              </MenuItem>
-            ),
-          )}
-        </AriaMenu>
+        <MenuList label={label} choices={choices} />
       </Popover>
     </MenuTrigger>
   );
 }
+/** The choices alone, for a popover of one's own. */
+export function MenuList({ label, choices, onClose }: { label: string; choices: (Choice | "line")[]; onClose?: () => void }): ReactNode {
+  const act = (key: string): void => choices.find((choice): choice is Choice => choice !== "line" && choice.id === key)?.run();
+  return (
+    <AriaMenu className="menu" aria-label={label} onAction={(key) => act(String(key))} {...(onClose ? { onClose, autoFocus: "first" as const } : {})}>
+      {choices.map((choice, index) =>
+        choice === "line" ? (
+          <Separator key={`line${index}`} className="menu-line" />
+        ) : (
+          <MenuItem key={choice.id} id={choice.id} textValue={choice.label} className={choice.danger ? "menu-item danger" : "menu-item"}>
+            {choice.icon && <Icon name={choice.icon} size={18} />}
+            <Text slot="label">{choice.label}</Text>
+          </MenuItem>
+        ),
+      )}
+    </AriaMenu>
+  );
+}
+
 
 interface DialogProps {
   title: string;

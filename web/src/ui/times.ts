@@ -1,7 +1,17 @@
 // Times as people say them, in the person's language.
 
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Making one takes longer than everything else that a message on the screen needs, so each is made once. */
+function format(language: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = language + JSON.stringify(options);
+  let made = formats.get(key);
+  if (made === undefined) formats.set(key, (made = new Intl.DateTimeFormat(language, options)));
+  return made;
+}
+
 export function clock(iso: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" }).format(new Date(iso));
+  return format(language, { hour: "numeric", minute: "2-digit" }).format(new Date(iso));
 }
 
 export function dayOf(iso: string): string {
@@ -22,7 +32,7 @@ export function dayName(iso: string, language: string): string {
     return text.charAt(0).toLocaleUpperCase(language) + text.slice(1);
   }
   const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
-  return new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long", year }).format(date);
+  return format(language, { weekday: "long", day: "numeric", month: "long", year }).format(date);
 }
 
 /** For the list: the time today, the weekday this week, else the date. */
@@ -30,10 +40,10 @@ export function brief(iso: string, language: string): string {
   const date = new Date(iso);
   const ago = daysAgo(date);
   if (ago === 0) return clock(iso, language);
-  if (ago < 7) return new Intl.DateTimeFormat(language, { weekday: "short" }).format(date);
-  return new Intl.DateTimeFormat(language, { day: "numeric", month: "numeric", year: "2-digit" }).format(date);
+  if (ago < 7) return format(language, { weekday: "short" }).format(date);
+  return format(language, { day: "numeric", month: "numeric", year: "2-digit" }).format(date);
 }
 
 export function full(iso: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" }).format(new Date(iso));
+  return format(language, { dateStyle: "full", timeStyle: "medium" }).format(new Date(iso));
 }
