@@ -16,7 +16,7 @@ def may_post(work: Work, group: GroupRow, author: bytes) -> bool:
 
 def may_change(work: Work, group: GroupRow, content: object, author: bytes, message: Message) -> bool:
     """Whether what the author says about a message holds: edits are their own, deletions a moderator's as well."""
-    if not is_member(work, group, author):
+    if not is_member(work, group, author) or not message.device:  # a line about what changed is each device's own
         return False
     state = states.held_state(group)
     match content:
