@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import type { Attachment, Message } from "../api/types";
+import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import type { Attachment, Conversation, Message } from "../api/types";
+import { NoteLine } from "../groups/NoteLine";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
@@ -173,7 +174,8 @@ function useMarkRead(thread: Thread, messages: Message[], away: boolean): void {
   }, [roost, thread, unread, away]);
 }
 
-function ShownRow({ row, thread, find, target, selected, actions, onJump, onView }: Props & { row: Row | undefined }): ReactNode {
+/** Drawn again only when something of it changed, not for every step of scrolling. */
+const ShownRow = memo(function ShownRow({ row, thread, kind, find, target, selected, actions, onJump, onView }: Props & { row: Row | undefined }): ReactNode {
   const t = useT();
   const language = useLanguage();
   const { replied, messages } = useStore(thread.state);
