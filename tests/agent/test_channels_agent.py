@@ -99,6 +99,10 @@ async def test_a_channel_from_its_making_to_its_end(tmp_path: Path, at: tuple[Re
         await following(events, e.PinEvent)
         listed = {view.name: view for view in await ada.call(b.Conversations())}["News"]
         assert (listed.kind, listed.role, listed.may_post) == (v.ConversationKind.CHANNEL, "reader", True)
+        assert (await ada.call(b.Details(id=sent.id))).message.text == "look here"
+        assert await refused(ada, o.Timer(conversation="News", seconds=60)) == "not_in_channels"
+        assert await refused(ada, o.Verify(conversation="News")) == "not_a_contact"
+        assert (await ada.call(b.Arrange(conversation="News", pinned=True))).pinned
         history = await ada.call(b.History(conversation="News"))
         assert [message.from_name for message in history.messages] == ["Ed", "", ""]
         found = await ada.call(o.Search(words="look"))

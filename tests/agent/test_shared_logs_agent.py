@@ -147,17 +147,19 @@ async def test_large_records_go_as_blobs_and_keep_their_place(tmp_path: Path, at
 
 
 async def test_what_was_appended_survives_a_stop_and_a_relay_that_is_down(tmp_path: Path, relays: list[Relay]) -> None:
-    at = (relays[0], relays[1])
+    at, large = (relays[0], relays[1]), os.urandom(1_500_000)
     async with two(tmp_path, at) as (ada, bert):
         await ada.hears()
         relays[0].stop()
         bert.append(b"while it is down")
+        bert.append(large)
         ada.append(b"mine, while it is down")
         await asyncio.sleep(0.3)
     relays[0].start()
     async with member(tmp_path, "Ada", at[0]) as ada, member(tmp_path, "Bert", at[1]) as bert:
-        await ada.until(lambda: sorted(ada.said) == [b"mine, while it is down", b"while it is down"])
+        await ada.until(lambda: len(ada.said) == 3)
         await bert.until(lambda: bert.said == ada.said)
+        assert set(ada.said) == {b"mine, while it is down", b"while it is down", large}
         assert not ada.engine.look().find(LogPut)
 
 

@@ -155,7 +155,10 @@ async def pin(service: Service, request: o.Pin) -> v.MessageRef:
 async def typing(service: Service, request: o.Typing) -> v.Done:
     engine = service.engine
     work = engine.look()
-    talk = delivery.open_talk(work, naming.conversation(work, request.conversation).id)
+    found = naming.conversation(work, request.conversation)
+    if found.channel is not None:  # nobody is told there
+        return v.Done()
+    talk = delivery.open_talk(work, found.id)
     content = c.encode_content(c.Typing(request.active))
     if talk.group is not None:
         engine.step(sending.send_ephemeral, talk.group, content)
@@ -170,6 +173,8 @@ async def typing(service: Service, request: o.Typing) -> v.Done:
 @handles(o.Timer)
 async def timer(service: Service, request: o.Timer) -> v.TimerSet:
     found = naming.conversation(service.engine.look(), request.conversation)
+    if found.channel is not None:
+        raise CallerError("What is posted in a channel stays.", code="not_in_channels")
     if found.group is not None:
         await change_group(service, found.group, timer_s=request.seconds)
     else:

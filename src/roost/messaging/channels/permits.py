@@ -41,7 +41,7 @@ def check_open(work: Work, row: ChannelRow, *, posting: bool) -> None:
         rules.check_writer(state, me)
         if posting:
             mine = rules.Author(me.role, me.banned, max(me.posted_at, row.posted_at))
-            rules.check_pace(state, mine, work.now, 0)
+            rules.check_pace(state, mine, work.now, 0, work.now)
     except rules.NotAllowedHere as error:
         words, hint = _WORDS[error.code]
         raise CallerError(words, code=error.code, hint=hint) from error

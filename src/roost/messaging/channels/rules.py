@@ -1,7 +1,8 @@
 """Who may do what in a channel: one table for clients, documents and tests. Pure.
 
 A channel's log takes whatever the holder of a capability writes; what these rules do not allow is not shown by anybody.
-They depend on the log's order and on the times that authors give, so all readers judge alike.
+They depend on the log's order and on the times that authors give, so all readers judge alike (but for posts in slow
+mode that pretend to be later than they are: who reads them later cannot know).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from roost.wire import content as c
 from roost.wire.channels import ChannelRole, ChannelState, Posting
 
 OLDEST_MS = 45 * 86_400_000  # longer than any host keeps an envelope: an older one was put there again by somebody
-NEWEST_MS = 86_400_000  # clocks that are wrong by a day are forgiven
-LATE_MS = 3_600_000  # in slow mode: behind the owner's and moderators' clocks
+LATE_MS = 3_600_000  # in slow mode: behind the owner's and moderators' times
+EARLY_MS = 5 * 60_000  # in slow mode: ahead of the reader's clock
 
 SAID = c.Text | c.Poll | c.Unknown
 CHANGES = c.Edit | c.Deletion | c.Reaction | c.Vote | c.Pin
@@ -35,10 +36,11 @@ class Author:
     posted_at: int
 
 
-def check_time(at: int, now: int) -> None:
-    """Raises NotAllowedHere."""
-    if not now - OLDEST_MS <= at <= now + NEWEST_MS:
-        raise NotAllowedHere("its time is too far away", code="stale")
+def check_age(at: int, clock: int) -> None:
+    """`clock` is the newest time that the owner or a moderator gave: a reader whose own clock is wrong loses nothing.
+    Raises NotAllowedHere `stale`."""
+    if at < clock - OLDEST_MS:
+        raise NotAllowedHere("it is from long ago", code="stale")
 
 
 def check_writer(state: ChannelState, author: Author) -> None:
@@ -49,11 +51,13 @@ def check_writer(state: ChannelState, author: Author) -> None:
         raise NotAllowedHere("only some may write here")
 
 
-def check_pace(state: ChannelState, author: Author, at: int, clock: int) -> None:
+def check_pace(state: ChannelState, author: Author, at: int, clock: int, now: int) -> None:
     """Slow mode holds for posts of all but the owner and moderators. Raises NotAllowedHere `slow_mode`."""
     if not state.slow_s or author.role >= ChannelRole.MODERATOR:
         return
-    if at < clock - LATE_MS or (author.posted_at and at < author.posted_at + state.slow_s * 1_000):
+    if not clock - LATE_MS <= at <= now + EARLY_MS or (
+        author.posted_at and at < author.posted_at + state.slow_s * 1_000
+    ):
         raise NotAllowedHere("too soon after the last one", code="slow_mode")
 
 
