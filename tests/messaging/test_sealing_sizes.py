@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging import accounts, identity, outbox
+from roost.messaging import accounts, identity, invitations, outbox
+from roost.messaging.groups import links
 from roost.messaging.records import Outbox, OutboxState
 from roost.wire import sizes
 from roost.wire.addresses import RelayAddress
 from roost.wire.codec import encode
 from roost.wire.content import About, ContactRequest, Entry, Text, decode_content, encode_content
+from roost.wire.groups import MAX_KNOCK_GREETING, GroupKnock
 from roost.wire.identity import DeviceEntry
-from roost.wire.links import RelayLink
+from roost.wire.links import RelayLink, parse_invitation
+from tests.messaging.groups.group_world import GroupDevice, GroupWorld
 from tests.messaging.harness import Device, World
 
 FAR = RelayLink(RelayAddress(f"{'h' * 63}.{'h' * 63}.h"[: sizes.MAX_HOST].rstrip("."), 65_535, b"r" * 32))
@@ -58,3 +61,25 @@ def test_acknowledgements_ride_where_there_is_room_and_else_go_alone() -> None:
         assert alice.texts(bob.account)[-1] == "x" * size
     assert not alice.work().find(outbox.Outbox)
     assert not bob.work().find(outbox.Outbox)
+
+
+def test_the_largest_knock_at_a_groups_link_is_one_envelope() -> None:
+    world = GroupWorld()
+    id, (alice,) = world.grouped("Alice")
+    link = parse_invitation(alice.do(links.make, id).link)
+    world.settle()
+    bob = GroupDevice(world, "Bob")
+    bob.do(accounts.create, "Bob", FAR, "b", None)
+    world.devices.append(bob)
+    with_eight_devices(bob)
+    work = bob.work()
+    card = invitations.open_invitation(work, link, world.host.cards[link.secret])
+    links.join(work, card, "g" * MAX_KNOCK_GREETING)
+    bob.commit(work)
+    bob.create_mailboxes()
+    bob.send()
+    (row,) = bob.work().find(Outbox, where={"state": int(OutboxState.STORED)})
+    assert isinstance(decode_content(row.content), GroupKnock)
+    assert len(row.envelopes) == 1
+    world.settle()
+    assert [request.greeting for request in links.requests(alice.work(), id)] == ["g" * MAX_KNOCK_GREETING]

@@ -23,6 +23,7 @@ from roost.messaging.records import (
     KeyPackageRow,
     Message,
     OwnKeyPackage,
+    OwnMailbox,
     SharedLog,
 )
 from roost.wire import content as c
@@ -268,3 +269,33 @@ def test_members_rows_say_who_is_there(world: GroupWorld) -> None:
     rows = bob.work().find(GroupMember, where={"group": id})
     assert {row.account: row.role for row in rows} == {alice.account: g.Role.ADMIN, bob.account: g.Role.MEMBER}
     assert decode(g.GroupState, bob.group(id).state).title == "Choir"
+
+
+def test_what_the_host_holds_of_a_groups_life_says_nothing(world: GroupWorld) -> None:
+    """Of everything that the host ever got: no title, name, picture, account, device or group id, no mailbox's address,
+    and no two envelopes that begin alike."""
+    alice, bob, carol, dave = people = world.people("Alicia", "Roberto", "Carolina", "Davide")
+    kept: list[bytes] = []
+    world.shown = lambda device, log: kept.extend(e for _, e in log.entries) or log.entries  # type: ignore[method-assign, func-returns-value]
+    id = alice.do(actions.create, "Secret society", [person.account for person in people[1:]])
+    world.settle()
+    alice.do(actions.change, id, description="We meet at night", avatar=b"\x89PNG not a picture")
+    alice.do(actions.set_role, id, bob.account, g.Role.ADMIN)
+    world.settle()
+    bob.say(id, "the password is swordfish")
+    carol.do(actions.leave, id)
+    alice.do(actions.remove, id, [dave.account])
+    world.settle()
+    alice.say(id, "fewer now")
+    world.settle()
+    told = [b"Secret society", b"meet at night", b"PNG", b"swordfish", b"fewer now", b"Roberto", b"Carolina", id]
+    for person in people:
+        me = person.work().me
+        told += [me.account, me.device, me.device_identity]
+        told += [mailbox.put for mailbox in person.work().find(OwnMailbox)]
+    capabilities = b"".join(log.get + log.admin + b"".join(sorted(log.writers)) for log in world.hosted.values())
+    everything = b"".join(dict.fromkeys(kept))
+    assert len(everything) > 100_000
+    assert not [secret for secret in told if secret in everything or secret in capabilities]
+    begins = [envelope[:16] for envelope in dict.fromkeys(kept)]
+    assert len(set(begins)) == len(begins)

@@ -118,8 +118,7 @@ def add(work: Work, id: bytes, accounts: Sequence[bytes]) -> None:
         if account in state.banned:
             raise CallerError("This person is banned.", code="banned", hint="End the ban first: roost group unban")
     _need(work, row, state.permissions.invite)
-    for account in accounts:
-        intents.want(work, row, IntentKind.ADD, account=account)
+    intents.want_each(work, row, IntentKind.ADD, accounts)
     committing.pump(work, id)
 
 
@@ -159,8 +158,7 @@ def _each(work: Work, id: bytes, accounts: Sequence[bytes], kind: IntentKind) ->
             raise CallerError("To go yourself, leave the group.", code="own_account", hint="roost group leave GROUP")
         if not rules.outranks(state, work.me.account, account):
             raise _not_permitted()
-    for account in accounts:
-        intents.want(work, row, kind, account=account)
+    intents.want_each(work, row, kind, accounts)
     committing.pump(work, id)
 
 

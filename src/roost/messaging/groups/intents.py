@@ -6,7 +6,7 @@ tries again on top of the winner, and two admins who want the same harm nobody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -23,7 +23,7 @@ from roost.wire.codec import TextRecord, decode, encode
 from roost.wire.groups import GroupState, LogPlace, MemberRole, Permissions, Role
 
 MAX_ADDED = 512  # devices in one commit
-MAX_INTENTS = 1_000  # of one group
+MAX_INTENTS = 6_000  # of one group: all its people, and some more
 
 
 class StateChange(TextRecord, frozen=True):
@@ -52,14 +52,35 @@ def want(
     quiet: bool = False,
 ) -> GroupIntent:
     """Note what is wanted, unless it is the last thing noted about the same. Raises CallerError `too_many_changes`."""
-    held = sorted(work.find(GroupIntent, where={"group": group.id}), key=lambda row: row.number)
-    same = [row for row in held if (row.account, row.device) == (account, device) and _about(row.kind) == _about(kind)]
-    if same and (same[-1].kind, same[-1].data) == (kind, data):
-        return same[-1]
+    fresh = GroupIntent(0, group.id, int(kind), account, device, data, work.now, quiet=quiet)
+    return _note(work, fresh, _held(work, group))
+
+
+def want_each(work: Work, group: GroupRow, kind: IntentKind, accounts: Iterable[bytes]) -> None:
+    """As `want`, for many people."""
+    held = _held(work, group)
+    for account in accounts:
+        _note(work, GroupIntent(0, group.id, int(kind), account, b"", b"", work.now), held)
+
+
+_Held = dict[tuple[int, bytes, bytes], GroupIntent]
+
+
+def _held(work: Work, group: GroupRow) -> _Held:
+    """The last intent about each thing."""
+    rows = sorted(work.find(GroupIntent, where={"group": group.id}), key=lambda row: row.number)
+    return {(_about(row.kind), row.account, row.device): row for row in rows}
+
+
+def _note(work: Work, fresh: GroupIntent, held: _Held) -> GroupIntent:
+    about = (_about(fresh.kind), fresh.account, fresh.device)
+    last = held.get(about)
+    if last is not None and (last.kind, last.data) == (fresh.kind, fresh.data):
+        return last
     if len(held) >= MAX_INTENTS:
         raise CallerError("Too many changes of this group wait.", code="too_many_changes", hint="Try again later.")
-    number = work.next_number("intent")
-    return work.put(GroupIntent(number, group.id, int(kind), account, device, data, work.now, quiet=quiet))
+    held[about] = work.put(msgspec.structs.replace(fresh, number=work.next_number("intent")))
+    return held[about]
 
 
 def _about(kind: int) -> int:
@@ -105,29 +126,67 @@ class Planned:
 def make_plan(work: Work, row: GroupRow, group: mls.Group, relay: RelayAddress | None) -> Planned:
     """The commit that the intents which are due ask for. `relay`: where a new log would be made."""
     before, people = states.state_of(group.extensions), states.roster(group)
-    plan, fulfilled, refused = Plan(before, people), [], []
-    change = _change(work, plan, before, relay)
-    due = [intent for intent in work.find(GroupIntent, where={"group": row.id}) if intent.not_before <= work.now]
-    for intent in sorted(due, key=lambda intent: intent.number):
-        trial = replace(plan, adds=dict(plan.adds), removes=dict(plan.removes))
-        waits = _apply(work, intent, trial)
-        if waits:
-            continue
-        if trial.changes_nothing(plan):
-            fulfilled.append(intent)
-            continue
-        attempt = _change(work, trial, before, relay)
-        try:
-            if attempt.after.place != before.place and relay is None:
-                raise NotPermitted("no relay takes a new log", code="no_relay")
-            rules.check(attempt)
-        except NotPermitted as error:
-            refused.append((intent, error.code))
-            continue
-        if len(trial.adds) > MAX_ADDED and plan.covered:
-            break
-        plan, change = replace(trial, covered=(*plan.covered, intent.number)), attempt
-    return Planned(plan, change, tuple(fulfilled), tuple(refused))
+    held = [intent for intent in work.find(GroupIntent, where={"group": row.id}) if intent.not_before <= work.now]
+    due = sorted(held, key=lambda intent: intent.number)
+    maker = _Maker(work, before, people, relay)
+    try:
+        return maker.together(due)
+    except NotPermitted:
+        return maker.one_by_one(due)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Puts intents into a plan: all at once, which is quick where a thousand people are added, or each on trial."""
+
+    work: Work
+    before: GroupState
+    people: Mapping[bytes, Person]
+    relay: RelayAddress | None
+
+    def together(self, due: list[GroupIntent]) -> Planned:
+        """Raises NotPermitted when one of them is not allowed."""
+        plan, fulfilled = Plan(self.before, self.people), []
+        for intent in due:
+            trial = self._with(plan, intent)
+            if trial is None or (len(trial.adds) > MAX_ADDED and plan.covered):
+                continue
+            if trial.changes_nothing(plan):
+                fulfilled.append(intent)
+            else:
+                plan = trial
+        return Planned(plan, self._checked(plan), tuple(fulfilled), ())
+
+    def one_by_one(self, due: list[GroupIntent]) -> Planned:
+        plan, fulfilled, refused = Plan(self.before, self.people), [], []
+        for intent in due:
+            trial = self._with(plan, intent)
+            if trial is None or (len(trial.adds) > MAX_ADDED and plan.covered):
+                continue
+            if trial.changes_nothing(plan):
+                fulfilled.append(intent)
+                continue
+            try:
+                self._checked(trial)
+            except NotPermitted as error:
+                refused.append((intent, error.code))
+            else:
+                plan = trial
+        return Planned(plan, self._checked(plan), tuple(fulfilled), tuple(refused))
+
+    def _with(self, plan: Plan, intent: GroupIntent) -> Plan | None:
+        """The plan with one more intent; None while that has to wait for key packages."""
+        covered = (*plan.covered, intent.number)
+        trial = replace(plan, adds=dict(plan.adds), removes=dict(plan.removes), covered=covered)
+        return None if _apply(self.work, intent, trial) else trial
+
+    def _checked(self, plan: Plan) -> Change:
+        change = _change(self.work, plan, self.before, self.relay)
+        if change.after.place == self.before.place and (plan.move or rules.must_move(change)):
+            raise NotPermitted("no relay takes a new log", code="no_relay")
+        if not plan.empty:
+            rules.check(change)
+        return change
 
 
 def _change(work: Work, plan: Plan, before: GroupState, relay: RelayAddress | None) -> Change:

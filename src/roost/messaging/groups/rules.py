@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from roost.errors import PeerError
@@ -42,15 +43,18 @@ class Change:
         return role_of(self.before, self.committer)
 
     def members_after(self) -> dict[bytes, frozenset[bytes]]:
-        gone, come = set(self.removed), set(self.added)
-        accounts = {*self.members, *(account for account, _ in come)}
-        after = {}
-        for account in accounts:
-            held = {(account, device) for device in self.members.get(account, ())}
-            left = frozenset(device for _, device in (held - gone) | {pair for pair in come if pair[0] == account})
-            if left:
-                after[account] = left
-        return after
+        return self._after
+
+    @cached_property
+    def _after(self) -> dict[bytes, frozenset[bytes]]:
+        gone = set(self.removed)
+        after = {
+            account: frozenset(device for device in devices if (account, device) not in gone)
+            for account, devices in self.members.items()
+        }
+        for account, device in self.added:
+            after[account] = after.get(account, frozenset()) | {device}
+        return {account: devices for account, devices in after.items() if devices}
 
 
 def role_of(state: GroupState, account: bytes) -> Role:
