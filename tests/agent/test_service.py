@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 
 from roost.agent import events as e
@@ -17,6 +18,9 @@ from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.service import Service, create_profile
 from roost.errors import CallerError, SurroundingsError
+from roost.messaging import peers
+from roost.messaging.records import PeerDevice
+from roost.messaging.work import Work
 from tests.apps.processes import Relay
 
 E = TypeVar("E")
@@ -187,3 +191,29 @@ async def test_a_failure_that_nobody_expected_ends_the_agent_loudly(tmp_path: Pa
     with pytest.raises(BaseExceptionGroup) as raised:
         await run()
     assert raised.value.subgroup(ZeroDivisionError) is not None
+
+
+async def test_a_file_for_a_device_without_an_address_does_not_keep_the_engine_busy(
+    tmp_path: Path, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with people(tmp_path, relay.link, "Alice", "Bob") as (alice, _):
+
+        def forget_address(work: Work) -> None:
+            for peer in work.find(PeerDevice):
+                work.put(msgspec.structs.replace(peer, address=None))
+
+        monkeypatch.setattr(peers, "learn_card", lambda *_: False)  # what is still under way
+        alice.engine.step(forget_address)
+        (tmp_path / "photo").write_bytes(b"\xff" * 100_000)
+        await alice.call(o.Send(conversation="Bob", text="look", files=(str(tmp_path / "photo"),)))
+        turns = 0
+
+        def counted(touched: object) -> None:
+            nonlocal turns
+            turns += 1
+            start_due(touched)  # type: ignore[arg-type]
+
+        start_due = alice.engine.outgoing.start_due
+        monkeypatch.setattr(alice.engine.outgoing, "start_due", counted)
+        await asyncio.sleep(1.0)
+        assert turns < 20

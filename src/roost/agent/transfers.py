@@ -78,6 +78,7 @@ class Transfers:
             row
             for row in first.values()
             if row.next_at <= work.now
+            and _address(work, row) is not None
             and floors.may_leave(work, row, work.get(PeerDevice, row.account, row.device))
             and any(upload.done < upload.pointer.blobs for upload in outbox.uploads_of(work, row))
         ]
@@ -123,8 +124,7 @@ class Transfers:
     async def _upload(self, number: int) -> None:
         work = self._engine.look()
         row = work.need(Outbox, number)
-        peer = work.get(PeerDevice, row.account, row.device)
-        address = row.address or (peer.address if peer else None)
+        address = _address(work, row)
         if address is None:
             return
         try:
@@ -233,3 +233,9 @@ class Transfers:
         plain = min(size, size * done // max(total, 1))
         direction = "in" if incoming else "out"
         self._engine.tell(Event("transfer", message, detail=f"{direction}/{index}/{plain}/{size}/{name}"))
+
+
+def _address(work: Work, row: Outbox) -> Address | None:
+    """Where the row's blobs go; None while its device has no address: then there is nothing to start."""
+    peer = work.get(PeerDevice, row.account, row.device)
+    return row.address or (peer.address if peer else None)
