@@ -6,6 +6,7 @@ import "./styles/controls.css";
 import "./styles/list.css";
 import "./styles/chat.css";
 import "./styles/panel.css";
+import "./styles/groups.css";
 
 const root = document.getElementById("root");
 if (root !== null) {

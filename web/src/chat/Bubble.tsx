@@ -1,7 +1,10 @@
 import { memo, type ReactNode } from "react";
-import type { Attachment, Message } from "../api/types";
+import type { Attachment, Conversation, Message } from "../api/types";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
+import { PollBox } from "../groups/PollBox";
+import { useStore } from "../state/store";
+import { Avatar, hue } from "../ui/Avatar";
 import { Icon } from "../ui/icons";
 import { Markup } from "../ui/Markup";
 import { covered } from "../ui/markup";
@@ -13,6 +16,7 @@ import { MessageMenu, type MessageActions } from "./MessageMenu";
 
 interface Props {
   message: Message;
+  kind: Conversation["kind"];
   replied: Message | undefined;
   first: boolean;
   find: string;
@@ -24,9 +28,10 @@ interface Props {
 }
 
 export const Bubble = memo(function Bubble(props: Props): ReactNode {
-  const { message, first, flash, selected, actions } = props;
+  const { message, kind, first, flash, selected, actions } = props;
   const mine = message.from === "me";
-  const classes = ["message", mine ? "mine" : "theirs", first ? "first" : "", flash ? "flash" : "", selected ? "selected" : ""];
+  const named = kind !== "direct" && !mine;
+  const classes = ["message", mine ? "mine" : "theirs", first ? "first" : "", flash ? "flash" : "", selected ? "selected" : "", named ? "named" : ""];
   return (
     <div className={classes.join(" ")} data-id={message.id}>
       {selected !== null && (
@@ -38,6 +43,7 @@ export const Bubble = memo(function Bubble(props: Props): ReactNode {
           aria-label={cleanText(message.text).slice(0, 60)}
         />
       )}
+      {named && first && <Face message={message} />}
       <div className="bubble-line">
         <Content {...props} />
         {!message.deleted && selected === null && <MessageMenu message={message} actions={actions} />}
@@ -47,13 +53,24 @@ export const Bubble = memo(function Bubble(props: Props): ReactNode {
   );
 });
 
-function Content({ message, replied, find, actions, onJump, onView }: Props): ReactNode {
+/** Who says it, beside the first of several. */
+function Face({ message }: { message: Message }): ReactNode {
+  const roost = useRoost();
+  const member = useStore(roost.groups.details).get(message.conversation)?.members.find((row) => row.member === message.from);
+  return <Avatar id={message.from} name={message.from_name} picture={member?.picture ?? ""} client={roost.client} size="small" />;
+}
+
+function Content({ message, kind, first, replied, find, actions, onJump, onView }: Props): ReactNode {
   const t = useT();
   const roost = useRoost();
   const only = message.text === "" && message.attachments.length > 0;
   return (
     <div className={only ? "bubble bare" : "bubble"}>
-      <span className="visually-hidden">{t("message.from", { name: cleanName(roost.nameOf(message.from)) })}</span>
+      {kind !== "direct" && first && message.from !== "me" ? (
+        <span className={`author hue${hue(message.from)}`}><bdi>{cleanName(message.from_name)}</bdi><span className="visually-hidden">:</span></span>
+      ) : (
+        <span className="visually-hidden">{t("message.from", { name: cleanName(message.from_name || roost.nameOf(message.from)) })}</span>
+      )}
       {message.forwarded && <span className="forwarded"><Icon name="forward" size={13} />{t("message.forwarded")}</span>}
       {message.reply_to !== null && <Quote message={replied} onJump={() => message.reply_to !== null && onJump(message.reply_to)} />}
       {message.attachments.length > 0 && <Attachments message={message} onView={(file) => onView(message, file)} />}
@@ -63,7 +80,7 @@ function Content({ message, replied, find, actions, onJump, onView }: Props): Re
         ) : (
           message.introduces !== "" ? (
             <p className="text">{t("introductions.meet", { name: cleanName(message.introduces) })}</p>
-          ) : message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} spans={message.spans} find={find} /></div>
+          ) : message.poll !== null ? <PollBox message={message} poll={message.poll} /> : message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} spans={message.spans} mentions={message.mentions} find={find} /></div>
         )}
         <Foot message={message} actions={actions} />
       </div>
@@ -95,7 +112,7 @@ export function Quote({ message, onJump }: { message: Message | undefined; onJum
   const text = message === undefined ? t("message.unavailable") : summary(message, t("message.deleted"));
   return (
     <button type="button" className="quote" onClick={onJump} disabled={message === undefined || !onJump}>
-      {message && <bdi className="quote-name">{cleanName(roost.nameOf(message.from))}</bdi>}
+      {message && <bdi className="quote-name">{cleanName(message.from_name || roost.nameOf(message.from))}</bdi>}
       <span className="quote-text" dir="auto">{text}</span>
     </button>
   );
@@ -106,6 +123,7 @@ export function summary(message: Message, deleted: string): string {
   if (message.deleted) return deleted;
   if (message.introduces !== "") return `👋 ${cleanName(message.introduces)}`;
   const text = cleanText(covered(message.text.slice(0, 2000), message.spans)).replace(/\s+/gu, " ").slice(0, 200);
+  if (message.poll !== null) return `📊 ${text}`;
   return text || message.attachments.map(named).join(", ");
 }
 
@@ -123,7 +141,7 @@ function Reactions({ message, onReact }: { message: Message; onReact: (emoji: st
     <div className="reactions">
       {rows.map(([emoji, who]) => {
         const mine = who.includes("me");
-        const names = who.map((id) => cleanName(roost.nameOf(id))).join(", ");
+        const names = who.map((id) => cleanName(roost.nameIn(message.conversation, id))).join(", ");
         return (
           <button
             type="button"

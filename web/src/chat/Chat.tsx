@@ -3,6 +3,9 @@ import type { Attachment, Conversation, Message } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { notify } from "../state/toasts";
+import { BanAuthor } from "../groups/ChannelDialogs";
+import { NewPoll } from "../groups/NewPoll";
+import { cleanName } from "../ui/text";
 import { marked } from "../ui/markup";
 import { Composer } from "./Composer";
 import { DateDialog, DeleteDialog, DetailsDialog, ForwardDialog } from "./dialogs";
@@ -26,7 +29,8 @@ type Open =
   | { kind: "delete" | "forward"; messages: Message[] }
   | { kind: "details"; message: Message }
   | { kind: "view"; message: Message; file: Attachment }
-  | { kind: "date" }
+  | { kind: "date" | "poll" }
+  | { kind: "ban"; message: Message }
   | null;
 
 /** One conversation: its head, its history, and where one writes. */
@@ -68,6 +72,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
       forward: (message) => setOpen({ kind: "forward", messages: [message] }),
       details: (message) => setOpen({ kind: "details", message }),
       remove: (message) => setOpen({ kind: "delete", messages: [message] }),
+      ban: (message) => setOpen({ kind: "ban", message }),
       select: (message) => setSelected((chosen) => toggled(chosen ?? new Set(), message.id)),
     }),
     [roost, t],
@@ -98,11 +103,12 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
       onDragLeave={(event) => { if (event.currentTarget === event.target) setDragging(false); }}
       onDrop={drop}
     >
-      <ChatHead conversation={conversation} panel={panel} onPanel={onPanel} onBack={onBack} onFind={() => setFind("")} onDate={() => setOpen({ kind: "date" })} />
+      <ChatHead conversation={conversation} panel={panel} onPanel={onPanel} onBack={onBack} onFind={() => setFind("")} onDate={() => setOpen({ kind: "date" })} onPoll={() => setOpen({ kind: "poll" })} />
       <PinBar conversation={conversation.id} onJump={(id) => void roost.attemptTo(() => goTo(id))} />
       {find !== null && <FindBar conversation={conversation.id} words={find} onWords={setFind} onGo={(id) => void goTo(id)} onClose={() => setFind(null)} />}
       <MessageList
         thread={thread}
+        kind={conversation.kind}
         find={find ?? ""}
         target={jump}
         selected={selected}
@@ -111,7 +117,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
         onView={(message, file) => setOpen({ kind: "view", message, file })}
       />
       {selected === null ? (
-        <Composer key={conversation.id} conversation={conversation} replyTo={replyTo} editing={editing} files={files} onFiles={setFiles} onDone={done} onEditLast={editLast} />
+        <Composer key={conversation.id} conversation={conversation} replyTo={replyTo} editing={editing} files={files} onFiles={setFiles} onDone={done} onEditLast={editLast} onPoll={() => setOpen({ kind: "poll" })} />
       ) : (
         <SelectionBar
           count={selected.size}
@@ -122,7 +128,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
         />
       )}
       {dragging && <div className="drop-here">{t("composer.drop")}</div>}
-      <Opened open={open} onClose={() => { setOpen(null); setSelected(null); }} onDate={(date) => void thread.openAt(date).then((id) => setJump({ id, serial: ++serial.current }))} />
+      <Opened open={open} conversation={conversation} onClose={() => { setOpen(null); setSelected(null); }} onDate={(date) => void thread.openAt(date).then((id) => setJump({ id, serial: ++serial.current }))} />
     </section>
   );
 }
@@ -133,16 +139,20 @@ function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
   return next;
 }
 
-function Opened({ open, onClose, onDate }: { open: Open; onClose: () => void; onDate: (date: Date) => void }): ReactNode {
+function Opened({ open, conversation, onClose, onDate }: { open: Open; conversation: Conversation; onClose: () => void; onDate: (date: Date) => void }): ReactNode {
   switch (open?.kind) {
     case "delete":
-      return <DeleteDialog messages={open.messages} onClose={onClose} />;
+      return <DeleteDialog conversation={conversation} messages={open.messages} onClose={onClose} />;
     case "forward":
       return <ForwardDialog messages={open.messages} onClose={onClose} />;
     case "details":
       return <DetailsDialog message={open.message} onClose={onClose} />;
     case "view":
       return <Viewer message={open.message} file={open.file} onClose={onClose} />;
+    case "poll":
+      return <NewPoll conversation={conversation} onClose={onClose} />;
+    case "ban":
+      return <BanAuthor channel={conversation.id} pseudonym={open.message.from} name={cleanName(open.message.from_name)} onClose={onClose} />;
     case "date":
       return <DateDialog onPick={onDate} onClose={onClose} />;
     default:

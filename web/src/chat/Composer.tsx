@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent, type ReactNode } from "react";
 import { Button, Dialog, DialogTrigger, Popover } from "react-aria-components";
 import type { Conversation, Message } from "../api/types";
+import { whyNot } from "../groups/words";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
@@ -11,6 +12,7 @@ import { marked, parseMarkup } from "../ui/markup";
 import { cleanName, duration, fileSize } from "../ui/text";
 import { Quote } from "./Bubble";
 import { FormatBar, markOf, withMark, type Mark } from "./FormatBar";
+import { MENTIONS_LIST, MentionList, useMentions } from "./Mentions";
 import { useRecorder } from "./recorder";
 import { Wave } from "./VoiceNote";
 
@@ -22,6 +24,7 @@ interface Props {
   onFiles: (files: File[]) => void;
   onDone: () => void;
   onEditLast: () => void;
+  onPoll: () => void;
 }
 
 const TYPING_EVERY_MS = 3000;
@@ -30,7 +33,7 @@ const FOCUS_AFTER_MS = 40;
 const SHOWN = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 
 export function Composer(props: Props): ReactNode {
-  const { conversation, replyTo, editing, files, onFiles, onDone, onEditLast } = props;
+  const { conversation, replyTo, editing, files, onFiles, onDone, onEditLast, onPoll } = props;
   const roost = useRoost();
   const t = useT();
   const { enterSends } = useStore(roost.preferences.choices);
@@ -41,6 +44,10 @@ export function Composer(props: Props): ReactNode {
   const typedAt = useRef(0);
   const selection = useRef<[number, number] | null>(null);
   const recorder = useRecorder((file, voice) => void roost.outgoing.send(conversation.id, { files: [file], voice }));
+  const mentions = useMentions(conversation, (from, to, letters) => {
+    selection.current = [from + letters.length, from + letters.length];
+    change(text.slice(0, from) + letters + text.slice(to));
+  });
   useDraft(conversation.id, text, editing !== null);
   useGrow(area, text);
 
@@ -91,7 +98,7 @@ export function Composer(props: Props): ReactNode {
   };
 
   const key = (event: KeyboardEvent): void => {
-    if (event.nativeEvent.isComposing) return;
+    if (event.nativeEvent.isComposing || mentions.key(event)) return;
     const wanted = enterSends === "yes" ? !event.shiftKey : event.ctrlKey || event.metaKey;
     const mark = event.ctrlKey || event.metaKey ? markOf(event, area.current) : null;
     if (mark !== null) {
@@ -123,7 +130,7 @@ export function Composer(props: Props): ReactNode {
     window.setTimeout(() => area.current?.focus(), FOCUS_AFTER_MS); // once the picker has closed and given it back
   };
 
-  if (conversation.state !== "accepted") return <NotYet conversation={conversation} />;
+  if (conversation.state !== "accepted" || !conversation.may_post) return <NotYet conversation={conversation} />;
   return (
     <div className="composer">
       {(replyTo !== null || editing !== null) && (
@@ -135,12 +142,14 @@ export function Composer(props: Props): ReactNode {
       )}
       {files.length > 0 && <Chosen files={files} onFiles={onFiles} />}
       {marking && <FormatBar onMark={format} />}
+      <MentionList mentions={mentions} />
       {recorder.recording ? (
         <RecordingRow recorder={recorder} />
       ) : (
         <div className="composer-row">
           <input ref={picker} type="file" multiple hidden onChange={(event) => { onFiles([...files, ...(event.target.files ?? [])]); event.target.value = ""; }} />
           <IconButton icon="attach" label={t("composer.attach")} onPress={() => picker.current?.click()} />
+          {conversation.kind !== "direct" && <span className="only-wide"><IconButton icon="poll" label={t("poll.new")} onPress={onPoll} /></span>}
           <textarea
             ref={area}
             rows={1}
@@ -150,7 +159,14 @@ export function Composer(props: Props): ReactNode {
             placeholder={t("composer.placeholder")}
             aria-label={t("composer.label", { name: cleanName(conversation.name) })}
             onChange={(event) => change(event.target.value)}
-            onSelect={(event) => setMarking(event.currentTarget.selectionStart !== event.currentTarget.selectionEnd)}
+            aria-autocomplete={conversation.kind === "group" ? "list" : undefined}
+            aria-controls={mentions.active === undefined ? undefined : MENTIONS_LIST}
+            aria-activedescendant={mentions.active}
+            onSelect={(event) => {
+              const { selectionStart, selectionEnd, value } = event.currentTarget;
+              setMarking(selectionStart !== selectionEnd);
+              mentions.look(value, selectionEnd);
+            }}
             onKeyDown={key}
             onPaste={paste}
           />
@@ -198,6 +214,7 @@ function RecordingRow({ recorder }: { recorder: ReturnType<typeof useRecorder> }
 function NotYet({ conversation }: { conversation: Conversation }): ReactNode {
   const t = useT();
   const name = cleanName(conversation.name);
+  if (conversation.kind !== "direct") return <p className="composer-note">{t(whyNot(conversation))}</p>;
   return <p className="composer-note">{conversation.state === "blocked" ? t("contact.blockedNote", { name }) : t("contact.requestedNote", { name })}</p>;
 }
 

@@ -16,8 +16,11 @@ import { guessHeight, rowsOf, type Row } from "./rows";
 const NEAR = 1600; // pixels from an end of what is loaded: more is loaded before one gets there
 const AT_END = 80;
 
+const EMPTY = { direct: "chat.empty", group: "group.empty", channel: "channel.empty" } as const;
+
 interface Props {
   thread: Thread;
+  kind: Conversation["kind"];
   find: string;
   target: { id: string; serial: number } | null;
   selected: ReadonlySet<string> | null;
@@ -98,7 +101,7 @@ export function MessageList(props: Props): ReactNode {
             </div>
           ))}
         </div>
-        {state.loaded && rows.length === 0 && <p className="empty-chat">{t("chat.empty")}</p>}
+        {state.loaded && rows.length === 0 && <p className="empty-chat">{t(EMPTY[props.kind])}</p>}
       </div>
       {away && (
         <button type="button" className="to-end" onClick={toEnd} aria-label={t("chat.toEnd")}>
@@ -185,6 +188,8 @@ const ShownRow = memo(function ShownRow({ row, thread, kind, find, target, selec
       return <div className="day"><span>{dayName(row.at, language)}</span></div>;
     case "unread":
       return <div className="unread-line"><span>{t("chat.unread")}</span></div>;
+    case "note":
+      return <NoteLine message={row.message} flash={target?.id === row.message.id} />;
     case "pending":
       return <PendingBubble pending={row.pending} />;
     case "message": {
@@ -193,6 +198,7 @@ const ShownRow = memo(function ShownRow({ row, thread, kind, find, target, selec
       return (
         <Bubble
           message={message}
+          kind={kind}
           replied={answered}
           first={row.first}
           find={find}
@@ -205,4 +211,4 @@ const ShownRow = memo(function ShownRow({ row, thread, kind, find, target, selec
       );
     }
   }
-}
+});

@@ -1,7 +1,10 @@
 import { useRef, useState, type ReactNode, type RefObject } from "react";
 import { Dialog, Popover } from "react-aria-components";
 import type { Message } from "../api/types";
+import { mayBan, mayPin, mayReact } from "../groups/rights";
 import { useT } from "../i18n/i18n";
+import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
 import { MenuList, type Choice } from "../ui/controls";
 import { EmojiGrid } from "../ui/EmojiGrid";
 import { Icon } from "../ui/icons";
@@ -12,6 +15,7 @@ export interface MessageActions {
   react: (message: Message, emoji: string) => void;
   copy: (message: Message) => void;
   pin: (message: Message) => void;
+  ban: (message: Message) => void;
   forward: (message: Message) => void;
   details: (message: Message) => void;
   remove: (message: Message) => void;
@@ -31,11 +35,12 @@ export function MessageMenu({ message, actions }: Props): ReactNode {
   const smile = useRef<HTMLButtonElement>(null);
   const more = useRef<HTMLButtonElement>(null);
   const close = (): void => setOpen(null);
+  const reactable = mayReact(useRoost().conversations.get().get(message.conversation));
   return (
     <div className="message-tools">
-      <button ref={smile} type="button" className="icon-button small" aria-label={t("message.react")} aria-haspopup="dialog" aria-expanded={open === "react"} onClick={() => setOpen("react")}>
+      {reactable && <button ref={smile} type="button" className="icon-button small" aria-label={t("message.react")} aria-haspopup="dialog" aria-expanded={open === "react"} onClick={() => setOpen("react")}>
         <Icon name="smile" size={18} />
-      </button>
+      </button>}
       <button ref={more} type="button" className="icon-button" aria-label={t("message.more")} aria-haspopup="menu" aria-expanded={open === "more"} onClick={() => setOpen("more")}>
         <Icon name="more" />
       </button>
@@ -58,16 +63,20 @@ function Reacting({ trigger, onClose, onPick }: { trigger: Trigger; onClose: () 
 
 function More({ trigger, message, actions, onClose }: Props & { trigger: Trigger; onClose: () => void }): ReactNode {
   const t = useT();
+  const roost = useRoost();
   const mine = message.from === "me";
+  const row = useStore(roost.conversations).get(message.conversation);
+  const info = useStore(roost.groups.details).get(message.conversation)?.info;
   const choices: (Choice | "line" | null)[] = [
     { id: "reply", label: t("message.reply"), icon: "reply", run: () => actions.reply(message) },
-    mine && message.text !== "" ? { id: "edit", label: t("message.edit"), icon: "edit", run: () => actions.edit(message) } : null,
+    mine && message.text !== "" && message.poll === null ? { id: "edit", label: t("message.edit"), icon: "edit", run: () => actions.edit(message) } : null,
     message.text !== "" ? { id: "copy", label: t("message.copy"), icon: "copy", run: () => actions.copy(message) } : null,
-    { id: "forward", label: t("message.forward"), icon: "forward", run: () => actions.forward(message) },
-    { id: "pin", label: t(message.pinned ? "message.unpin" : "message.pin"), icon: "pin", run: () => actions.pin(message) },
+    message.poll === null ? { id: "forward", label: t("message.forward"), icon: "forward", run: () => actions.forward(message) } : null,
+    mayPin(row, info) ? { id: "pin", label: t(message.pinned ? "message.unpin" : row?.kind === "direct" ? "message.pin" : "message.pinAll"), icon: "pin", run: () => actions.pin(message) } : null,
     { id: "select", label: t("message.select"), icon: "select", run: () => actions.select(message) },
     { id: "details", label: t("message.details"), icon: "info", run: () => actions.details(message) },
     "line",
+    mayBan(row) && !mine ? { id: "ban", label: t("channel.banAuthor"), icon: "block", danger: true, run: () => actions.ban(message) } : null,
     { id: "delete", label: t("message.delete"), icon: "trash", danger: true, run: () => actions.remove(message) },
   ];
   return (

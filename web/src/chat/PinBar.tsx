@@ -1,5 +1,6 @@
 import { useEffect, useState, type ReactNode } from "react";
 import type { Message } from "../api/types";
+import { mayPin } from "../groups/rights";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
@@ -15,6 +16,8 @@ export function PinBar({ conversation, onJump }: { conversation: string; onJump:
   const roost = useRoost();
   const t = useT();
   const pins = useStore(roost.pins).get(conversation) ?? NONE;
+  const row = useStore(roost.conversations).get(conversation);
+  const info = useStore(roost.groups.details).get(conversation)?.info;
   const [at, setAt] = useState(0);
   useEffect(() => {
     setAt(0);
@@ -32,10 +35,10 @@ export function PinBar({ conversation, onJump }: { conversation: string; onJump:
             {t("pin.title")}
             {pins.length > 1 && ` ${(at % pins.length) + 1}/${pins.length}`}
           </span>
-          <span className="pin-line" dir="auto"><bdi>{shown.from === "me" ? "" : `${cleanName(roost.nameOf(shown.from))}: `}</bdi>{summary(shown, t("message.deleted"))}</span>
+          <span className="pin-line" dir="auto"><bdi>{shown.from === "me" ? "" : `${cleanName(shown.from_name || roost.nameOf(shown.from))}: `}</bdi>{summary(shown, t("message.deleted"))}</span>
         </span>
       </button>
-      <IconButton icon="close" label={t("message.unpin")} onPress={unpin} />
+      {mayPin(row, info) && <IconButton icon="close" label={t("message.unpin")} onPress={unpin} />}
     </div>
   );
 }

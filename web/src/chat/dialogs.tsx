@@ -1,5 +1,6 @@
 import { Fragment, useEffect, useState, type ReactNode } from "react";
-import type { Hop, Message, MessageDetails } from "../api/types";
+import type { Conversation, Hop, Message, MessageDetails } from "../api/types";
+import { mayDelete } from "../groups/rights";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
@@ -10,17 +11,18 @@ import { Markup } from "../ui/Markup";
 import { cleanName } from "../ui/text";
 import { full } from "../ui/times";
 
-export function DeleteDialog({ messages, onClose }: { messages: Message[]; onClose: () => void }): ReactNode {
+export function DeleteDialog({ conversation, messages, onClose }: { conversation: Conversation; messages: Message[]; onClose: () => void }): ReactNode {
   const roost = useRoost();
   const t = useT();
-  const mine = messages.every((message) => message.from === "me" && !message.deleted);
+  const mine = messages.every((message) => mayDelete(conversation, message));
+  const others = messages.some((message) => message.from !== "me");
   const remove = (everyone: boolean): void => {
     onClose();
     void roost.attemptTo(async () => {
       for (const message of messages) {
         await roost.client.call("delete-message", { id: message.id, everyone });
         const thread = roost.thread(message.conversation);
-        if (everyone) thread.replace(message.id, (held) => ({ ...held, deleted: true, text: "", attachments: [], reactions: {} }));
+        if (everyone) thread.replace(message.id, (held) => ({ ...held, deleted: true, text: "", attachments: [], reactions: {}, poll: null }));
         else thread.remove(message.id);
       }
       roost.refreshConversations();
@@ -28,7 +30,7 @@ export function DeleteDialog({ messages, onClose }: { messages: Message[]; onClo
   };
   return (
     <Dialog title={t("delete.title.other", { n: messages.length })} onClose={onClose}>
-      <p>{mine ? t("delete.mine") : t("delete.theirs")}</p>
+      <p>{t(!mine ? "delete.theirs" : others ? "delete.everyoneAsModerator" : "delete.mine")}</p>
       <div className="dialog-actions">
         <Button onPress={onClose}>{t("common.cancel")}</Button>
         <Button kind="danger" onPress={() => remove(false)}>{t("delete.here")}</Button>
@@ -43,7 +45,7 @@ export function ForwardDialog({ messages, onClose }: { messages: Message[]; onCl
   const t = useT();
   const [find, setFind] = useState("");
   const rows = [...useStore(roost.conversations).values()].filter(
-    (row) => row.state === "accepted" && row.name.toLocaleLowerCase().includes(find.toLocaleLowerCase()),
+    (row) => row.state === "accepted" && row.may_post && row.name.toLocaleLowerCase().includes(find.toLocaleLowerCase()),
   );
   const forward = (to: string, name: string): void => {
     onClose();
@@ -99,6 +101,7 @@ export function DetailsDialog({ message, onClose }: { message: Message; onClose:
         <dd>{t(`network.${shown.network}`)}</dd>
         {details !== null && details.hops.length > 2 && <dd className="way"><Way hops={details.hops} /></dd>}
         {shown.expires_at && (<><dt>{t("details.expires")}</dt><dd>{full(shown.expires_at, language)}</dd></>)}
+        {details !== null && details.readers.length > 0 && (<><dt>{t("details.readBy")}</dt><dd>{details.readers.map((row) => cleanName(row.name)).join(", ")}</dd></>)}
         {details?.waiting.map((row, index) => (
           <dd key={index}>{t(row.stored ? "details.stored" : "details.waiting", { name: row.name === "me" ? t("common.you") : cleanName(row.name) })}</dd>
         ))}

@@ -6,6 +6,8 @@ import { useT, type Translate } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { notify } from "../state/toasts";
 
+const ECHO_MS = 1000; // in which the event about the same comes too
+
 /** A change that cannot come about at once is kept, and comes about by itself: say so. */
 export function tellWaiting(done: GroupChanged, t: Translate): void {
   if (done.state === "waiting") notify(t(done.done === "added" && done.reason !== "" ? "group.waitsKeys" : "group.waits"));
@@ -19,7 +21,8 @@ export function useChange(): Change {
   const t = useT();
   return (work) =>
     roost.attemptTo(async () => {
-      const done = [await work()].flat();
+      roost.groups.asked += 1;
+      const done = [await work().finally(() => window.setTimeout(() => (roost.groups.asked -= 1), ECHO_MS))].flat();
       for (const each of done) {
         tellWaiting(each, t);
         await roost.groups.load(each.group).catch(() => undefined); // it may be gone

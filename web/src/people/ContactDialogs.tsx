@@ -54,7 +54,7 @@ function Timer({ conversation, onClose }: Props): ReactNode {
   };
   return (
     <Dialog title={t("contact.timer")} onClose={onClose}>
-      <p>{t("timer.how")}</p>
+      <p>{t(conversation.kind === "group" ? "group.timerHow" : "timer.how")}</p>
       <Options label={t("contact.timer")} value={value} onChange={setValue} options={TIMERS.map((seconds) => ({ value: seconds, label: t(`timer.${seconds}`) }))} />
       <div className="dialog-actions"><Button kind="primary" onPress={set}>{t("common.done")}</Button></div>
     </Dialog>
@@ -85,7 +85,7 @@ function Rename({ conversation, onClose }: Props): ReactNode {
 function Introduce({ conversation, onClose }: Props): ReactNode {
   const roost = useRoost();
   const t = useT();
-  const rows = [...useStore(roost.conversations).values()].filter((row) => row.state === "accepted" && row.id !== conversation.id);
+  const rows = [...useStore(roost.conversations).values()].filter((row) => row.kind === "direct" && row.state === "accepted" && row.id !== conversation.id);
   const introduce = (second: string, name: string): void => {
     onClose();
     void roost.attemptTo(async () => {
@@ -167,5 +167,5 @@ function Ask({ conversation, onClose, what }: Props & { what: "clear" | "block" 
     });
   };
   const title = what === "clear" ? t("chat.clear") : what === "delete" ? t("contact.delete") : t(unblock ? "contact.unblock" : "contact.block");
-  return <Confirm title={title} text={t(unblock ? "confirm.unblock" : `confirm.${what}`, { name })} danger={!unblock} onClose={onClose} onConfirm={act} />;
+  return <Confirm title={title} text={t(unblock ? "confirm.unblock" : what === "clear" && conversation.kind !== "direct" ? "group.clearHow" : `confirm.${what}`, { name })} danger={!unblock} onClose={onClose} onConfirm={act} />;
 }

@@ -123,6 +123,7 @@ function Row({ row, open, onOpen }: { row: Conversation; open: boolean; onOpen: 
           {row.last?.from === "me" && row.draft === "" && typing === "" && row.last.note === null && <Marks state={row.last.state} />}
           <span className="row-last" dir="auto"><Last row={row} typing={typing} /></span>
           {row.requests > 0 && <span className="asking" title={t("join.requests.badge.other", { n: row.requests })}><Icon name="person" size={13} />{row.requests}<span className="visually-hidden"> {t("join.requests.badge.other", { n: row.requests })}</span></span>}
+          {row.mentions > 0 && <span className="unread" title={t("mention.me")}>@<span className="visually-hidden"> {t("mention.me")}</span></span>}
           {row.unread > 0 && (
             <span className={muted ? "unread muted" : "unread"}>
               {row.unread > 999 ? "999+" : row.unread}<span className="visually-hidden"> {t("list.unread")}</span>

@@ -5,6 +5,7 @@ import { summary } from "../chat/Bubble";
 import { useT } from "../i18n/i18n";
 import { cleanName } from "../ui/text";
 import { useRoost } from "./roost";
+import { notify } from "./toasts";
 import { useStore } from "./store";
 
 export function useTitle(): void {
@@ -27,8 +28,10 @@ export function useNotifications(open: string | null, onOpen: (id: string) => vo
     roost.onMessage = (message) => {
       const row = roost.conversations.get().get(message.conversation);
       const watched = document.hasFocus() && open === message.conversation;
-      if (watched || notifications === "off" || row?.muted_until || Notification.permission !== "granted") return;
-      const body = notifications === "full" ? summary(message, t("message.deleted")) : t("notify.new");
+      const meant = message.mentions.some((mention) => mention.member === "me"); // whoever is meant is told, muted or not
+      if (watched || notifications === "off" || (row?.muted_until && !meant) || Notification.permission !== "granted") return;
+      const said = notifications === "full" ? summary(message, t("message.deleted")) : t("notify.new");
+      const body = notifications === "full" && row && row.kind !== "direct" ? `${cleanName(message.from_name)}: ${said}` : said;
       const title = notifications === "hidden" ? "Roost" : cleanName(row?.name ?? "Roost");
       const shown = new Notification(title, { body, tag: message.conversation, icon: "/icon.svg" });
       shown.onclick = () => {
@@ -60,4 +63,16 @@ export function useAutoLock(onLock: (() => void) | null): void {
       for (const sign of signs) window.removeEventListener(sign, again);
     };
   }, [lockAfter]);
+}
+
+/** What befalls a group, or one's way into it, and stands nowhere else. */
+export function useGroupNotices(): void {
+  const roost = useRoost();
+  const t = useT();
+  useEffect(() => {
+    roost.onGroup = (change, title) => {
+      if (change === "refused" && roost.groups.asked === 0) notify(t("group.refused"), "error");
+      else if (change === "join-failed") notify(t("group.joinFailed", { title: cleanName(title) }), "error");
+    };
+  }, [roost, t]);
 }

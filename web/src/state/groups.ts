@@ -15,6 +15,8 @@ export class Groups {
   readonly details = new Store<ReadonlyMap<string, GroupDetail>>(new Map());
   readonly channels = new Store<ReadonlyMap<string, ChannelInfo>>(new Map());
   readonly requests = new Store<JoinRequest[]>([]);
+  /** Changes that were asked for in this window and are waited for: their refusal is said where they were asked. */
+  asked = 0;
   private readonly soon = new Map<string, number>();
 
   constructor(private readonly client: Client) {}

@@ -49,6 +49,8 @@ export class Roost {
   private refreshing = new Set<string>();
   /** Told about messages that came in, for notifications. */
   onMessage: (message: Message) => void = () => undefined;
+  /** Told what happened to a group, for what no line between its messages says. */
+  onGroup: (change: string, title: string) => void = () => undefined;
   /** The profile was locked, here or elsewhere. */
   onLocked: () => void = () => undefined;
 
@@ -235,6 +237,7 @@ export class Roost {
       case "group":
         this.groups.happened(event);
         this.noted(event.group, event.id);
+        this.onGroup(event.change, event.title);
         break;
       case "channel":
         this.groups.happened(event);

@@ -4,7 +4,8 @@ import { cleanName } from "./text";
 
 const HUES = [158, 24, 210, 280, 340, 48, 190, 110];
 
-function hue(id: string): number {
+/** Somebody's colour, the same everywhere. */
+export function hue(id: string): number {
   let sum = 0;
   for (const letter of id) sum = (sum * 31 + letter.charCodeAt(0)) >>> 0;
   return sum % HUES.length;

@@ -1,4 +1,5 @@
 import { Fragment, useMemo, useState, type ReactNode } from "react";
+import type { Mention } from "../api/groups";
 import { useT } from "../i18n/i18n";
 import { layout, type Block, type Letters, type Piece, type Span } from "./markup";
 
@@ -27,6 +28,7 @@ function Pieces({ pieces, find }: { pieces: Piece[]; find: RegExp | null }): Rea
 function shown({ text, styles, href }: Letters, find: RegExp | null, links: boolean): ReactNode {
   let node: ReactNode = highlighted(text, find);
   if (href !== undefined && links) node = <a href={href} target="_blank" rel="noopener noreferrer nofollow">{node}</a>;
+  if (styles.has("mention") || styles.has("meant")) node = <span className={styles.has("meant") ? "mention meant" : "mention"}>{node}</span>;
   if (styles.has("code")) node = <code>{node}</code>;
   if (styles.has("strike")) node = <s>{node}</s>;
   if (styles.has("italic")) node = <em>{node}</em>;
@@ -63,9 +65,14 @@ function ShownBlock({ block, find }: { block: Block; find: RegExp | null }): Rea
 }
 
 const NONE: readonly Span[] = [];
+const NOBODY: readonly Mention[] = [];
 
-export function Markup({ text, spans = NONE, find = "" }: { text: string; spans?: readonly Span[]; find?: string }): ReactNode {
-  const blocks = useMemo(() => layout(text, spans), [text, spans]);
+function asSpan({ start, length, member }: Mention): Span {
+  return { start, length, style: member === "me" ? "meant" : "mention" };
+}
+
+export function Markup({ text, spans = NONE, mentions = NOBODY, find = "" }: { text: string; spans?: readonly Span[]; mentions?: readonly Mention[]; find?: string }): ReactNode {
+  const blocks = useMemo(() => layout(text, [...spans, ...mentions.map(asSpan)]), [text, spans, mentions]);
   const pattern = useMemo(() => finder(find), [find]);
   return blocks.map((block, index) => <ShownBlock key={index} block={block} find={pattern} />);
 }

@@ -4,7 +4,7 @@
 
 import { cleanMarks, isHidden } from "./text";
 
-export type Style = "bold" | "italic" | "code" | "quote" | "spoiler" | "strike";
+export type Style = "bold" | "italic" | "code" | "quote" | "spoiler" | "strike" | "mention" | "meant";
 
 export interface Span {
   start: number;
@@ -91,7 +91,7 @@ function inline(parsed: Parsed, text: string, depth: number): void {
   add(parsed, text.slice(at));
 }
 
-const STYLES: readonly Style[] = ["bold", "italic", "code", "quote", "spoiler", "strike"];
+const STYLES: readonly Style[] = ["bold", "italic", "code", "quote", "spoiler", "strike", "mention", "meant"];
 
 /** The spans that mean something: inside the text, in order, none of a style touching another. */
 function tidy(length: number, spans: readonly Span[]): Span[] {
@@ -120,7 +120,7 @@ function asSpan(range: { start: number; end: number }, style: Style): Span {
 
 // --- to be changed again ------------------------------------------------------------------------------------------------
 
-const MARKS: Record<Style, string> = { bold: "**", italic: "*", code: "`", spoiler: "||", strike: "~~", quote: "" };
+const MARKS: Record<Style, string> = { bold: "**", italic: "*", code: "`", spoiler: "||", strike: "~~", quote: "", mention: "", meant: "" };
 const NESTING: readonly Style[] = ["spoiler", "bold", "italic", "strike", "code"]; // outermost first
 
 /** The text with marks for its spans, as it may have been typed. */
