@@ -87,10 +87,13 @@ async def sees(person: Service, *texts: str, group: str = "Trip") -> None:
         raise AssertionError(f"{await said(person, group)} instead of {list(texts)}") from None
 
 
-async def joined(*members: Service, group: str = "Trip") -> None:
+async def joined(*members: Service, group: str = "Trip", count: int = 0) -> None:
+    """They are in it and know of each other: what somebody says who does not know of a newcomer yet is not for them."""
+
     async def inside() -> bool:
         found = [await person.call(b.Conversations()) for person in members]
-        return all(any(row.name == group and row.group_state == "active" for row in rows) for rows in found)
+        here = [each for rows in found for each in rows if each.name == group and each.group_state == "active"]
+        return [each.members for each in here] == [count or len(members) + 1] * len(members)
 
     await reached(inside)
 
@@ -219,7 +222,7 @@ async def test_the_removed_read_nothing_later(tmp_path: Path, at: list[Relay]) -
         assert raised.value.code == "banned"
         await ann.call(g.GroupUnban(group="Trip", members=("Cy",), wait_timeout_s=20))
         await ann.call(g.GroupAdd(group="Trip", members=("Cy",), wait_timeout_s=20))
-        await joined(cy)
+        await joined(bob, cy)
         await say(bob, "welcome back")
         await sees(cy, "before", "welcome back")
 
@@ -240,10 +243,10 @@ async def test_a_member_who_was_away_for_long(tmp_path: Path, at: list[Relay]) -
         await say(ann, "6")
         await ann.call(g.GroupTitle(group="Trip", title="Autumn", wait_timeout_s=20))
         await ann.call(g.GroupAdd(group="Autumn", members=("Cy",), wait_timeout_s=20))
-        await joined(cy, group="Autumn")
+        await joined(cy, group="Autumn", count=3)
         await say(cy, "7", "Autumn")
         async with Service.open(tmp_path / "Bob") as bob:
-            await joined(bob, group="Autumn")
+            await joined(bob, cy, group="Autumn")
             await sees(bob, *map(str, range(8)), group="Autumn")
             await say(bob, "8", "Autumn")
             await sees(cy, *map(str, range(6)), "7", "8", group="Autumn")
@@ -296,7 +299,7 @@ async def test_coming_by_link(tmp_path: Path, at: list[Relay]) -> None:
             assert (request.name, request.greeting, request.account) == ("Dave", "I sing bass", event.member)
             accepted = await bob.call(g.GroupAccept(id="dave", wait_timeout_s=30))
             assert accepted.state is g.ChangeState.DONE
-            await joined(dave, group="Choir")
+            await joined(dave, bob, group="Choir")
             await say(dave, "hello all", "Choir")
             await sees(bob, "hello all", group="Choir")
             assert await dave.call(o.Contacts()) == ()
@@ -337,7 +340,7 @@ async def test_a_second_device_is_in_the_group_too(tmp_path: Path, relays: list[
         code = (await link_device(tmp_path / "phone", "phone", relays[0].link, None, "none")).code
         await bob.call(o.DeviceConfirm(code=code))
         async with Service.open(tmp_path / "phone") as phone:
-            await joined(phone)
+            await joined(phone, count=2)
             await say(phone, "from my phone")
             await sees(ann, "from my phone")
             await sees(bob, "from my phone")

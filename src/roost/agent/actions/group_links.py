@@ -20,6 +20,8 @@ from roost.wire.links import InvitationKind, parse_invitation
 if TYPE_CHECKING:
     from roost.agent.service import Service
 
+APPROVAL_S = 1.0
+
 
 @handles(g.GroupLink)
 async def link(service: Service, request: g.GroupLink) -> g.GroupLinkView:
@@ -61,7 +63,10 @@ async def join(service: Service, request: g.GroupJoin) -> g.GroupChanged:
         return now is None or now.status == r.GroupStatus.ACTIVE
 
     await syncing.until(engine, asked, KNOCK_S)
-    came = await syncing.until(engine, inside, request.wait_timeout_s)
+    patience = request.wait_timeout_s
+    if links.group_of(card).approval:  # a person has to decide
+        patience = min(patience, APPROVAL_S)
+    came = await syncing.until(engine, inside, patience)
     return changed(engine.look(), row.id, "joined" if came else "asked", came=came)
 
 
