@@ -138,6 +138,27 @@ def relay() -> CoreRelay:
     return relay
 
 
+def test_a_damaged_copy_of_what_was_delivered_ends_no_session(friends: tuple[Device, Device]) -> None:
+    """A copy whose beginning is whole opens up to its header and then lacks its key, like something new from a profile
+    that was put back, which would end the session (found by the simulated world). It is told by its salt."""
+    alice, bob = friends
+    alice.say(bob.account, "one")
+    alice.send()
+    (log,) = [log for log in bob.world.host.logs.values() if log]
+    number, sealed = log[0]
+    before = {row.id for row in bob.work().find(SessionRow)}
+    bob.world.settle()
+    damaged = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    (mailbox,) = bob.work().find(OwnMailbox, where={"account": alice.account})
+    for again in (damaged, damaged[:2_500] + bytes(len(damaged) - 2_500), sealed):
+        bob.do(inbox.receive, mailbox, number + 100, again)
+    alice.say(bob.account, "two")
+    bob.world.settle()
+    assert bob.texts(alice.account)[-2:] == ["one", "two"]
+    assert not any(kind == "session_reset" for kind, _ in alice.told + bob.told)
+    assert {row.id for row in bob.work().find(SessionRow)} == before
+
+
 def test_capabilities_cannot_be_guessed(relay: CoreRelay) -> None:
     """Bearer secrets fall to guessing where guesses are free (OWASP: brute force). They have 256 bits, and whoever
     is denied waits: a connection gets a few hundred guesses, then some a second."""

@@ -20,6 +20,7 @@ from roost.wire.content import DeviceAnnouncement, encode_content
 from roost.wire.identity import Card
 
 PATIENCE = len(outbox.REPUT_AFTER_MS)  # times that a host took it; the last after a day and a half
+ANSWER_WITHIN_MS = 7 * 86_400_000  # a handshake that is not answered for so long is repeated
 PROBE_FOR_MS = 30 * 86_400_000
 
 
@@ -47,7 +48,9 @@ def _renew(work: Work, contact: Contact) -> None:
 
 def _silent(work: Work, peer: PeerDevice) -> bool:
     session = work.get(SessionRow, peer.session) if peer.session else None
-    if session is None or not session.confirmed or peer.card is None or peer.address is None:
+    if session is None or peer.card is None or peer.address is None:
+        return False
+    if not session.confirmed and work.now - session.created_at < ANSWER_WITHIN_MS:
         return False
     oldest = work.find(Outbox, where={"session": session.id}, order="number", limit=1)
     return any(row.state == OutboxState.STORED and row.attempts > PATIENCE for row in oldest)
