@@ -304,6 +304,7 @@ def forget_session(work: Work, session: SessionRow) -> None:
 def start_over(work: Work, account: bytes, *, but_session: bytes = b"") -> None:
     """The account has forgotten all that we shared: keep what waits for its devices until they show themselves, and
     seal it anew."""
+    offers.start_over(work, account)
     for session in work.find(SessionRow, where={"account": account}):
         if session.device and session.id != but_session:
             forget_session(work, session)
@@ -315,6 +316,7 @@ def start_over(work: Work, account: bytes, *, but_session: bytes = b"") -> None:
 
 def forget_account(work: Work, account: bytes) -> None:
     """All keys, sessions, cards and mailboxes that tie me to an account."""
+    offers.forget(work, account)
     for peer in work.find(PeerDevice, where={"account": account}):
         forget_device(work, peer)
     for session in work.find(SessionRow, where={"account": account}):

@@ -205,10 +205,28 @@ def test_welcomes_of_nobody_or_to_somewhere_else_are_dropped(world: GroupWorld) 
     alice, mallory = world.people("Alice", "Mallory")
     place = g.LogPlace(world.person("Eve").work().find(type(_relay(alice)))[0].link.address, 0)
     welcome = g.GroupWelcome(bytes(32), "Bank", b"\x00" * 100, bytes(32), 1, place, bytes(32), bytes(32), 0)
-    mallory.do(outbox.queue_all, alice.account, c.encode_content(welcome))
+    eve = world.person("Eve's other")
+    for sender in (mallory, eve):
+        sender.do(outbox.queue_all, alice.account, c.encode_content(welcome))
     world.settle()
     assert alice.work().find(GroupRow) == []
     assert any(kind == "dropped" for kind, _ in alice.told)
+    there = g.GroupWelcome(bytes(32), "Bank", _entry_for_nobody(), bytes(32), 1, place, bytes(32), bytes(32), 0)
+    mallory.do(outbox.queue_all, alice.account, c.encode_content(there))
+    for _ in range(3):
+        world.settle()
+        world.wait(3_600_000)
+    assert [row.status for row in alice.work().find(GroupRow)] == [GroupStatus.LOST]  # it leads nowhere, and stays so
+    alice.do(actions.leave, bytes(32))
+    alice.do(actions.forget, bytes(32))
+    assert alice.work().find(GroupRow) == []
+
+
+def _entry_for_nobody() -> bytes:
+    from roost.crypto.mls.suites import HpkeCiphertext
+    from roost.crypto.mls.welcome import EncryptedGroupSecrets
+
+    return EncryptedGroupSecrets(bytes(64), HpkeCiphertext(bytes(1_120), bytes(100))).encode()
 
 
 def _relay(device: GroupDevice):  # type: ignore[no-untyped-def]

@@ -7,11 +7,13 @@ import copy
 import pytest
 
 from roost.errors import PeerError
-from roost.messaging.groups import actions, receiving, rejoining
+from roost.messaging import logs
+from roost.messaging.groups import actions, answering, places, receiving, rejoining
 from roost.messaging.logs import Landed
-from roost.messaging.records import GroupStatus, LogPut, SharedLog
+from roost.messaging.records import GroupAnswer, GroupRow, GroupStatus, LogPut, OwnKeyPackage, SharedLog
+from roost.messaging.work import Work
 from roost.wire.codec import encode
-from roost.wire.groups import Rejoin
+from roost.wire.groups import Rejoin, SealedRecord
 from tests.messaging.groups.group_world import GroupDevice, GroupWorld, HostedLog, agree
 
 MINUTE = 60_000
@@ -175,3 +177,56 @@ def test_who_was_removed_and_added_again_while_away_is_in_again(world: GroupWorl
     later(world)
     agree(id, alice, bob, carol)
     assert carol.texts(id) == ["is she back?"]
+
+
+def test_a_device_put_back_to_before_it_joined_is_in_the_group_again(world: GroupWorld) -> None:
+    alice, bob = world.people("Alice", "Bob")
+    backup = copy.deepcopy(bob.records.rows)
+    id = alice.do(actions.create, "Choir", [bob.account])
+    world.settle()
+    assert bob.group(id).status == GroupStatus.ACTIVE
+    bob.records.rows = copy.deepcopy(backup)
+    alice.do(actions.change, id, title="Chorus")
+    for _ in range(3):
+        later(world, 60)
+    agree(id, alice, bob)
+    alice.say(id, "hello again")
+    world.settle()
+    assert bob.texts(id) == ["hello again"]
+
+
+def test_a_welcome_to_a_key_package_of_another_copy_leads_in_from_outside(world: GroupWorld) -> None:
+    alice, bob = world.people("Alice", "Bob")
+    backup = {key: row for key, row in bob.records.rows.items() if key[0] is not OwnKeyPackage}
+    world.settle()
+    bob.records.rows = copy.deepcopy(backup)
+    id = alice.do(actions.create, "Choir", [bob.account])
+    later(world)
+    agree(id, alice, bob)
+    bob.say(id, "in")
+    world.settle()
+    assert alice.texts(id) == ["in"]
+
+
+def test_a_member_who_makes_up_an_answer_holds_nobody_up_for_long(world: GroupWorld) -> None:
+    id, (alice, bob, mallory) = world.grouped("Alice", "Bob", "Mallory")
+    alice.do(lambda work: rejoining.lose(work, alice.group(id), "test"))
+    for _ in range(40):
+        alice.turn()
+        mallory.do(_answer_with_junk, id)
+        mallory.put_records()
+        bob.turn()
+        mallory.turn()
+        world.wait(5_000)
+    later(world)
+    agree(id, alice, bob, mallory)
+
+
+def _answer_with_junk(work: Work, id: bytes) -> None:
+    """Before anybody else can."""
+    row = work.need(GroupRow, id)
+    log = work.need(SharedLog, row.log)
+    for answer in work.find(GroupAnswer):
+        junk = encode(SealedRecord(answering.answer_id(answer.ask), b"junk" + work.entropy.bytes(4)))
+        logs.append(work, log, places.request_key(row), junk)
+        work.delete(answer)

@@ -82,8 +82,7 @@ def _packages(staged: mls.StagedCommit) -> list[mls.KeyPackage]:
 def welcomed(work: Work, origin: Origin, content: GroupWelcome) -> None:
     """A contact's device, or one of mine, added this device. Raises PeerError for what cannot lead into a group."""
     secrets = EncryptedGroupSecrets.decode(content.secrets)
-    if offers.secrets_for(work, {secrets.new_member}) is None:
-        raise PeerError("a welcome to a key package that is none of mine", code="not_allowed")
+    lost = offers.secrets_for(work, {secrets.new_member}) is None
     known = work.get(GroupRow, content.group)
     contact = work.get(Contact, origin.account)
     if contact is not None and contact.state == ContactState.MEMBER:  # no contact: only into what I asked for
@@ -100,25 +99,28 @@ def welcomed(work: Work, origin: Origin, content: GroupWelcome) -> None:
         if stranger or content.epoch < known.epoch:
             raise PeerError("a welcome of a stranger to a group that is lost", code="not_allowed")
     base = known or GroupRow(content.group, GroupStatus.JOINING, content.title, work.now)
-    follow(work, msgspec.structs.replace(base, inviter=origin.account), content)
+    follow(work, msgspec.structs.replace(base, inviter=origin.account), content, lost=lost)
+    if lost:  # this device was put back to a copy from before it offered that key package: it comes in from outside
+        offers.start_over(work, origin.account)
+        offers.offer(work, origin.account)
 
 
-def follow(work: Work, row: GroupRow, content: GroupWelcome) -> None:
-    """Read the group's log for the group info that the Welcome names."""
+def follow(work: Work, row: GroupRow, content: GroupWelcome, *, lost: bool = False) -> None:
+    """Read the group's log for the group info that the Welcome names; or ask there, where its secrets do not open."""
     for log in logs.logs_of(work, row.id):
         logs.leave(work, log)
     log = _open_log(work, row.id, content)
     work.put(
         msgspec.structs.replace(
             row,
-            status=GroupStatus.JOINING,
+            status=GroupStatus.LOST if lost else GroupStatus.JOINING,
             title=content.title if not row.state else row.title,
             log=log.id,
             log_secret=content.log_secret,
             generation=content.place.generation,
-            welcome=encode(content),
+            welcome=b"" if lost else encode(content),
             leaving=False,
-            due_at=work.now + JOIN_PATIENCE_MS,
+            due_at=work.now + (0 if lost else JOIN_PATIENCE_MS),
             tries=0,
         )
     )

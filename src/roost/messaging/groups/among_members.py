@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.messaging.groups import admission, committing, forks, keeping, links, offers, rejoining
+from roost.messaging.groups import admission, answering, committing, forks, keeping, links, offers, rejoining
 from roost.messaging.origin import Origin
 from roost.messaging.records import GroupIntent, GroupMember, GroupRow
 from roost.messaging.work import Work
@@ -27,6 +27,8 @@ def received(work: Work, origin: Origin, content: GroupTalk) -> None:
             _go_on(work, origin.account)
         case GroupWelcome():
             admission.welcomed(work, origin, content)
+        case GroupCheck() if work.get(GroupRow, content.group) is None:
+            rejoining.unknown_heard(work, origin, content.group)
         case GroupCheck():
             forks.told(work, origin, content)
         case GroupKnock():
@@ -34,7 +36,7 @@ def received(work: Work, origin: Origin, content: GroupTalk) -> None:
         case KnockAccepted():
             links.let_in(work, origin, content)
         case GroupLost():
-            rejoining.log_asked(work, origin, content)
+            answering.log_asked(work, origin, content)
         case GroupFound():
             rejoining.log_found(work, origin, content)
 

@@ -20,6 +20,7 @@ MAX_WIDTH = 1_000  # of what is asked for at once
 KEPT_MS = 45 * 86_400_000  # what was said is kept so long, to be said again
 KEPT_COUNT = 2_000
 AGAIN_AT_ONCE = 200
+MOST_AGAIN = 8  # times that one entry is said once more, whoever asks
 
 
 def heard(work: Work, row: GroupRow, device: bytes, counter: int) -> None:
@@ -76,10 +77,14 @@ def asked(work: Work, row: GroupRow, content: Missing) -> None:
     for span in content.ranges:
         for counter in range(span.first, min(span.last, span.first + MAX_WIDTH) + 1):
             said = work.get(GroupSaid, row.id, counter)
-            if said is not None and again < AGAIN_AT_ONCE and said.landed_at + PATIENCE_MS // 4 <= work.now:
+            if said is not None and again < AGAIN_AT_ONCE and _may_say_again(work, said):
                 again += 1
                 sending.say_again(work, said)
     sending.flush(work, row.id)
+
+
+def _may_say_again(work: Work, said: GroupSaid) -> bool:
+    return said.landed_at + PATIENCE_MS // 4 <= work.now and said.again < MOST_AGAIN
 
 
 def next_ask(work: Work) -> int:

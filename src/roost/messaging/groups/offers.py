@@ -97,6 +97,19 @@ def offer_all(work: Work) -> None:
             offer(work, contact.account)
 
 
+def start_over(work: Work, account: bytes) -> None:
+    """The account's devices may have forgotten what they were given, or hold what this device does not know."""
+    for row in work.find(OwnKeyPackage, where={"account": account}):
+        if row.offered:
+            work.put(msgspec.structs.replace(row, offered=()))
+
+
+def forget(work: Work, account: bytes) -> None:
+    """Nothing more to do with the account."""
+    for row in work.find(KeyPackageRow, where={"account": account}):
+        work.delete(row)
+
+
 def received(work: Work, origin: Origin, content: KeyPackageOffer) -> None:
     """A device offers its key package. Raises PeerError for one that is not its own, or that nobody could add."""
     package = mls.KeyPackage.decode(content.package)

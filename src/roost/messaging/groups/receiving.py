@@ -10,6 +10,7 @@ from roost.crypto import mls
 from roost.errors import PeerError
 from roost.messaging.groups import (
     admission,
+    answering,
     applying,
     committing,
     history,
@@ -43,9 +44,9 @@ def receive(work: Work, landed: Landed) -> None:
             _message(work, row, landed, record.message)
         case GroupStatus.ACTIVE | GroupStatus.STOPPED, SealedRecord():
             if not history.landed(work, row, record):
-                rejoining.answer_seen(work, row, record)
+                answering.answer_seen(work, row, record)
         case GroupStatus.ACTIVE, Rejoin():
-            rejoining.asked(work, row, record)
+            answering.asked(work, row, record)
         case _:
             pass
 
@@ -70,7 +71,7 @@ def _message(work: Work, row: GroupRow, landed: Landed, message: bytes) -> None:
             _said(work, row, received, landed)
         case mls.CommitReceived():
             change = judging.judge(received.group, received.staged)
-            rejoining.commit_seen(work, row, change)
+            answering.commit_seen(work, row, change)
             committing.begin(work, row, received.group, received.staged, change, number=landed.number)
         case _:
             raise PeerError("groups commit no proposals of others", code="not_allowed")

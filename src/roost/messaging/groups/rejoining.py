@@ -11,11 +11,9 @@ asked for the present one. Nothing of this waits for anybody's hand; pauses grow
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 
-from roost.crypto import Label, VerifyKey, mls
+from roost.crypto import Label, mls
 from roost.crypto.mls.extensions import RATCHET_TREE
 from roost.crypto.mls.framing import ContentType, MlsMessage, PrivateMessage
 from roost.crypto.mls.leaf import find_extension
@@ -26,6 +24,7 @@ from roost.errors import PeerError
 from roost.messaging import identity, logs, outbox
 from roost.messaging.groups import (
     admission,
+    answering,
     committing,
     holding,
     keeping,
@@ -35,13 +34,11 @@ from roost.messaging.groups import (
     states,
 )
 from roost.messaging.groups.own import remember_own
-from roost.messaging.groups.rules import Change
 from roost.messaging.logs import Landed
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
     ContactState,
-    GroupAnswer,
     GroupCommit,
     GroupMember,
     GroupRow,
@@ -54,25 +51,19 @@ from roost.messaging.work import Work
 from roost.wire.codec import Record, decode, encode
 from roost.wire.content import encode_content
 from roost.wire.groups import (
-    EntryId,
     GroupFound,
     GroupLost,
     GroupMessage,
     GroupRecord,
-    LogPlace,
     Rejoin,
     RejoinInfo,
     SealedRecord,
 )
 
-LABEL = b"roost group rejoin"
 SUBJECT = b"rejoin"
 FIRST_PAUSE_MS = 30_000  # before a question is put again
 LONGEST_PAUSE_MS = 6 * 60 * 60_000
-ANSWER_SPREAD_MS = 3_000  # within which one of a few members answers; more in large groups
-LONGEST_SPREAD_MS = 30_000
-ANSWERED_MS = 15_000  # one device is answered at most so often
-MAX_ANSWERS = 16  # that wait in one group
+ASKED_FOR_MS = 24 * 60 * 60_000  # how long an answer about a group that is not known is waited for
 UNOPENED = 4  # envelopes in a row that no key opens: the group went on without this device
 UNOPENED_MS = 5 * 60_000  # or even one, when nothing that opens has followed for so long
 MAX_ASKED_CONTACTS = 8
@@ -95,7 +86,7 @@ def lose(work: Work, row: GroupRow, why: str) -> None:
         return
     committing.abandon(work, row)
     sending.requeue(work, row.id)
-    pause = int.from_bytes(work.entropy.bytes(2), "big") % ANSWER_SPREAD_MS
+    pause = int.from_bytes(work.entropy.bytes(2), "big") % answering.ANSWER_SPREAD_MS
     row = work.need(GroupRow, row.id)
     again = work.now - row.lost_at < LONGEST_PAUSE_MS  # lost soon after it came back: pauses grow on
     tries = row.tries if again else 0
@@ -161,23 +152,11 @@ def step(work: Work, row: GroupRow) -> None:
 def _ask_in_log(work: Work, row: GroupRow, log: SharedLog) -> bytes:
     me, secret = work.me, offers.SUITE.kem.generate(work.entropy)
     nonce = work.entropy.bytes(16)
-    said = _signed_part(row.id, me.account, me.device, row.epoch, nonce, secret.public)
+    said = answering.signed_part(row.id, me.account, me.device, row.epoch, nonce, secret.public)
     signature = identity.device_key(me).sign(Label.GROUP_REJOIN, said)
     ask = Rejoin(me.account, me.device, row.epoch, nonce, secret.public, signature)
     logs.append(work, log, places.request_key(row), encode(ask))
-    return encode(_Asking(_id(ask), secret.to_bytes()))
-
-
-def _signed_part(group: bytes, account: bytes, device: bytes, epoch: int, nonce: EntryId, key: bytes) -> bytes:
-    return encode((group, account, device, epoch, nonce, key))
-
-
-def _id(ask: Rejoin) -> bytes:
-    return hashlib.sha256(b"group rejoin" + encode(ask)).digest()
-
-
-def _answer_id(ask: bytes) -> bytes:
-    return hashlib.sha256(b"group rejoin answer" + ask).digest()
+    return encode(_Asking(answering.ask_id(ask), secret.to_bytes()))
 
 
 def _ask_contacts(work: Work, row: GroupRow) -> None:
@@ -204,7 +183,7 @@ def landed_while_lost(work: Work, row: GroupRow, landed: Landed, record: GroupRe
     if asking is None:
         return
     match record:
-        case SealedRecord() if record.id == _answer_id(asking.ask) and not work.get(GroupCommit, row.id):
+        case SealedRecord() if record.id == answering.answer_id(asking.ask) and not work.get(GroupCommit, row.id):
             _commit(work, row, asking, record)
         case GroupMessage() if landed.mine is not None and landed.mine.subject == SUBJECT:
             _came_back(work, row, landed.number)
@@ -223,7 +202,7 @@ def _commit(work: Work, row: GroupRow, asking: _Asking, record: SealedRecord) ->
     """Append an external commit on top of the epoch that the answer describes."""
     key = offers.SUITE.kem.private(asking.key)
     sealed = HpkeCiphertext.decode(record.sealed)
-    info = decode(RejoinInfo, offers.SUITE.decrypt(key, LABEL, asking.ask, sealed))
+    info = decode(RejoinInfo, offers.SUITE.decrypt(key, answering.LABEL, asking.ask, sealed))
     own = _own_leaf(work, row, info.group_info)
     log = work.need(SharedLog, row.log)
     if own is None:
@@ -276,100 +255,14 @@ def _came_back(work: Work, row: GroupRow, number: int) -> None:
     committing.pump(work, row.id)
 
 
-# --- answering -------------------------------------------------------------------------------------------------------
-
-
-def asked(work: Work, row: GroupRow, ask: Rejoin) -> None:
-    """A device asks to be let in again. Raises PeerError unless it is a member's, and signed by it."""
-    member = work.get(GroupMember, row.id, ask.account)
-    if member is None or ask.device not in member.devices or ask.device == work.me.device:
-        raise PeerError("no member asks to be let in again", code="not_a_member")
-    said = _signed_part(row.id, ask.account, ask.device, ask.epoch, ask.nonce, ask.key)
-    VerifyKey(ask.device).verify(Label.GROUP_REJOIN, said, ask.signature)
-    if ask.epoch > row.epoch or work.get(Seen, _answered(row, ask.device)) is not None:
-        return
-    waiting = work.find(GroupAnswer, where={"group": row.id})
-    if len(waiting) >= MAX_ANSWERS and all(answer.device != ask.device for answer in waiting):
-        return
-    people = len(states.members(work, row.id))
-    spread = min(ANSWER_SPREAD_MS + 50 * people, LONGEST_SPREAD_MS)
-    pause = int.from_bytes(work.entropy.bytes(4), "big") % spread
-    work.put(GroupAnswer(row.id, ask.device, _id(ask), ask.key, work.now + pause))
-
-
-def answer_seen(work: Work, row: GroupRow, record: SealedRecord) -> None:
-    """Somebody answered."""
-    for answer in work.find(GroupAnswer, where={"group": row.id}):
-        if record.id == _answer_id(answer.ask):
-            _settle(work, row, answer)
-
-
-def commit_seen(work: Work, row: GroupRow, change: Change) -> None:
-    """A device came back: no answer is needed."""
-    answer = work.get(GroupAnswer, row.id, change.device) if change.external else None
-    if answer is not None:
-        _settle(work, row, answer)
-
-
-def answer_due(work: Work) -> None:
-    """Answer those whom nobody else has."""
-    for answer in work.find(GroupAnswer, at_most=("due_at", work.now)):
-        row = work.get(GroupRow, answer.group)
-        work.delete(answer)
-        if row is not None and row.status == GroupStatus.ACTIVE:
-            _answer(work, row, answer)
-
-
-def _answer(work: Work, row: GroupRow, answer: GroupAnswer) -> None:
-    log, group = places.current(work, row), holding.load(work, row.id)
-    if log is None:
-        return
-    info = RejoinInfo(group.group_info(), holding.envelope_key(group))
-    try:
-        sealed = offers.SUITE.encrypt(answer.key_bytes, LABEL, answer.ask, encode(info), work.entropy)
-    except mls.MlsError:  # its key is none
-        return
-    logs.append(work, log, places.request_key(row), encode(SealedRecord(_answer_id(answer.ask), sealed.encode())))
-    _settle(work, row, answer)
-
-
-def _settle(work: Work, row: GroupRow, answer: GroupAnswer) -> None:
-    work.delete(answer)
-    work.put(Seen(_answered(row, answer.device), work.now + ANSWERED_MS))
-
-
-def _answered(row: GroupRow, device: bytes) -> bytes:
-    return b"rejoin" + row.id + device
-
-
-def next_answer(work: Work) -> int | None:
-    rows = work.find(GroupAnswer, order="due_at", limit=1)
-    return rows[0].due_at if rows else None
-
-
 # --- where the log is ------------------------------------------------------------------------------------------------
-
-
-def log_asked(work: Work, origin: Origin, content: GroupLost) -> None:
-    """A contact's device cannot find the group's log: tell it, if it is in the group."""
-    row = work.get(GroupRow, content.group)
-    member = work.get(GroupMember, content.group, origin.account)
-    if row is None or row.status != GroupStatus.ACTIVE or member is None or origin.device not in member.devices:
-        raise PeerError("no member asks for a group", code="not_a_member")
-    mark = b"where" + _answered(row, origin.device)
-    log = places.current(work, row)
-    if work.get(Seen, mark) is not None or log is None:
-        return
-    work.put(Seen(mark, work.now + ANSWERED_MS))
-    place = LogPlace(log.relay, row.generation)
-    outbox.queue(
-        work, origin.account, origin.device, encode_content(GroupFound(row.id, place, row.log_secret, log.cursor))
-    )
 
 
 def log_found(work: Work, origin: Origin, content: GroupFound) -> None:
     """A contact says where the log is: go there, and ask to be let in again."""
     row = work.get(GroupRow, content.group)
+    if row is None and work.get(Seen, _asked_for(content.group, origin.account)) is not None:
+        row = work.put(GroupRow(content.group, GroupStatus.LOST, "", work.now, inviter=origin.account))
     if row is None or row.status != GroupStatus.LOST:
         raise PeerError("nobody was asked for this group", code="not_allowed")
     if work.get(GroupMember, row.id, origin.account) is None and row.inviter != origin.account:
@@ -396,3 +289,16 @@ def log_found(work: Work, origin: Origin, content: GroupFound) -> None:
 def _is_open(work: Work, row: GroupRow) -> bool:
     log = places.current(work, row)
     return log is not None and log.state == LogState.OPEN
+
+
+def unknown_heard(work: Work, origin: Origin, group: bytes) -> None:
+    """A contact speaks of a group, as to a member, that this device knows nothing of: it may have been put back to a
+    copy from before it joined. Ask that contact, now and then; only members are answered."""
+    mark = _asked_for(group, origin.account)
+    if _is_known(work, origin.account) and work.get(Seen, mark) is None:
+        work.put(Seen(mark, work.now + ASKED_FOR_MS))
+        outbox.queue(work, origin.account, origin.device, encode_content(GroupLost(group, 0)))
+
+
+def _asked_for(group: bytes, account: bytes) -> bytes:
+    return b"asked for" + group + account

@@ -154,4 +154,4 @@ def requeue(work: Work, group: bytes, *, before: int = 2**62) -> None:
 def say_again(work: Work, said: GroupSaid) -> None:
     """Somebody asks for what has landed before."""
     if said.landed_at != NEVER:
-        work.put(msgspec.structs.replace(said, landed_at=NEVER, put=0))
+        work.put(msgspec.structs.replace(said, landed_at=NEVER, put=0, again=said.again + 1))

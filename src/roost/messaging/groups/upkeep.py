@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging.groups import committing, forks, gaps, keeping, links, offers, places, reading, rejoining
+from roost.messaging.groups import (
+    answering,
+    committing,
+    forks,
+    gaps,
+    keeping,
+    links,
+    offers,
+    places,
+    reading,
+    rejoining,
+)
 from roost.messaging.records import NEVER, GroupRow, GroupStatus, Setting
 from roost.messaging.work import Work
 
@@ -19,7 +30,7 @@ def tick(work: Work) -> None:
         step(work, row.id)
     gaps.ask(work)
     rejoining.watch(work)
-    rejoining.answer_due(work)
+    answering.answer_due(work)
     forks.compare(work)
     last = work.get(Setting, _DAILY)
     if last is None or abs(work.now - int.from_bytes(last.value, "big")) > DAY_MS:
@@ -52,6 +63,6 @@ def _daily(work: Work) -> None:
 def next_deadline(work: Work) -> int:
     """When to call `tick` again at the latest."""
     due = [row.due_at for row in work.find(GroupRow, order="due_at", limit=1)]
-    answer = rejoining.next_answer(work)
+    answer = answering.next_answer(work)
     more = [at for at in (answer, forks.next_comparison(work), rejoining.next_watch(work)) if at is not None]
     return min([*due, gaps.next_ask(work), *more])

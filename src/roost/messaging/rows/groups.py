@@ -140,6 +140,7 @@ class GroupSaid(Row, frozen=True):
     epoch: int = 0  # in which that was sealed
     landed_at: int = NEVER
     attachments: int = 0
+    again: int = 0  # how often it was said once more
 
 
 class GroupIntent(Row, frozen=True):
@@ -214,6 +215,7 @@ class GroupAnswer(Row, frozen=True):
     ask: bytes  # its id, 32 bytes
     key_bytes: bytes  # what the answer is sealed to
     due_at: int
+    again: bool = False  # it asked lately: answered whoever else answers
 
 
 class GroupRequest(Row, frozen=True):
