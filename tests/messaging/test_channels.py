@@ -267,6 +267,21 @@ def test_a_poster_who_has_not_heard_that_it_is_over_is_refused_by_the_host_and_b
     assert len(ada.work().find(LogPut)) == 1
 
 
+def test_what_was_refused_goes_out_when_writing_is_allowed_again(place: Place) -> None:
+    ada = place.joined("Ada")
+    place.owner.do(actions.set_role, place.owner.channel.id, actions.pseudonym(ada.channel), ChannelRole.POSTER)
+    place.settle()
+    ada.say("x")
+    place.owner.do(actions.set_role, place.owner.channel.id, actions.pseudonym(ada.channel), ChannelRole.READER)
+    place.owner.sync()
+    ada.put()
+    place.settle()
+    assert place.owner.texts == []
+    place.owner.do(actions.set_role, place.owner.channel.id, actions.pseudonym(ada.channel), ChannelRole.POSTER)
+    place.settle()
+    assert place.owner.texts == ["x"]
+
+
 def test_posting_can_be_opened_and_closed(place: Place) -> None:
     ada = place.joined("Ada")
     for posting, allowed in ((Posting.ALL, True), (Posting.ROLES, False), (Posting.ALL, True)):

@@ -31,6 +31,7 @@ TESTS = {
         "test_crypto_cards_and_packets",
         "test_crypto_people",
         "test_crypto_chains",
+        "test_crypto_logs_and_channels",
     ),
     "wire": (
         "test_wire_vectors",
@@ -42,6 +43,7 @@ TESTS = {
         "test_wire_calls",
         "test_wire_contents",
         "test_wire_immutable",
+        "test_wire_logs",
     ),
 }
 

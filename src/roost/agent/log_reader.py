@@ -125,6 +125,10 @@ class LogReader:
             while self._queue:
                 await self._take_batch()
 
+    def _jitter(self) -> float:
+        """0.75 to 1.25: what one asks of several logs should not come at the same moments."""
+        return 0.75 + self._engine.entropy.bytes(1)[0] / 510
+
     async def _probe(self) -> None:
         """Nothing was delivered for long: a host tells nobody that a subscription is over. Raises Refused."""
         log = self._engine.look().get(SharedLog, self.id)
@@ -163,7 +167,7 @@ class LogReader:
                 if log.state == LogState.LOST:
                     self._note(logs.found)
                 self._asked = True
-                poked = await self._pause(pause)
+                poked = await self._pause(pause * self._jitter())
                 pause = ASK_FIRST_S if poked else min(pause * ASK_GROWTH, ASK_LAST_S)
 
     # --- taking in ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from roost.crypto import (
 )
 from roost.errors import CryptoError
 from roost.messaging import logs
-from roost.messaging.records import ChannelMember, ChannelRow, SharedLog
+from roost.messaging.records import ChannelMember, ChannelRow, LogPut, SharedLog
 from roost.messaging.work import Work
 from roost.wire.channels import (
     MAX_BANNED,
@@ -157,8 +157,12 @@ def choose_put(work: Work, row: ChannelRow) -> None:
         put = row.own_put
     else:
         put = _given(row, state)
-    if put != log.put:
-        work.put(msgspec.structs.replace(log, put=put))
+    if put == log.put:
+        return
+    work.put(msgspec.structs.replace(log, put=put))
+    for waiting in work.find(LogPut, where={"log": log.id}):
+        if waiting.problem:  # the host said no to the one of before
+            work.put(msgspec.structs.replace(waiting, next_at=work.now))
 
 
 def _given(row: ChannelRow, state: ChannelState) -> bytes:
