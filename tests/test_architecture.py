@@ -133,7 +133,9 @@ def _import_name(requirement: str) -> str:
     name = requirement.partition(";")[0]
     for separator in "<>=!~[ ":
         name = name.partition(separator)[0]
-    return {"PyNaCl": "nacl", "apsw-sqlite3mc": "apsw", "prometheus-client": "prometheus_client"}.get(name, name)
+    return {"PyNaCl": "nacl", "pillow": "PIL", "apsw-sqlite3mc": "apsw", "prometheus-client": "prometheus_client"}.get(
+        name, name
+    )
 
 
 def test_the_agent_uses_a_relays_rules_and_never_its_server() -> None:

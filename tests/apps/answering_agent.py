@@ -126,6 +126,7 @@ ANSWERS: dict[type[ask.Request[Any]], Any] = {
     ask.Send: views.SentMessage(id="m2", conversation=BOB, state=views.MessageState.SENT, sent_at=NOW),
     ask.Edit: views.MessageRef(id="m2", conversation=BOB),
     ask.DeleteMessage: views.MessageRef(id="m2", conversation=BOB),
+    ask.Pin: views.MessageRef(id="m1", conversation=BOB),
     ask.React: views.MessageRef(id="m1", conversation=BOB),
     ask.Read: _PAGE,
     ask.Search: _PAGE,

@@ -41,6 +41,12 @@ CASES: list[tuple[str, list[ask.Request[Any]], set[str]]] = [
     ("unblock Bob", [ask.Unblock(contact="Bob")], {"ok", "contact"}),
     ("introduce Bob Carol", [ask.Introduce(first="Bob", second="Carol")], {"ok"}),
     ("send Bob hi", [ask.Send(conversation="Bob", text="hi")], {"id", "conversation", "state"}),
+    (
+        "send Bob **hi** --markup",
+        [ask.Send(conversation="Bob", text="**hi**", markup=True)],
+        {"id", "conversation", "state"},
+    ),
+    ("pin m1 --off", [ask.Pin(id="m1", pinned=False)], {"id"}),
     ("send Bob -- -hi", [ask.Send(conversation="Bob", text="-hi")], {"id", "conversation", "state"}),
     (
         "send Bob hi --file /a --file /b --reply-to m1 --expire 1h --id k --wait sent --timeout 5",

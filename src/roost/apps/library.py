@@ -171,10 +171,12 @@ class Me:
         key: str | None = None,
         wait: str | None = None,
         timeout_s: float = ask.WAIT_S,
+        markup: bool = False,
     ) -> views.SentMessage:
         """Returns once the message is in the outbox, or as far as `wait` (sent, delivered, read), or after `timeout_s`.
 
-        The same `key` sends once, however often the call is repeated.
+        The same `key` sends once, however often the call is repeated. With `markup`, `**bold**` and the like are
+        formatting.
         """
         request = ask.Send(
             conversation=conversation,
@@ -185,11 +187,16 @@ class Me:
             key=key,
             wait=views.MessageState(wait) if wait else None,
             wait_timeout_s=timeout_s,
+            markup=markup,
         )
         return await self.call(request)
 
-    async def edit(self, id: str, text: str) -> None:
-        await self.call(ask.Edit(id=id, text=text))
+    async def edit(self, id: str, text: str, *, markup: bool = False) -> None:
+        await self.call(ask.Edit(id=id, text=text, markup=markup))
+
+    async def pin(self, id: str, *, pinned: bool = True) -> None:
+        """Keep a message at hand for both sides, or no longer."""
+        await self.call(ask.Pin(id=id, pinned=pinned))
 
     async def delete(self, id: str, *, everyone: bool = False) -> None:
         await self.call(ask.DeleteMessage(id=id, everyone=everyone))

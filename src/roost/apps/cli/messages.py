@@ -32,12 +32,14 @@ class NotReached(SurroundingsError):
     "roost send Bob 'Good morning'",
     "roost send Bob --file photo.jpg --file notes.pdf",
     "git log -5 | roost send Bob -",
+    "roost send Bob 'It is **today**' --markup",
     "roost send Bob 'Backup done' --id backup-2026-11-22 --wait delivered --timeout 60",
 )
 @click.argument("conversation")
 @click.argument("text", default="")
 @click.option("--file", "files", multiple=True, metavar="PATH", help="A file to send along; may repeat.")
 @click.option("--reply-to", metavar="ID", help="The message that this one answers.")
+@click.option("--markup", is_flag=True, help="Marks in TEXT mean formatting: **bold**, *italic*, `code`, ||hidden||…")
 @click.option("--expire", type=DURATION, metavar="DURATION", help="It disappears so long after it was read: 1h, 7d…")
 @click.option("--id", "key", metavar="KEY", help="Repeating the command with the same KEY sends once.")
 @click.option("--wait", type=click.Choice(_STATES), help="Return when the message is that far.")
@@ -47,6 +49,7 @@ def send(
     text: str,
     files: tuple[str, ...],
     reply_to: str | None,
+    markup: bool,
     expire: int | None,
     key: str | None,
     wait: str | None,
@@ -69,6 +72,7 @@ def send(
         text=body,
         files=tuple(absolute(path) for path in files),
         reply_to=reply_to,
+        markup=markup,
         expire_s=expire,
         key=key,
         wait=MessageState(wait) if wait else None,
@@ -118,12 +122,24 @@ def _show_sent(here: Session, sent: SentMessage) -> None:
 @command("edit", "roost edit ID 'Good evening'")
 @click.argument("id")
 @click.argument("text")
-def edit(id: str, text: str) -> None:
+@click.option("--markup", is_flag=True, help="Marks in TEXT mean formatting, as with `roost send`.")
+def edit(id: str, text: str, markup: bool) -> None:
     """Change the text of a message of yours, for everyone."""
     from roost.agent.operations import Edit
 
     here = session()
-    _show_ref(here, here.call(Edit(id=id, text=text_argument(text))), "Changed.")
+    _show_ref(here, here.call(Edit(id=id, text=text_argument(text), markup=markup)), "Changed.")
+
+
+@command("pin", "roost pin ID", "roost pin ID --off")
+@click.argument("id")
+@click.option("--off", is_flag=True, help="Take the pin away.")
+def pin(id: str, off: bool) -> None:
+    """Keep a message at hand in its conversation, for both sides."""
+    from roost.agent.operations import Pin
+
+    here = session()
+    _show_ref(here, here.call(Pin(id=id, pinned=not off)), "Unpinned." if off else "Pinned.")
 
 
 @command("react", "roost react ID 👍", "roost react ID ''")

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from roost.agent.markup import marked
 from roost.agent.views import (
     ME,
     AttachmentView,
@@ -131,7 +132,7 @@ def _body(message: MessageView) -> Text:
         return Text("deleted", style="dim italic")
     if message.unknown:
         return Text(message.text or "needs a newer Roost", style="italic yellow")
-    body = Text(safe(message.text).replace("\n", f"\n{_INDENT}"))
+    body = Text(safe(marked(message)).replace("\n", f"\n{_INDENT}"))
     if message.edited:
         body.append("  (edited)", style="dim")
     return body

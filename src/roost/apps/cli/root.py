@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "edit": ("messages", "Change a message of yours."),
     "delete": ("messages", "Delete a message, or a contact."),
     "react": ("messages", "React to a message."),
+    "pin": ("messages", "Keep a message at hand for both sides."),
     "poll": ("polls", "Ask everybody in a conversation."),
     "vote": ("polls", "Choose in a poll."),
     "save": ("messages", "Save an attachment."),
