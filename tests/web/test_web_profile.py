@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -257,6 +258,36 @@ def test_it_locks_by_itself(gina: Person) -> None:
     gina.close()
 
 
+def test_the_connection_is_told_as_it_is(stage: Stage, hal: Person) -> None:
+    """A relay that is away, what waits for it on both sides, its coming back, and an agent that ended."""
+    folder, profile = stage.folder / "ivys-relay", stage.folder / "ivy"
+    with contextlib.ExitStack() as relay:
+        ready = relay.enter_context(roost("relay", "--data", str(folder), "--listen", "127.0.0.1:0"))
+        command(profile, "init", "--name", "Ivy", "--relay", ready["link"], "--no-passphrase")
+        command(hal.profile, "add", command(profile, "invite")[0]["link"])
+        command(profile, "accept", command(profile, "requests")[0]["id"])
+        with roost("--profile", str(profile), "--no-browser") as app:
+            ivy = stage.window("Ivy", profile, app["url"])
+            bar = ivy.page.locator(".connection")
+            ivy.open("Hal")
+            hal.open("Ivy")
+            ivy.say("all is well")
+            hal.sees("all is well")
+            assert bar.count() == 0
+            relay.close()
+            bar.filter(has_text=f"No connection to {ready['listen']}").wait_for()
+            ivy.say("waits here")
+            bar.filter(has_text="1 message waits").wait_for()
+            ivy.page.locator(".presence", has_text="1 message waits for a connection").wait_for()
+            hal.say("waits there")
+            hal.page.locator(".presence", has_text="1 message waits for Ivy's relay").wait_for()
+            with roost("relay", "--data", str(folder), "--listen", ready["listen"]):
+                bar.wait_for(state="detached", timeout=2 * WAIT_MS)  # a pause between attempts may be over only then
+                hal.sees("waits here")
+                ivy.sees("waits there")
+        bar.filter(has_text="Roost is not running").wait_for()
+
+
 def test_profiles_side_by_side(gina: Person, hal: Person, stage: Stage) -> None:
     """A second profile beside the first: made, gone to and fro, messages arriving in both, this one locked."""
     page = gina.page
@@ -270,8 +301,8 @@ def test_profiles_side_by_side(gina: Person, hal: Person, stage: Stage) -> None:
     _create(page, "Gina at work", stage.relay)
     assert command(gina.profile.with_name("gina-2"), "whoami")[0]["name"] == "Gina at work"
 
+    hal.open("Gina")
     hal.say("for the first profile")
-    page.wait_for_timeout(300)
     page.get_by_role("button", name="Profiles: you are Gina at work").click()
     other = switcher.get_by_role("button").filter(has_text="Open").filter(has_text="unread")
     other.wait_for()

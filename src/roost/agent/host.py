@@ -28,13 +28,14 @@ from roost.errors import CallerError, RoostError
 if TYPE_CHECKING:
     from roost.agent.service import Service
 
-NO_PROFILE, LOCKED, OPEN = "none", "locked", "open"
+NO_PROFILE, LOCKED, OPEN, ENDING = "none", "locked", "open", "ending"
 _ENDING_TURNS, _ENDING_PAUSE_S = 40, 0.1
 RELAY_FOLDER = "relay"  # beside the profile, where the app starts a relay on this machine
 
 
 class HostState(msgspec.Struct, frozen=True):
-    """`state`: none, locked or open. `protection`: passphrase, keyring or none; empty without a profile."""
+    """`state`: none, locked, open, or ending (the program is). `protection`: passphrase, keyring or none; empty without
+    a profile."""
 
     state: str
     protection: str = ""
@@ -68,6 +69,7 @@ class AgentHost:
         self._close = asyncio.Event()
         self._turn = asyncio.Lock()
         self._relay: LocalRelay | None = None
+        self._ending = False
         self.service: Service | None = None  # while the profile is open
 
     @asynccontextmanager
@@ -76,6 +78,7 @@ class AgentHost:
             try:
                 yield self
             finally:
+                self._ending = True
                 await self.lock()
                 if self._relay is not None:
                     await self._relay.stop()
@@ -89,7 +92,8 @@ class AgentHost:
         if not profile_exists(self.folder):
             return HostState(NO_PROFILE, "", str(self.folder), _keyring_works())
         opened = self._life is not None and not self._life.done()
-        return HostState(OPEN if opened else LOCKED, protection_of(self.folder), str(self.folder), _keyring_works())
+        state = ENDING if self._ending else OPEN if opened else LOCKED
+        return HostState(state, protection_of(self.folder), str(self.folder), _keyring_works())
 
     # --- what changes it ----------------------------------------------------------------------------------------------
 

@@ -201,7 +201,7 @@ export interface StorageView {
 }
 
 export interface HostState {
-  state: "none" | "locked" | "open";
+  state: "none" | "locked" | "open" | "ending";
   protection: "" | "passphrase" | "keyring" | "none";
   folder: string;
   keyring: boolean;

@@ -10,8 +10,9 @@ export function ConnectionBar(): ReactNode {
   const t = useT();
   const link = useStore(roost.link);
   const status = useStore(roost.status);
+  const conversations = useStore(roost.conversations);
   if (link === "online") return <div role="status" className="visually-hidden">{t("link.online")}</div>;
-  const waiting = status?.waiting ?? 0;
+  const waiting = [...conversations.values()].reduce((sum, row) => sum + row.waiting, 0);
   const down = status?.relays.find((relay) => !relay.reachable);
   const host = down?.link_host ?? "";
   return (

@@ -14,13 +14,18 @@ interface Props {
   onLock: (() => void) | null;
 }
 
+const LOOK_MS = 2000;
+
 /** A person's profiles: go to another, make one, lock this one. Each has an address of its own on this computer. */
 export function Profiles({ client, onClose, onLock }: Props): ReactNode {
   const t = useT();
   const [rows, setRows] = useState<ProfileRow[] | null>(null);
   const [busy, setBusy] = useState(false);
   useEffect(() => {
-    void client.call("profiles", {}).then(setRows).catch(() => setRows([]));
+    const look = (): void => void client.call("profiles", {}).then(setRows).catch(() => setRows((held) => held ?? []));
+    look();
+    const timer = window.setInterval(look, LOOK_MS); // messages arrive in the others meanwhile
+    return () => window.clearInterval(timer);
   }, [client]);
   const go = async (where: () => Promise<{ url: string }>): Promise<void> => {
     setBusy(true);

@@ -85,7 +85,8 @@ export class Roost {
     const pause = RETRY_MS[Math.min(this.attempt++, RETRY_MS.length - 1)] ?? 5000;
     try {
       const host = await this.client.call("profile", {});
-      if (host.state !== "open") {
+      if (host.state === "ending") this.link.set("gone");
+      else if (host.state !== "open") {
         this.onLocked();
         return;
       }
