@@ -235,3 +235,19 @@ async def test_what_is_ephemeral_reaches_live_readers_only(tmp_path: Path, relay
         ada.append(b"typing", ephemeral=True)
         await bert.hears(b"kept", b"typing")
         await ada.until(lambda: not ada.engine.look().find(LogPut))
+
+
+async def test_more_than_is_kept_in_memory_is_asked_for_again(
+    tmp_path: Path, relays: list[Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_reader, "HELD", 8)
+    monkeypatch.setattr(log_reader, "BATCH", 4)
+    async with two(tmp_path, (relays[0], relays[0])) as (ada, bert):
+        await ada.hears()
+    async with member(tmp_path, "Ada", relays[0]) as ada:
+        records = [b"record %d" % number for number in range(100)]
+        for record in records:
+            ada.append(record)
+        await ada.until(lambda: len(ada.said) == 100)
+    async with member(tmp_path, "Bert", relays[0]) as bert:
+        await bert.hears(*records)

@@ -43,6 +43,7 @@ class LogReader:
         self._arrived = asyncio.Event()
         self._poked = asyncio.Event()
         self._missed = False  # something was delivered that is not in the queue
+        self._following = False
         self._asked = False  # its host was asked for all since the last `look_now`, or could not be
         self._subscription: Subscription | None = None
         self._task = engine.start(self._run())
@@ -58,7 +59,7 @@ class LogReader:
     def current(self) -> bool:
         """Whether it reads the way that it must: own relays come and go."""
         held = self._subscription
-        return held is None or not held.closed
+        return held is None or not held.closed or not self._following
 
     def look_now(self) -> None:
         """Ask anew, before `caught_up` is true again."""
@@ -81,6 +82,7 @@ class LogReader:
             self._poked.clear()
             try:
                 await (self._follow() if self.route == "central" else self._ask())
+                pause = 0.0 if self._missed else AGAIN_S
             except Refused as error:
                 if error.code == RefusalCode.DENIED:
                     self._note(logs.lost)
@@ -107,6 +109,7 @@ class LogReader:
         held = self._subscription = self._engine.network.subscribe(
             log.relay, log.get, self._cursor, self._delivered, self._arrived.set
         )
+        self._following = True
         try:
             if log.state == LogState.LOST:
                 await held.caught_up.wait()
@@ -114,6 +117,7 @@ class LogReader:
                     self._note(logs.found)
             await self._take_what_comes(held)
         finally:
+            self._following = False
             held.close()
 
     async def _take_what_comes(self, held: Subscription) -> None:
