@@ -24,36 +24,34 @@ from roost.messaging.work import Work
 from roost.wire.content import encode_content
 from roost.wire.groups import GroupCheck, GroupWelcome, Role
 
-PAUSE_MS = 60 * 60_000  # between two comparisons of one group
-MOST_CONTACTS = 16
+PAUSE_MS = 10 * 60_000  # at least, and up to twice as long, between two contacts who are told: one after the other, or
+# whoever sees the envelopes leave would see who is in a group together
+MOST_CONTACTS = 16  # told of one epoch
 FOR_EVER_MS = 3_650 * 86_400_000
 
 
 def compare(work: Work) -> None:
-    """Tell contacts in groups that changed what this device took for their history."""
+    """Tell a contact in each group that changed what this device took for its history."""
     for row in work.find(GroupRow, where={"status": int(GroupStatus.ACTIVE)}):
-        at = _due(row)
-        if at is not None and at <= work.now:
-            work.put(msgspec.structs.replace(row, checked=row.epoch, checked_at=work.now))
-            _tell(work, row)
-
-
-def _due(row: GroupRow) -> int | None:
-    return row.checked_at + PAUSE_MS if row.epoch > row.checked else None
+        if row.epoch > row.checked and row.check_at <= work.now:
+            _tell_next(work, row)
 
 
 def next_comparison(work: Work) -> int | None:
     rows = work.find(GroupRow, where={"status": int(GroupStatus.ACTIVE)})
-    return min((at for at in map(_due, rows) if at is not None), default=None)
+    return min((row.check_at for row in rows if row.epoch > row.checked), default=None)
 
 
-def _tell(work: Work, row: GroupRow) -> None:
-    content = encode_content(GroupCheck(row.id, row.epoch, row.transcript))
-    members = sorted(states.members(work, row.id))
-    known = [account for account in members if _is_contact(work, account)]
-    start = row.epoch % max(len(known), 1)
-    for account in (known[start:] + known[:start])[:MOST_CONTACTS]:
-        outbox.queue_all(work, account, content)
+def _tell_next(work: Work, row: GroupRow) -> None:
+    pause = PAUSE_MS + int.from_bytes(work.entropy.bytes(4), "big") % PAUSE_MS
+    row = msgspec.structs.replace(row, check_at=work.now + pause)
+    known = [account for account in sorted(states.members(work, row.id)) if _is_contact(work, account)]
+    if row.told >= min(len(known), MOST_CONTACTS):
+        work.put(msgspec.structs.replace(row, checked=row.epoch, told=0))
+        return
+    account = known[(row.epoch + row.told) % len(known)]
+    work.put(msgspec.structs.replace(row, told=row.told + 1))
+    outbox.queue_all(work, account, encode_content(GroupCheck(row.id, row.epoch, row.transcript)))
 
 
 def _is_contact(work: Work, account: bytes) -> bool:
@@ -71,6 +69,8 @@ def told(work: Work, origin: Origin, content: GroupCheck) -> None:
         return
     if work.get(Seen, _ignored(row, origin.account)) is None:
         work.put(msgspec.structs.replace(row, status=GroupStatus.STOPPED))
+        answer = GroupCheck(row.id, content.epoch, mine.transcript)  # they are in the same trouble
+        outbox.queue_all(work, origin.account, encode_content(answer))
         work.tell("group", row.id, origin.account, "forked")
 
 

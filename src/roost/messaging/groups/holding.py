@@ -52,6 +52,7 @@ def keep_epoch(work: Work, row: GroupRow, state: mls.Group) -> GroupRow:
             epoch=state.number,
             generation=held.place.generation,
             transcript=transcript(state),
+            told=0 if state.number != row.epoch else row.told,
         )
     )
 
