@@ -112,7 +112,7 @@ class GroupEvent(View, frozen=True, kw_only=True, tag="group", tag_field="type")
 
     `change`: those of `NoteView`, and leaving (`member` asked to go), changed (devices or keys), history (earlier
     messages came), request (somebody asks to join), refused (a change that was asked for here cannot be; `detail` is
-    the rule), join-failed, lost, found, stopped.
+    the rule), join-failed, asked, lost, forked (the group stopped: `member` saw another history), resumed, reopened.
     """
 
     group: str

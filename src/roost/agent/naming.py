@@ -29,7 +29,8 @@ class Conversation:
     @property
     def current(self) -> bool:
         """A group that one is in, or a contact."""
-        return self.group is None or self.group.status not in (r.GroupStatus.LEFT, r.GroupStatus.REMOVED)
+        gone = (r.GroupStatus.LEFT, r.GroupStatus.REMOVED)
+        return self.group is None or not (self.group.successor or self.group.status in gone)
 
 
 def _contacts(work: Work) -> list[Conversation]:

@@ -287,13 +287,16 @@ def _duration(seconds: int) -> str:
 
 # --- events ----------------------------------------------------------------------------------------------------------
 
-_TOLD_BY_NOTES = ("created", "joined", "removed", "")  # a line in the conversation says the same
+_TOLD_BY_NOTES = ("created", "joined", "removed", "rejoined", "")  # a line in the conversation says the same
 _WORDS = {
     "leaving": "{name} wants to leave.",
     "request": "{name} asks to join.",
     "asked": "You asked to join.",
     "left": "You left the group.",
     "lost": "This device lost the group's thread and asks to be let in again.",
+    "forked": "{name} saw another history of this group: its host, or {name}, is lying. Nothing more is said here.",
+    "resumed": "The group goes on here.",
+    "reopened": "{name} reopened the group elsewhere.",
     "stopped": "The group's host showed its members different things. Nothing more is said here.",
     "history": "Earlier messages came.",
     "join-failed": "The group could not be joined.",

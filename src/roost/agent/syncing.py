@@ -85,7 +85,7 @@ async def sync(engine: Engine, timeout_s: float) -> tuple[int, int]:
     counted = {"message": 0, "sent": 0}
 
     def count(event: r.Event) -> None:
-        if event.kind == "message":
+        if event.kind == "message" and event.detail != "note":
             counted["message"] += 1
         elif event.kind == "receipt" and event.detail == "sent":
             counted["sent"] += 1

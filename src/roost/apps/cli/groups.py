@@ -140,6 +140,41 @@ def forget(group: str, yes: bool) -> None:
     _change(here, GroupForget(group=group))
 
 
+@group.command("reopen", examples=("roost group reopen 'Summer trip'",))
+@click.argument("group", metavar="GROUP")
+@wait_option
+@yes_option
+def reopen(group: str, timeout: float, yes: bool) -> None:
+    """Go on in a new group with those members who are your contacts, where a group was stopped or its host is gone."""
+    from roost.agent.groups import GroupReopen
+
+    here = session()
+    here.confirm(f"Go on in a new group in place of {group}?", yes=yes)
+    _change(here, GroupReopen(group=group, wait_timeout_s=timeout))
+
+
+@group.command("resume", examples=("roost group resume 'Summer trip'",))
+@click.argument("group", metavar="GROUP")
+@yes_option
+def resume(group: str, yes: bool) -> None:
+    """Go on in a group that was stopped because a contact saw another history of it."""
+    from roost.agent.groups import GroupResume
+
+    here = session()
+    here.confirm(f"Go on in {group} although its host, or that contact, is lying?", yes=yes)
+    _change(here, GroupResume(group=group))
+
+
+@group.command("cancel", examples=("roost group cancel 'Summer trip' 3",))
+@click.argument("group", metavar="GROUP")
+@click.argument("number", type=click.IntRange(min=0))
+def cancel(group: str, number: int) -> None:
+    """Give up a change that waits; `group info` shows which do, and their numbers."""
+    from roost.agent.groups import GroupCancel
+
+    _change(session(), GroupCancel(group=group, number=number))
+
+
 @group.command("role", examples=("roost group role 'Summer trip' Ann admin", "roost group role News Bob read-only"))
 @click.argument("group", metavar="GROUP")
 @click.argument("member")

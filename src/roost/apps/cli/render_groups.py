@@ -36,6 +36,9 @@ _DONE = {
     "permissions": "has its permissions",
     "joined": "has you now",
     "accepted": "has them",
+    "cancelled": "stays as it is",
+    "reopened": "goes on",
+    "resumed": "goes on",
     "forgotten": "is gone from this device",
 }
 
@@ -99,7 +102,7 @@ def requests(asking: Iterable[JoinRequestView]) -> RenderableType:
 def info(found: GroupInfoView) -> RenderableType:
     """Names and values, one below the other; nothing that is empty."""
     allowed = found.permissions
-    waiting = "; ".join(f"{item.done} {one_line(item.name, 40)}".strip() for item in found.waiting)
+    waiting = "; ".join(f"{item.number}: {item.done} {one_line(item.name, 40)}".strip() for item in found.waiting)
     rows = {
         "title": one_line(found.title, 100),
         "description": one_line(found.description, 400),
