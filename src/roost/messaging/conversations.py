@@ -14,6 +14,7 @@ from roost.messaging.records import (
     Orphan,
     PinRow,
     ReactionRow,
+    ReadBy,
     VoteRow,
 )
 from roost.messaging.work import Work
@@ -272,6 +273,7 @@ def _kept(edits: tuple[str, ...]) -> tuple[str, ...]:
 def apply_deletion(work: Work, message: Message) -> None:
     """Deleted for everyone: the place stays, the content goes."""
     files.forget(work, message.id)
+    delivery.forget(work, message)
     _unpin(work, message)
     for reaction in work.find(ReactionRow, where={"target": message.id}):
         work.delete(reaction)
@@ -286,8 +288,9 @@ def apply_deletion(work: Work, message: Message) -> None:
 def forget(work: Work, message: Message) -> None:
     """Remove a message and everything that hangs on it. What others must still receive stays in the outbox."""
     files.forget(work, message.id)
+    delivery.forget(work, message)
     _unpin(work, message)
-    for kind in (ReactionRow, VoteRow, Orphan):
+    for kind in (ReactionRow, VoteRow, Orphan, ReadBy):
         for row in work.find(kind, where={"target": message.id}):
             work.delete(row)
     work.delete(message)

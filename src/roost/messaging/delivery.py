@@ -133,3 +133,9 @@ def count(work: Work, talk: Talk) -> int:
         return channel_sending.count(work, talk.id)
     contact = work.need(Contact, talk.id)
     return work.put(msgspec.structs.replace(contact, counter=contact.counter + 1)).counter
+
+
+def forget(work: Work, message: Message) -> None:
+    """A message is gone: nothing of it is kept to be sent once more."""
+    if message.author == work.me.account:
+        sending.forget(work, message.id)

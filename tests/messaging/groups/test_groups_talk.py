@@ -9,6 +9,7 @@ from roost.messaging import conversations, files, pins
 from roost.messaging.groups import actions, mentions, sending
 from roost.messaging.records import (
     GroupRow,
+    GroupSaid,
     GroupStatus,
     Message,
     MessageState,
@@ -134,11 +135,13 @@ def test_the_timer_of_the_group_makes_messages_disappear(world: GroupWorld) -> N
     alice.do(actions.change, id, timer_s=3_600)
     world.settle()
     said = bob.say(id, "soon gone")
+    bob.do(conversations.edit, said, "soon gone!")
     world.settle()
     alice.do(conversations.mark_read, id, (said,))
     world.wait(3_700_000)
     world.settle()
     assert alice.texts(id) == bob.texts(id) == []
+    assert b"soon gone" not in b"".join(row.entry for row in bob.work().find(GroupSaid))
 
 
 def test_newcomers_get_as_much_history_as_the_group_decided(world: GroupWorld) -> None:

@@ -6,16 +6,27 @@ import hashlib
 from collections.abc import Iterator
 
 from roost.messaging import conversations
+from roost.messaging.groups import states
 from roost.messaging.groups.rules import Change, role_of
-from roost.messaging.records import GroupRow, Message, MessageState
+from roost.messaging.records import GroupMember, GroupRow, Message, MessageState
 from roost.messaging.work import Work
 from roost.wire.codec import encode
-from roost.wire.groups import GroupNote, NoteKind
+from roost.wire.groups import MAX_TITLE, GroupNote, NoteKind
 
 
 def tell(work: Work, row: GroupRow, change: Change, epoch: int) -> None:
+    """Before the commit is in force: those who go are still known."""
+    members = states.members(work, row.id)
     for index, note in enumerate(_notes(change)):
-        add(work, row, change.committer, note, epoch, index)
+        add(work, row, change.committer, _of_one_who_goes(note, members.get(note.account)), epoch, index)
+
+
+def _of_one_who_goes(note: GroupNote, member: GroupMember | None) -> GroupNote:
+    """Whether they wanted to, and what they were called: nothing else keeps it."""
+    if member is None or note.kind not in (NoteKind.REMOVED, NoteKind.BANNED):
+        return note
+    kind = NoteKind.LEFT if member.leaving and note.kind is NoteKind.REMOVED else note.kind
+    return GroupNote(kind, note.account, member.name[:MAX_TITLE])
 
 
 def add(work: Work, row: GroupRow, author: bytes, note: GroupNote, epoch: int, index: int = 0) -> None:

@@ -25,7 +25,7 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.wire.codec import decode, encode
-from roost.wire.content import Attachment, Entry, Text, decode_content, encode_content
+from roost.wire.content import Attachment, Edit, Entry, Text, decode_content, encode_content
 from roost.wire.groups import GroupMessage
 
 SUBJECT = b"said"
@@ -63,12 +63,18 @@ def send(
             group=group,
             counter=counter,
             entry=encode(Entry(id or work.entropy.bytes(16), at, counter, content)),
-            message=message.id if message else b"",
+            message=message.id if message else _changed_message(content),
             attachments=len(attachments),
         )
     )
     flush(work, group)
     return said
+
+
+def _changed_message(content: bytes) -> bytes:
+    """The message whose text an edit carries: with it the edit is forgotten."""
+    said = decode_content(content)
+    return said.target if isinstance(said, Edit) else b""
 
 
 def flush(work: Work, group: bytes) -> None:
@@ -138,7 +144,16 @@ def landed(work: Work, row: GroupRow, subject: bytes) -> GroupSaid | None:
     if message is not None and message.state == MessageState.QUEUED:
         work.put(msgspec.structs.replace(message, state=MessageState.SENT))
         work.tell("receipt", message.id, row.id, "sent")
+    if said.message and (message is None or message.deleted):  # it was for a while only
+        work.delete(said)
     return said
+
+
+def forget(work: Work, message: bytes) -> None:
+    """A message of mine disappeared or was deleted: it is not kept to be said again. What waits is still said."""
+    for said in work.find(GroupSaid, where={"message": message}):
+        if said.landed_at != NEVER:
+            work.delete(said)
 
 
 def requeue(work: Work, group: bytes, *, before: int = 2**62) -> None:

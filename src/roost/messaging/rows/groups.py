@@ -132,7 +132,7 @@ class GroupSaid(Row, frozen=True):
 
     table: ClassVar[str] = "group_said"
     key: ClassVar[tuple[str, ...]] = ("group", "counter")
-    indexes: ClassVar[tuple[str, ...]] = ("put", "landed_at")
+    indexes: ClassVar[tuple[str, ...]] = ("put", "landed_at", "message")
     group: bytes
     counter: int
     entry: bytes  # encoded wire.content.Entry

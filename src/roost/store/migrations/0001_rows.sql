@@ -331,11 +331,13 @@ CREATE TABLE "group_said" (
     "counter" INTEGER NOT NULL,
     "put" INTEGER NOT NULL,
     "landed_at" INTEGER NOT NULL,
+    "message" BLOB NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY ("group", "counter")
 ) STRICT;
 CREATE INDEX "group_said_put" ON "group_said" ("put");
 CREATE INDEX "group_said_landed_at" ON "group_said" ("landed_at");
+CREATE INDEX "group_said_message" ON "group_said" ("message");
 
 CREATE TABLE "group_intent" (
     "number" INTEGER NOT NULL,
