@@ -103,6 +103,42 @@ def _views(album: Album, alice: Person, look: str) -> None:
     page.locator(".chat-who").click()
 
 
+def _things(alice: Person, bob: Person, folder: Path) -> None:
+    """A pin, several pictures, something spoken, formatting."""
+    from PIL import Image
+
+    hues = ((40, 90), (120, 160), (200, 250))
+    for number, (first, last) in enumerate(hues):
+        tones = Image.linear_gradient("L").rotate(90 * number)
+        picture = Image.merge("RGB", [tones.point(lambda tone, to=to: tone * to // 255) for to in (first, last, 190)])
+        picture.resize((1200, 900)).save(folder / f"shore {number}.jpg")
+    bob.page.locator("input[type=file]").first.set_input_files([folder / f"shore {number}.jpg" for number in range(3)])
+    bob.say("More of the **north shore**; the way back is ||a surprise||")
+    alice.sees("north shore")
+    bob.page.context.grant_permissions(["microphone"])
+    bob.page.get_by_role("button", name="Record a voice note").click()
+    bob.page.wait_for_timeout(2_500)
+    bob.page.get_by_role("button", name="Send").click()
+    alice.page.locator(".voice-note").wait_for()
+    alice.menu("Timetable", "Pin for both")
+    alice.page.locator(".pin-bar").wait_for()
+    alice.page.locator(".album img").last.wait_for()
+
+
+def _message_dialogs(album: Album, alice: Person) -> None:
+    page = alice.page
+    alice.menu("Timetable", "Details")
+    album.take(alice, "light-details")
+    page.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Emoji").click()
+    page.get_by_role("searchbox", name="Search emoji").fill("sun")
+    album.take(alice, "light-emoji")
+    page.keyboard.press("Escape")
+    page.locator(".picture").last.click()
+    album.take(alice, "light-viewer")
+    page.keyboard.press("Escape")
+
+
 def _dialogs(album: Album, alice: Person) -> None:
     page = alice.page
     page.get_by_role("button", name="Add a person").click()
@@ -172,6 +208,7 @@ def shoot(album: Album, world: Stage) -> None:
     bob = world.person("Bob", viewport=WIDE)
     befriend(alice, bob)
     _talk(alice, bob, world.folder)
+    _things(alice, bob, world.folder)
     _others(world, alice)
     for theme in ("light", "dark"):
         _set(alice, theme=theme)
@@ -183,6 +220,7 @@ def shoot(album: Album, world: Stage) -> None:
     _set(alice, language="en")
     alice.open("Bob")
     _dialogs(album, alice)
+    _message_dialogs(album, alice)
     _introduction_and_floor(album, alice, bob)
     alice.page.set_viewport_size(NARROW)
     album.take(alice, "narrow-chat")

@@ -7,6 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Route
 
 from tests.web import samples
 from tests.web.people import Person, Stage, command
@@ -69,6 +70,62 @@ def test_texts_stay_texts(victim: Person) -> None:
     width = victim.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
     assert width
     assert victim.foreign == []
+
+
+SPANS: tuple[list[dict[str, object]], ...] = (
+    [{"start": 0, "length": 4_000_000_000, "style": style} for style in ("bold", "code", "quote", "spoiler", "italic")],
+    [{"start": -7, "length": 12, "style": "bold"}, {"start": 5, "length": -3, "style": "italic"}],
+    [{"start": at % 40, "length": at % 23, "style": ("bold", "strike", "italic")[at % 3]} for at in range(9_000)],
+    [{"start": at, "length": 3, "style": ("spoiler", "code", "bold")[at % 3]} for at in range(60)],
+    [
+        {"start": 2, "length": 9, "style": "<img src=x onerror=alert(1)>"},
+        {"start": 1e9, "length": 1e300, "style": "code"},
+    ],
+    [{"start": 3, "length": 4, "style": "quote"}, {"start": 3, "length": 4, "style": "link"}],
+)
+
+
+def test_whatever_spans_come_the_text_is_shown_once(victim: Person) -> None:
+    """Past the agent, which lets none of these through: what a page of the app makes of them."""
+    said = "the quick brown \U0001f98a\njumps over <b>the</b> lazy dog"
+
+    def change(route: Route) -> None:
+        answer = route.fetch()
+        page = answer.json()
+        for number, spans in enumerate(SPANS):
+            page["messages"].append({**page["messages"][-1], "id": f"{number:032x}", "text": said, "spans": spans})
+        route.fulfill(response=answer, json=page)
+
+    _send(victim, "before the spans")
+    victim.sees("before the spans")
+    victim.page.route("**/v1/history", change)
+    try:
+        victim.page.reload()
+        victim.page.locator("button.row").first.click()
+        for number in range(len(SPANS)):
+            shown = victim.page.locator(f"[data-id='{number:032x}'] .text")
+            shown.wait_for()
+            text = shown.evaluate("text => text.textContent")
+            assert text.replace("\n", "") == said.replace("\n", "")
+            assert shown.evaluate("text => text.querySelectorAll('img, script, iframe, b').length") == 0
+    finally:
+        victim.page.unroute("**/v1/history")
+        victim.page.reload()
+        victim.page.locator("button.row").first.click()
+        victim.sees("before the spans")
+
+
+def test_small_pictures_of_hostile_files_are_refused(victim: Person, tmp_path: Path) -> None:
+    """A picture of 36 megapixels in a few kilobytes has a preview; one that lies about itself is a file."""
+    (tmp_path / "flat.png").write_bytes(samples.png(6_000, 6_000))
+    (tmp_path / "broken.png").write_bytes(samples.png(400, 300)[:48])
+    _send(victim, "a large and a broken one", *[f"--file={tmp_path / name}" for name in ("flat.png", "broken.png")])
+    victim.sees("a large and a broken one")
+    bubble = victim.page.locator(".bubble", has_text="a large and a broken one").last
+    bubble.locator(".file", has_text="broken.png").wait_for()
+    image = bubble.locator(".picture img")
+    image.wait_for()
+    assert 0 < image.evaluate("async image => { await image.decode(); return image.naturalWidth; }") <= 560
 
 
 @pytest.mark.parametrize(

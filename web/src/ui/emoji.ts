@@ -28,17 +28,22 @@ function plain(words: string): string {
   return words.toLocaleLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
 }
 
-/** Those of whose words some begin with each that is looked for; the label's own words first. */
+/** Those of whose words some begin with each that is looked for: the word itself first, then by where it stands. */
 export function findEmoji(all: Emoji[], looked: string, limit = 160): Emoji[] {
   const wanted = plain(looked).split(/\s+/u).filter((word) => word !== "");
   if (wanted.length === 0) return [];
-  const places = (row: Emoji): number[] => wanted.map((word) => (row.words.startsWith(word) ? 0 : row.words.indexOf(` ${word}`)));
   return all
-    .map((row) => ({ row, at: places(row) }))
-    .filter(({ at }) => at.every((place) => place >= 0))
-    .sort((one, other) => Math.max(...one.at) - Math.max(...other.at))
+    .map((row) => ({ row, at: Math.max(...wanted.map((word) => placeOf(row.words, word))) }))
+    .filter(({ at }) => at < Infinity)
+    .sort((one, other) => one.at - other.at)
     .slice(0, limit)
     .map(({ row }) => row);
+}
+
+function placeOf(words: string, word: string): number {
+  if (`${words} `.startsWith(`${word} `)) return 0;
+  const at = ` ${words}`.indexOf(` ${word}`);
+  return at < 0 ? Infinity : at + 1;
 }
 
 const RECENT = "roost.emoji";
