@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 0.25
 PRESS_S = 1.0
-GROUPS_WITHIN_MS = 2_500  # losers of a race between commits, and receipts, wait so long at most
+GROUPS_WITHIN_MS = 4_500  # who removes a leaver, and losers of a race between commits, wait so long at most
 HELD_WORDS = "It waits: the way that it would take exposes more than this conversation allows."
 NOT_SHOWN = "The channel's rules did not allow it, so nobody shows it."
 _PASSING = frozenset({"", RefusalCode.SLOW_DOWN, RefusalCode.WORK_NEEDED, RefusalCode.BLOBS_MISSING})
