@@ -19,7 +19,8 @@ export default function Settings({ host, first = "profile", onClose }: { host: H
   const t = useT();
   const [page, setPage] = useState<Page>(first);
   useEffect(() => {
-    document.querySelector(".dialog .tab[data-selected]")?.scrollIntoView({ inline: "center", block: "nearest" });
+    const frame = requestAnimationFrame(() => document.querySelector(`.dialog .tab[data-key="${page}"]`)?.scrollIntoView({ inline: "center", block: "nearest" }));
+    return () => cancelAnimationFrame(frame);
   }, [page]);
   return (
     <Dialog title={t("settings.title")} onClose={onClose} wide>
