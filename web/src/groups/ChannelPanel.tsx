@@ -88,7 +88,7 @@ function Me({ info }: { info: ChannelInfo }): ReactNode {
     <section className="card">
       <h3>{t("channel.me")}</h3>
       <p>{info.name === "" ? t("channel.noName") : <bdi>{cleanName(info.name)}</bdi>}</p>
-      <p className="link-box" dir="ltr" data-testid="pseudonym">{info.pseudonym}</p>
+      <p className="link-box" dir="ltr" tabIndex={0} data-testid="pseudonym">{info.pseudonym}</p>
       <p className="hint">{t(info.posting === "roles" && info.role === "reader" ? "channel.askToPost" : "channel.pseudonymHow")}</p>
     </section>
   );

@@ -183,6 +183,7 @@ function Forget({ conversation, onClose }: Props): ReactNode {
   const forget = (): void => {
     onClose();
     void roost.attemptTo(async () => {
+      roost.groups.forget(conversation.id);
       await roost.client.call("group-forget", { group: conversation.id });
       roost.refreshConversations();
     });

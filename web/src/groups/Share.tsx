@@ -11,7 +11,7 @@ export function Share({ link, children }: { link: string; children?: ReactNode }
   return (
     <>
       <Qr text={link} />
-      <p className="link-box" dir="ltr" data-testid="invitation">{link}</p>
+      <p className="link-box" dir="ltr" tabIndex={0} data-testid="invitation">{link}</p>
       <div className="dialog-actions">
         {children}
         <Button kind="primary" onPress={copy}>{t("add.copy")}</Button>

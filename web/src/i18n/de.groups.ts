@@ -179,7 +179,7 @@ export const deGroups: Record<keyof typeof enGroups, string> = {
   "channel.noName": "Ohne Namen",
   "channel.askToPost": "Um hier zu schreiben, nenne der Inhaberin oder dem Inhaber dieses Pseudonym.",
   "channel.pseudonymHow": "Dieses Pseudonym gilt nur für diesen Kanal und führt sonst nirgendwohin.",
-  "channel.people": "Wer sich kümmert",
+  "channel.people": "Rollen und Ausschlüsse",
   "channel.isBanned": "Ausgeschlossen",
   "channel.make.poster": "Schreiben lassen",
   "channel.make.reader": "Nur lesen lassen",

@@ -179,7 +179,7 @@ export const enGroups = {
   "channel.noName": "Without a name",
   "channel.askToPost": "To write here, tell the owner this pseudonym.",
   "channel.pseudonymHow": "This pseudonym is made for this channel alone and leads nowhere else.",
-  "channel.people": "Who looks after it",
+  "channel.people": "Roles and bans",
   "channel.isBanned": "Banned",
   "channel.make.poster": "Let them write",
   "channel.make.reader": "Let them only read",

@@ -40,9 +40,19 @@ export class Groups {
     if (event.type === "group") {
       if (this.details.get().has(event.group)) this.later(event.group, () => this.load(event.group));
       this.later("requests", () => this.refreshRequests());
+    } else if (event.type === "channel" && event.change === "left") {
+      this.forget(event.channel);
     } else if (event.type === "channel" && this.channels.get().has(event.channel)) {
       this.later(event.channel, () => this.loadChannel(event.channel));
     }
+  }
+
+  /** It goes from this profile: nothing of it is read any more. */
+  forget(id: string): void {
+    window.clearTimeout(this.soon.get(id));
+    const without = <V>(held: ReadonlyMap<string, V>): ReadonlyMap<string, V> => new Map([...held].filter(([key]) => key !== id));
+    this.details.update(without);
+    this.channels.update(without);
   }
 
   private later(what: string, work: () => Promise<void>): void {
