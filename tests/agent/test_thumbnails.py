@@ -88,7 +88,7 @@ async def test_what_breaks_or_floods_makes_none_in_bounded_time() -> None:
 
 async def test_a_decoder_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thumbnail_worker, "SECONDS", 0.4)
-    monkeypatch.setattr(thumbnail_worker, "small", lambda _: time.sleep(60))
+    monkeypatch.setattr(thumbnail_worker, "small", lambda *_: time.sleep(60))
     begun = time.monotonic()
     assert await asyncio.to_thread(thumbnail_worker._apart, b"") == b""
     assert time.monotonic() - begun < 10
@@ -111,9 +111,9 @@ def _connects() -> bytes:
 
 @pytest.mark.parametrize("harm", [_opens, _hoards, _connects])
 def test_a_decoder_taken_over_can_do_nothing(monkeypatch: pytest.MonkeyPatch, harm: Callable[[], bytes]) -> None:
-    monkeypatch.setattr(thumbnail_worker, "small", lambda _: b"RIFFine")
+    monkeypatch.setattr(thumbnail_worker, "small", lambda *_: b"RIFFine")
     assert thumbnail_worker._apart(b"") == b"RIFFine"
-    monkeypatch.setattr(thumbnail_worker, "small", lambda _: harm())
+    monkeypatch.setattr(thumbnail_worker, "small", lambda *_: harm())
     assert thumbnail_worker._apart(b"") == b""
 
 
