@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.messaging import outbox
-from roost.messaging.records import HIDDEN_CONTACTS, Contact, ContactState, PeerDevice, Seen
+from roost.messaging.records import HIDDEN_CONTACTS, Contact, PeerDevice, Seen
 from roost.messaging.work import Work
 from roost.wire.content import ContactSync, Floor, encode_content
 

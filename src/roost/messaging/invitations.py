@@ -96,6 +96,7 @@ def make(
             card_expires=decode(Card, signed.card).expires,
             introduction=introduction,
             group=group.group if group else b"",
+            about=encode(group) if group else b"",
         )
     )
 
@@ -117,6 +118,7 @@ def renew(work: Work, row: InvitationRow, group: GroupCard | None = None) -> Non
             sealed_card=seal_card(card_keys(row.secret).key, encode(signed), work.entropy),
             version=version,
             card_expires=decode(Card, signed.card).expires,
+            about=encode(group) if group else b"",
         )
     )
 

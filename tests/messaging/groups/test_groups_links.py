@@ -133,3 +133,15 @@ def test_a_contact_who_follows_the_link_comes_in_as_well(world: GroupWorld) -> N
     assert bob.work().need(Contact, alice.account).state == ContactState.ACCEPTED
     with pytest.raises(CallerError):
         follow(world, bob, link)
+
+
+def test_a_links_card_says_what_the_group_is_called_now(world: GroupWorld) -> None:
+    id, (alice, _) = world.grouped("Alice", "Bob")
+    link = parse_invitation(make_link(world, alice, id))
+    alice.do(actions.change, id, title="Chorus", approval=False)
+    for _ in range(4):
+        world.wait(3 * 86_400_000)
+        world.settle()
+    card = invitations.open_invitation(alice.work(), link, world.host.cards[link.secret])
+    assert links.group_of(card).title == "Chorus"
+    assert not links.group_of(card).approval

@@ -30,7 +30,7 @@ from roost.messaging.records import (
     SessionRow,
 )
 from roost.messaging.work import Work
-from roost.wire.codec import decode
+from roost.wire.codec import decode, encode
 from roost.wire.content import encode_content
 from roost.wire.groups import (
     GROUP_CARD,
@@ -97,7 +97,7 @@ def renew(work: Work) -> None:
         state = states.held_state(row) if row is not None and active else None
         if row is None or state is None or not permits.may_invite(state, work.me.account):
             invitations.end(work, link)
-        elif link.card_expires * 1000 - work.now < peers.RENEW_AFTER_MS:
+        elif link.card_expires * 1000 - work.now < peers.RENEW_AFTER_MS or link.about != encode(_card(row, state)):
             invitations.renew(work, link, _card(row, state))
 
 

@@ -86,6 +86,7 @@ class InvitationRow(Row, frozen=True):
     card_expires: int  # seconds since 1970
     introduction: bytes = b""
     group: bytes = b""  # where a link of kind GROUP leads
+    about: bytes = b""  # what its card says of that group, encoded
 
 
 class Request(Row, frozen=True):
