@@ -1,4 +1,4 @@
-"""Pictures of the main views, to be looked at: python -m tests.web.screenshots OUTDIR
+"""Pictures of the main views, to be looked at: python -m tests.web.screenshots OUTDIR [groups]
 
 Light and dark, wide and narrow, English, German and mirrored; two people with real agents at a real relay.
 """
@@ -62,7 +62,7 @@ def _others(world: Stage, alice: Person) -> None:
     alice.open("Bob")
 
 
-def _set(person: Person, **choices: str) -> None:
+def set_preferences(person: Person, **choices: str) -> None:
     """Preferences, as the settings would set them."""
     endpoint = person.profile / "agent.json"
     assert endpoint.exists()
@@ -211,13 +211,13 @@ def shoot(album: Album, world: Stage) -> None:
     _things(alice, bob, world.folder)
     _others(world, alice)
     for theme in ("light", "dark"):
-        _set(alice, theme=theme)
+        set_preferences(alice, theme=theme)
         _views(album, alice, theme)
-    _set(alice, theme="light", language="ar-XB")
+    set_preferences(alice, theme="light", language="ar-XB")
     _views(album, alice, "mirrored")
-    _set(alice, language="de")
+    set_preferences(alice, language="de")
     _views(album, alice, "german")
-    _set(alice, language="en")
+    set_preferences(alice, language="en")
     alice.open("Bob")
     _dialogs(album, alice)
     _message_dialogs(album, alice)
@@ -237,11 +237,15 @@ def shoot(album: Album, world: Stage) -> None:
 
 
 def main() -> None:
+    from tests.web import screenshots_groups
+
     album = Album(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = launch(playwright.chromium)
         with stage(Path(folder), browser) as world:
-            shoot(album, world)
+            if sys.argv[2:] != ["groups"]:
+                shoot(album, world)
+            screenshots_groups.shoot(album, world)
         browser.close()
 
 

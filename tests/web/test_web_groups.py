@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.web import samples
 from tests.web.people import WAIT_S, Person, Stage, befriend, command
 from tests.web.test_web_access import serious
+from tests.web.test_web_people import command_qr
 
 pytestmark = pytest.mark.timeout(180)
 Three = tuple[Person, Person, Person]
@@ -228,6 +228,7 @@ def test_settings(three: Three) -> None:
 def test_removed_and_back_by_the_link(three: Three) -> None:
     """Who is removed sees that, and nothing that is said later; who asks by the link is let in, or not."""
     alice, bob, carol = three
+    code = alice.profile.parent / "link.png"
     member(alice, "Carol", "Remove from the group")
     confirm(alice, "Remove from the group")
     notes(bob, "Alice removed Carol")
@@ -241,10 +242,15 @@ def test_removed_and_back_by_the_link(three: Three) -> None:
     link = dialog.get_by_test_id("invitation").inner_text()
     dialog.get_by_role("img", name="QR code").wait_for()
     alice.close()
+    code.write_bytes(samples.picture_of(command_qr(link)))
     for answer in ("Decline", "Let in"):
         carol.page.get_by_role("button", name="Add a person").click()
-        carol.page.get_by_role("tab", name="I have a link").click()
-        carol.page.get_by_label("Invitation link").fill(link)
+        if answer == "Decline":
+            carol.page.get_by_role("tab", name="I have a link").click()
+            carol.page.get_by_label("Invitation link").fill(link)
+        else:  # by the code, in a picture
+            carol.page.get_by_role("tab", name="Scan").click()
+            carol.page.get_by_test_id("qr-picture").set_input_files(code)
         carol.page.get_by_text("This link leads into a group").wait_for()
         carol.page.get_by_label("Greeting").fill("It was a mistake")
         carol.page.get_by_role("button", name="Join the group").click()
@@ -357,6 +363,43 @@ def test_axe_and_narrow(three: Three, theme: str) -> None:
     assert narrow == []
 
 
+def test_german(three: Three) -> None:
+    """What changed is said in the person's language."""
+    carol = three[2]
+    carol.settings("Appearance")
+    carol.page.get_by_role("radio", name="Deutsch").check(force=True)
+    carol.page.get_by_role("dialog").get_by_role("button", name="Schließen").click()
+    carol.page.locator(".note-line", has_text="Alice hat dich hinzugefügt").last.wait_for()
+    carol.settings("Darstellung")
+    carol.page.get_by_role("radio", name="English").check(force=True)
+    carol.close()
+
+
+def test_a_group_that_stopped(three: Three) -> None:
+    """Its relay lied: what that means and what to do is said in plain words."""
+    alice, bob, _ = three
+
+    def stopped(route: Route) -> None:
+        answer = route.fetch()
+        rows = [
+            {**row, "group_state": "stopped", "may_post": False} if row["name"] == TRIP else row
+            for row in answer.json()
+        ]
+        route.fulfill(response=answer, json=rows)
+
+    for person, button in ((alice, "Go on in a new group"), (bob, "Go on here all the same")):
+        person.page.route("**/v1/conversations", stopped)
+        person.page.reload()
+        person.page.locator("button.row", has_text=TRIP).click()
+        person.page.locator(".composer-note", has_text="This group has stopped").wait_for()
+        notice = about(person).locator(".notice")
+        expect(notice).to_contain_text("its relay showed different people different things")
+        notice.get_by_role("button", name=button).wait_for()
+        person.page.unroute("**/v1/conversations")
+        person.page.reload()
+        person.open(TRIP)
+
+
 def test_leaving(three: Three) -> None:
     alice, bob, _ = three
     bob.more("Leave the group")
@@ -369,13 +412,3 @@ def test_leaving(three: Three) -> None:
     bob.more("Delete the group here")
     confirm(bob, "Delete the group here")
     bob.page.locator("button.row", has_text=TRIP).wait_for(state="detached")
-
-
-def test_german(stage: Stage, three: Three, tmp_path: Path) -> None:
-    """What changed is said in the person's language."""
-    carol = three[2]
-    carol.settings("Appearance")
-    carol.page.get_by_role("radio", name="Deutsch").check(force=True)
-    carol.page.get_by_role("dialog").get_by_role("button", name="Schließen").click()
-    carol.page.locator(".note-line", has_text="Bob ist gegangen").wait_for()
-    assert carol.page.locator(".note-line", has_text="added").count() == 0
