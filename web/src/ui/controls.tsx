@@ -83,7 +83,6 @@ interface MenuProps {
 }
 
 export function Menu({ label, choices, icon = "more", children }: MenuProps): ReactNode {
-  const act = (key: string): void => choices.find((choice): choice is Choice => choice !== "line" && choice.id === key)?.run();
   return (
     <MenuTrigger>
       {children ?? (
@@ -97,6 +96,7 @@ export function Menu({ label, choices, icon = "more", children }: MenuProps): Re
     </MenuTrigger>
   );
 }
+
 /** The choices alone, for a popover of one's own. */
 export function MenuList({ label, choices, onClose }: { label: string; choices: (Choice | "line")[]; onClose?: () => void }): ReactNode {
   const act = (key: string): void => choices.find((choice): choice is Choice => choice !== "line" && choice.id === key)?.run();
@@ -115,7 +115,6 @@ export function MenuList({ label, choices, onClose }: { label: string; choices: 
     </AriaMenu>
   );
 }
-
 
 interface DialogProps {
   title: string;
