@@ -38,6 +38,7 @@ from roost.wire.addresses import RelayAddress
 from roost.wire.mailbox import (
     BlobData,
     CardData,
+    ChangeGrants,
     Done,
     Entries,
     Entry,
@@ -254,6 +255,7 @@ def test_each_destination_has_its_pace() -> None:
 def test_what_may_be_asked_in_a_packet() -> None:
     relay = RelayAddress("relay.example", 443, bytes(32))
     assert allowed(GetInfo())
+    assert allowed(ChangeGrants(GET))  # a group's admins may have other relays than the group
     for request in (GetInfo(relay), Forward(relay, b"x"), Packet(b"x"), Subscribe(GET, 0), Ping()):
         assert not allowed(request)
 

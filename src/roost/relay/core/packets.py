@@ -18,6 +18,7 @@ from roost.errors import CryptoError, WireError
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import (
+    ChangeGrants,
     Create,
     Delete,
     DeleteCard,
@@ -42,7 +43,7 @@ WEEK_S = 7 * 86_400
 GRACE_S = 86_400  # a packet may be under way, or a clock wrong, when its key's week ends
 MAX_TAGS = 8_000_000  # of one key: 64 MB; beyond that packets must wait for the next key
 
-ALLOWED = (Create, Delete, DeleteCard, Get, GetBlob, GetCard, GetInfo, Put, PutBlob, PutCard, Seal, Trim)
+ALLOWED = (ChangeGrants, Create, Delete, DeleteCard, Get, GetBlob, GetCard, GetInfo, Put, PutBlob, PutCard, Seal, Trim)
 _ENTRY_OVERHEAD = 16  # array head, number, length of the bytes
 PAGE = (max_answer(PACKET_LARGE) - _ENTRY_OVERHEAD) // (ENVELOPE_SIZE + _ENTRY_OVERHEAD)  # entries in a large answer
 
