@@ -45,7 +45,7 @@ def _poll_and_mention(ann: Person, ben: Person, cleo: Person) -> None:
     dialog = ann.page.get_by_role("dialog", name="New poll")
     dialog.get_by_label("Question").fill("Which train?")
     for number, text in enumerate(("9:12, early", "10:12", "The night train to nowhere"), 1):
-        dialog.get_by_label(f"Answer {number}").fill(text)
+        dialog.get_by_role("textbox", name=f"Answer {number}").fill(text)
     dialog.get_by_role("button", name="Ask").click()
     for person, choice in ((ben, "10:12"), (cleo, "10:12"), (ann, "9:12, early")):
         person.page.get_by_role("button", name=choice).click()
@@ -86,7 +86,7 @@ def _asking(album: Album, world: Stage, ann: Person) -> None:
 
 
 def _channel(album: Album, world: Stage, ann: Person, ben: Person) -> None:
-    made = command(ann.profile, "channel", "create", "Harbour news", "--name", "Harbour master")[0]
+    made = command(ann.profile, "channel", "create", "Harbour news", "--as", "Harbour master")[0]
     ann.open("Harbour news")
     ann.say("Low water at **noon**. The ferry leaves from pier 2 today")
     page = ben.page

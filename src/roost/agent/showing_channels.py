@@ -22,6 +22,7 @@ ROLES = {
 }
 POSTING = {Posting.ROLES: ch.Posting.ROLES, Posting.ALL: ch.Posting.ALL}
 _WORDS = {
+    "created": "You made the channel.",
     "changed": "The channel was changed.",
     "joined": "The channel is here.",
     "left": "You left the channel.",

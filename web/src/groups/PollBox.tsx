@@ -31,7 +31,7 @@ export function PollBox({ message, poll }: { message: Message; poll: Poll }): Re
         const share = voters.size === 0 ? 0 : option.votes.length / voters.size;
         const names = option.votes.slice(0, 20).map((who) => (who === "me" ? t("member.you") : cleanName(roost.nameIn(message.conversation, who)))).join(", ");
         return (
-          <button key={index} type="button" className={chosen ? "poll-option chosen" : "poll-option"} aria-pressed={chosen} title={names} onClick={() => choose(index)}>
+          <button key={index} type="button" className={chosen ? "poll-option voted" : "poll-option"} aria-pressed={chosen} title={names} onClick={() => choose(index)}>
             <span className="poll-mark" aria-hidden="true">{chosen && <Icon name="check" size={14} />}</span>
             <bdi className="poll-text">{cleanName(option.text, 200)}</bdi>
             <span className="poll-count">{option.votes.length}<span className="visually-hidden"> {t("poll.votes.other", { n: option.votes.length })}{names === "" ? "" : `: ${names}`}</span></span>

@@ -87,6 +87,7 @@ def create(
         joined_at=work.now,
         own_put=put,
     )
+    work.tell("channel", row.id, row.id, "created")
     return states.publish(work, work.put(row), state)
 
 
