@@ -289,13 +289,21 @@ def _when(millis: int) -> datetime | None:
 
 def _hops(work: Work, row: r.Message) -> tuple[b.Hop, ...]:
     """The way that a message took, as far as it is known here: a contact's own relay is not."""
-    contact = work.get(r.Contact, row.conversation)
-    them = b.Hop(party="contact", name=showing.contact_name(contact) if contact else "")
+    them = b.Hop(party="contact", name=_far_end(work, row))
     me = b.Hop(party="me", name=work.me.about.name)
     mine = row.author == work.me.account
     parties = ("my_relay", "their_relay") if len(row.route) > 1 else ("relay" if mine else "my_relay",)
     relays = tuple(b.Hop(party=party, name=host) for party, host in zip(parties, row.route, strict=False))
     return (me, *relays, them) if mine else (them, *relays, me)
+
+
+def _far_end(work: Work, row: r.Message) -> str:
+    """The contact; in a group or channel whoever said it, or all who are in it."""
+    contact = work.get(r.Contact, row.conversation)
+    if contact is not None:
+        return showing.contact_name(contact)
+    company = work.get(r.GroupRow, row.conversation) or work.get(r.ChannelRow, row.conversation)
+    return showing.message(work, row).from_name or (company.title if company else "")
 
 
 @handles(b.Pins)
