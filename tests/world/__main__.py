@@ -10,14 +10,15 @@ import multiprocessing
 import os
 import sys
 import time
+from functools import partial
 
-from .plan import draw
+from .plan import draw, draw_group
 from .shrink import failure, report
 
 
-def run(seed: int) -> tuple[int, str]:
+def run(seed: int, *, group: bool) -> tuple[int, str]:
     """The seed, and what is wrong with its world: nothing, one hopes."""
-    found = failure(draw(seed))
+    found = failure((draw_group if group else draw)(seed))
     return seed, found[0] if found else ""
 
 
@@ -27,21 +28,23 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, help="replay this one and explain it")
+    parser.add_argument("--groups", action="store_true", help="worlds with a group")
     parser.add_argument("--lines", type=int, default=60, help="of the log")
     parser.add_argument("--no-shrink", action="store_true")
     chosen = parser.parse_args()
+    plan_of = draw_group if chosen.groups else draw
     if chosen.seed is not None:
-        print(report(draw(chosen.seed), shrink=not chosen.no_shrink, lines=chosen.lines))
+        print(report(plan_of(chosen.seed), shrink=not chosen.no_shrink, lines=chosen.lines))
         return 0
     started, failed, seeds = time.monotonic(), [], range(chosen.first, chosen.first + chosen.seeds)
     with multiprocessing.Pool(chosen.jobs) as pool:
-        for seed, what in pool.imap_unordered(run, seeds, chunksize=4):
+        for seed, what in pool.imap_unordered(partial(run, group=chosen.groups), seeds, chunksize=4):
             if what:
                 failed.append(seed)
                 print(f"seed {seed}: {what.strip().splitlines()[-1]}", flush=True)
     print(f"{chosen.seeds} worlds in {time.monotonic() - started:.1f} s; failed: {sorted(failed) or 'none'}")
     if failed:
-        print(report(draw(min(failed)), shrink=not chosen.no_shrink, lines=chosen.lines))
+        print(report(plan_of(min(failed)), shrink=not chosen.no_shrink, lines=chosen.lines))
     return 1 if failed else 0
 
 

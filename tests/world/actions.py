@@ -13,10 +13,11 @@ from roost.messaging import accounts, contact_sync, conversations, devices, iden
 from roost.messaging import records as r
 from roost.wire.content import Text
 
+from . import group_actions
 from .driver import Crashed, Device, DiskFailed
 from .hosts import Lies
 from .network import Weather
-from .plan import DAY, HOUR, MAX_DEVICES, SECOND, Action
+from .plan import DAY, HOUR, LIARS, MAX_DEVICES, SECOND, Action
 
 if TYPE_CHECKING:
     from .world import World
@@ -27,6 +28,7 @@ EMOJI = ("👍", "🎉", "😢", "")
 def perform(world: World, action: Action) -> None:
     world.log(str(action))
     function = _ACTIONS[action.kind]
+    world.group.host_lied |= action.kind in LIARS
     try:
         function(world, action)
     except (Crashed, DiskFailed):
@@ -343,4 +345,5 @@ _ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "relay_restore": _relay_restore,
     "backup": _backup,
     "restore": _restore,
+    **group_actions.ACTIONS,
 }

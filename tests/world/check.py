@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from roost.messaging import records as r
 
+from . import group_check
 from .driver import Device
 from .ledger import Said
 
@@ -17,13 +18,13 @@ def everything(world: World) -> None:
     """Raises Broken with everything that does not hold."""
     from .world import Broken
 
-    wrong = [*_delivery(world), *_order(world), *_outboxes(world), *_agreement(world)]
+    wrong = [*_delivery(world), *_order(world), *_outboxes(world), *_agreement(world), *group_check.problems(world)]
     if wrong:
         raise Broken("\n".join(wrong[:12]))
 
 
 def at_rest(world: World) -> bool:
-    return not _outboxes(world) and not any(_missing(world))
+    return not _outboxes(world) and not any(_missing(world)) and group_check.at_rest(world)
 
 
 # --- delivery ---------------------------------------------------------------------------------------------------------

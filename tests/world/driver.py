@@ -14,6 +14,7 @@ from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import RoostError
 from roost.messaging import inbox, invitations, mailboxes, outbox, peers, requests, sealing, upkeep, ways
 from roost.messaging import records as r
+from roost.messaging.groups import upkeep as groups
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.work import Work
 from roost.wire.addresses import Address, RelayAddress
@@ -39,6 +40,7 @@ from roost.wire.mailbox import (
     WorkChallenge,
 )
 
+from .device_logs import DeviceLogs
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 ACK_RETRY_MS = 10_000
 REST_MS = 1_000  # after something failed that no row says when to try again
-_RESTING = ("mailbox", "card", "get", "trim", "ack")
+_RESTING = ("mailbox", "card", "get", "trim", "ack", "log")
 Answer = Callable[[Response | None], None]  # None: unreachable
 
 
@@ -82,6 +84,7 @@ class Device:
         self._running: set[object] = set()
         self._position: dict[bytes, int] = {}
         self._clean: dict[bytes, str] = {}
+        self._logs = DeviceLogs(self)
         self._tick_at = 0
         self._wake_at = 0
 
@@ -193,14 +196,17 @@ class Device:
         if not 0 < self._tick_at - self.now <= HOUR_MS:
             self.step(upkeep.tick)
             self._tick_at = upkeep.next_deadline(self.look())
+        elif groups.next_deadline(self.look()) <= self.now:
+            self.step(groups.tick)
         self._read()
         self._start_due()
+        self._logs.start_due()
         self._accept_people()
         self.wake(self._pause())
 
     def _pause(self) -> int:
         work = self.look()
-        due = [self._tick_at, *(row.acknowledge_at for row in work.find(r.SessionRow))]
+        due = [self._tick_at, *self._logs.deadlines(work), *(row.acknowledge_at for row in work.find(r.SessionRow))]
         for state in (r.OutboxState.SEALED, r.OutboxState.STORED):
             due += [row.next_at for row in work.find(r.Outbox, where={"state": int(state)}, order="next_at", limit=1)]
         later = [moment - self.now for moment in due if moment > self.now]

@@ -14,7 +14,7 @@ from functools import cached_property
 from roost.crypto import AnswerKey, Entropy, PacketPublic, PacketSecret, capability_hash, max_request, seal_packet
 from roost.relay.core.admission import Client
 from roost.relay.core.limits import Limits
-from roost.relay.core.operations import FREEING, CreateMailbox, Freed, MailboxRow, Operation
+from roost.relay.core.operations import FREEING, ChangeGrantRows, CreateMailbox, Freed, MailboxRow, Operation
 from roost.relay.core.packets import PacketKeys, TagSet, WeeklyKey, allowed
 from roost.relay.storage import memory
 from roost.relay.storage.engine import StorageFull
@@ -57,12 +57,18 @@ class Engine(memory.MemoryEngine):
             memory._APPLY[type(operation)](self, operation)
             if isinstance(operation, CreateMailbox):
                 self._owners |= {grant.hash: operation.mailbox for grant in operation.grants}
+            elif isinstance(operation, ChangeGrantRows):
+                self._owners |= {grant.hash: operation.mailbox for grant in operation.add}
         return self._freed
 
     def mailboxes(self, capability_hashes: Sequence[bytes]) -> list[MailboxRow]:
         """Without looking at every mailbox there is."""
         found = {self._owners[hash_] for hash_ in capability_hashes if hash_ in self._owners}
         return [row for row in map(self.mailbox, sorted(found)) if row is not None]
+
+    def number_of(self, hash_: bytes) -> int:
+        number = self._owners.get(hash_, 0)
+        return number if number in self._state.boxes else 0
 
     def backup(self) -> object:
         return deepcopy(self._state)
@@ -137,6 +143,15 @@ class Relay:
         """The number that the next envelope of the mailbox behind a put capability would get; 0: no such mailbox."""
         mailbox = self._core.desk.shelf.mailbox(capability_hash(put))
         return mailbox.top + 1 if mailbox is not None else 0
+
+    def mailbox_of(self, capability: bytes) -> int:
+        """The number of the mailbox that a capability is for; 0: none."""
+        return self.engine.number_of(capability_hash(capability))
+
+    def sweep(self) -> None:
+        """Forget what is old."""
+        self._core.now = self.now_s
+        self._core.sweep()
 
     # --- lies ---------------------------------------------------------------------------------------------------------
 

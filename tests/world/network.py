@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from roost.crypto import PacketPublic, capability_hash
 from roost.relay.core.admission import Client
 from roost.wire.addresses import RelayAddress
-from roost.wire.mailbox import Create, Put, Refusal, Request, Response, Right, Stored
+from roost.wire.mailbox import Create, MailboxKind, Put, Refusal, Request, Response, Right, Stored
 
 from .driver import Answer, Device
 from .hosts import LIMITS, Relay, open_answer, seal_request
@@ -39,6 +39,7 @@ class Network:
         self.down: set[str] = set()  # relays that answer nobody
         self.owners: dict[bytes, Device] = {}  # who reads the mailbox behind a put capability's hash
         self.puts: dict[bytes, int] = {}
+        self._appended: dict[tuple[str, int], int] = {}  # by relay and mailbox: how much was put into shared logs
         self._clients: dict[str, Client] = {}
 
     # --- state --------------------------------------------------------------------------------------------------------
@@ -119,7 +120,7 @@ class Network:
     def _note(self, relay: Relay, device: Device, request: Request, answer: Response) -> None:
         if isinstance(answer, Refusal):
             return
-        if isinstance(request, Create):
+        if isinstance(request, Create) and request.kind != MailboxKind.SHARED:
             for grant in request.grants:
                 if grant.right == Right.PUT:
                     self.owners[grant.capability_hash] = device
@@ -129,6 +130,19 @@ class Network:
             owner = self.owners.get(hash_)
             if owner is not None:
                 owner.wake(self._delay())
+            else:
+                self._appended_to(relay, request.put)
+
+    def _appended_to(self, relay: Relay, put: bytes) -> None:
+        key = relay.name, relay.mailbox_of(put)
+        self._appended[key] = self._appended.get(key, 0) + 1
+        for device in self._world.devices:
+            if device.running:
+                device.wake(self._delay())
+
+    def changes(self, relay: Relay, capability: bytes) -> int:
+        """How often something was put into the shared log behind a capability."""
+        return self._appended.get((relay.name, relay.mailbox_of(capability)), 0)
 
     def _delivered_only(self, relay: Relay, put: Put) -> None:
         """The relay hands an envelope to its live reader and dies before it is durable."""

@@ -34,6 +34,8 @@ class Plan:
     friends: tuple[tuple[int, int], ...]
     actions: tuple[Action, ...]
     fallbacks: bool = False  # every other person has a second relay
+    group: bool = False  # the first person makes a group
+    outside: int = 0  # how many of its contacts are not in it at first
 
     def without(self, actions: set[Action]) -> Plan:
         return replace(self, actions=tuple(action for action in self.actions if action not in actions))
@@ -69,6 +71,32 @@ FAULTS = {
     "backup": 2,
     "restore": 2,
 }
+IN_GROUP = {
+    "g_say": 36,
+    "g_burst": 3,
+    "g_edit": 4,
+    "g_delete": 2,
+    "g_react": 4,
+    "g_read": 4,
+    "g_title": 5,
+    "g_describe": 2,
+    "g_add": 7,
+    "g_remove": 5,
+    "g_role": 6,
+    "g_ban": 3,
+    "g_move": 2,
+    "g_leave": 2,
+    "g_race": 6,
+    "absent": 4,
+    "days": 2,
+    "link": 2,
+    "remove_device": 2,
+    "say": 4,
+    "add": 1,
+    "week": 1,
+    "pause": 6,
+}
+LIARS = ("lies", "forget", "relay_backup", "relay_restore")  # hosts that show members different things
 MAX_DEVICES = 8
 
 
@@ -88,6 +116,28 @@ def draw(seed: int, *, faults: bool = True, size: int = 40) -> Plan:
         actions.append(Action(at, kind, rng.randrange(1 << 16), rng.randrange(1 << 16), rng.randrange(1 << 16)))
     federated, fallbacks = rng.random() < 0.4, rng.random() < 0.5
     return Plan(seed, federated, tuple(people), tuple(friends), tuple(actions), federated and fallbacks)
+
+
+def draw_group(seed: int, *, size: int = 40) -> Plan:
+    """A world with a group; in two of three of them no relay lies or loses what it stored."""
+    rng = random.Random(f"group/{seed}")
+    people = [1 + (rng.random() < 0.35) for _ in range(rng.randrange(3, 6))]
+    while sum(people) > MAX_DEVICES - 1:
+        people[people.index(max(people))] -= 1
+    friends = [(one, 0) for one in range(1, len(people))]
+    friends += [(one, two) for one in range(2, len(people)) for two in range(1, one) if rng.random() < 0.6]
+    weights = {**IN_GROUP, **FAULTS}
+    if rng.random() < 2 / 3:
+        weights = {kind: weight for kind, weight in weights.items() if kind not in LIARS}
+    kinds = rng.choices(list(weights), list(weights.values()), k=rng.randrange(size // 2, size * 3 // 2))
+    actions, at = [], 0
+    for kind in kinds:
+        at += int(rng.expovariate(1 / rng.choice((200, 2_000, 10_000, 60_000, 60_000))))
+        at += rng.randrange(1, 4 * DAY) if kind == "days" else 0
+        actions.append(Action(at, kind, rng.randrange(1 << 16), rng.randrange(1 << 16), rng.randrange(1 << 16)))
+    federated, fallbacks = rng.random() < 0.5, rng.random() < 0.3
+    outside = int(len(people) > 3 and rng.random() < 0.5)
+    return Plan(seed, federated, tuple(people), tuple(friends), tuple(actions), federated and fallbacks, True, outside)
 
 
 def crowd(seed: int, people: int) -> Plan:

@@ -11,14 +11,15 @@ import random
 from collections import deque
 
 from roost.crypto import capability_hash, card_keys
-from roost.messaging import accounts, devices, inbox, invitations, outbox
+from roost.messaging import accounts, devices, inbox, invitations, logs, outbox
 from roost.messaging import records as r
 from roost.wire.addresses import RelayAddress
 from roost.wire.links import InvitationKind, RelayLink, parse_invitation
 from roost.wire.mailbox import CardData, GetCard, Request, Response
 
-from . import actions, check
+from . import actions, check, group_actions
 from .driver import Answer, Crashed, Device
+from .group_ledger import GroupLedger
 from .hosts import Relay
 from .ledger import Ledger
 from .network import Network, Weather
@@ -64,6 +65,7 @@ class World:
         self.rng = random.Random(f"world/{plan.seed}")
         self.lines: deque[str] = deque(maxlen=LOG_LINES)
         self.ledger = Ledger()
+        self.group = GroupLedger()
         self.network = Network(self, random.Random(f"network/{plan.seed}"))
         self.relays: dict[bytes, Relay] = {}
         for name in ("heron", "stork")[: 2 if plan.federated else 1]:
@@ -106,6 +108,18 @@ class World:
                     self.link(self.people[person][0])
             self._run_until(self.time.now + 40 * SECOND)
         self._run_until(self.time.now + 30 * SECOND)
+        if self.plan.group:
+            group_actions.set_up(self)
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Every day relays forget what is old."""
+        for relay in self.relays.values():
+            relay.sweep()
+        self.time.after(DAY, self._sweep)
+
+    def run_for(self, milliseconds: int) -> None:
+        self._run_until(self.time.now + milliseconds)
 
     def calm_down(self) -> None:
         """Faults end; then everybody has all the time they need."""
@@ -238,7 +252,8 @@ class World:
     def reconnected(self, name: str) -> None:
         for device in self.devices:
             if device.name == name and device.running:
-                device.guarded(device.step, outbox.hurry_all, ("unreachable", "timeout"))
+                for hurry in (outbox.hurry_all, logs.hurry):
+                    device.guarded(device.step, hurry, ("unreachable", "timeout"))
                 device.wake()
 
     def everybody_wakes(self) -> None:
@@ -264,6 +279,8 @@ class World:
         device.told.append(event.kind)
         if event.kind == "message":
             self.ledger.shown(device, event.subject)
+        elif event.kind == "group":
+            self.group.told(device, event, self.time.now)
         if event.kind not in ("typing", "receipt"):
             self.log(f"{device.name}: {event.kind} {event.subject[:4].hex()} {event.detail}")
 
