@@ -260,7 +260,8 @@ def test_removed_and_back_by_the_link(three: Three) -> None:
         expect(alice.page.locator("button.row", has_text=TRIP).locator(".asking")).to_be_visible()
         bob.page.locator("button.row", has_text=TRIP).wait_for()
         request.get_by_role("button", name=answer).click()
-        request.wait_for(state="detached")
+        for person in (alice, bob):  # whoever may let people in sees that it was decided
+            person.page.locator(".sidebar .request").wait_for(state="detached")
         carol.page.get_by_role("dialog").wait_for(state="detached")
     notes(bob, "Alice added Carol")
     carol.open(TRIP)

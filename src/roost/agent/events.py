@@ -111,8 +111,9 @@ class GroupEvent(View, frozen=True, kw_only=True, tag="group", tag_field="type")
     """A group changed, or how one stands to it. `text` says it in English; what `read` shows too has an `id` there.
 
     `change`: those of `NoteView`, and leaving (`member` asked to go), changed (devices or keys), history (earlier
-    messages came), request (somebody asks to join), refused (a change that was asked for here cannot be; `detail` is
-    the rule), join-failed, asked, lost, forked (the group stopped: `member` saw another history), resumed, reopened.
+    messages came), request (somebody asks to join), answered (they were let in, or not), refused (a change that was
+    asked for here cannot be; `detail` is the rule), join-failed, asked, lost, forked (the group stopped: `member` saw
+    another history), resumed, reopened.
     """
 
     group: str

@@ -291,6 +291,7 @@ _TOLD_BY_NOTES = ("created", "joined", "removed", "rejoined", "")  # a line in t
 _WORDS = {
     "leaving": "{name} wants to leave.",
     "request": "{name} asks to join.",
+    "answered": "The request to join was answered.",
     "asked": "You asked to join.",
     "left": "You left the group.",
     "lost": "This device lost the group's thread and asks to be let in again.",

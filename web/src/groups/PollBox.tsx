@@ -24,7 +24,7 @@ export function PollBox({ message, poll }: { message: Message; poll: Poll }): Re
   const question = cleanText(poll.question);
   return (
     <div className="poll" role="group" aria-label={question}>
-      <p className="poll-question" dir="auto">{question}</p>
+      <p className="poll-question"><bdi>{question}</bdi></p>
       <p className="poll-how">{t(poll.several ? "poll.chooseSome" : "poll.chooseOne")}</p>
       {poll.options.map((option, index) => {
         const chosen = mine.includes(index);

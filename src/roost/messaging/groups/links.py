@@ -270,6 +270,7 @@ def answer_told(work: Work, row: GroupRow, account: bytes, content: JoinAnswer) 
 
 def _carry_out(work: Work, row: GroupRow, request: GroupRequest, *, accept: bool) -> None:
     work.delete(request)
+    work.tell("group", row.id, request.account, "answered")
     if not request.session:
         return
     if accept:
