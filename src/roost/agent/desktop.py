@@ -71,10 +71,12 @@ async def _words(service: Service, event: _WATCHED) -> tuple[str, str] | None:
         return None
     rows = await service.call(b.Conversations())
     row = next((row for row in rows if row.id == event.conversation), None)
-    if row is None or row.muted_until is not None:
+    meant = any(mention.member == ME for mention in event.mentions)  # whoever is meant is told, muted or not
+    if row is None or (row.muted_until is not None and not meant):
         return None
     name = "Roost" if wanted == HIDDEN else row.name
-    return name, event.text[:_SHOWN_LETTERS] if wanted == FULL and event.text else _MESSAGE
+    said = f"{event.from_name}: {event.text}" if event.from_name else event.text
+    return name, said[:_SHOWN_LETTERS] if wanted == FULL and event.text else _MESSAGE
 
 
 async def show(title: str, text: str) -> bool:
