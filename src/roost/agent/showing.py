@@ -10,6 +10,7 @@ from roost.agent import views as v
 from roost.crypto import account_id
 from roost.messaging import formatting, pins
 from roost.messaging import records as r
+from roost.messaging.groups import committing
 from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
@@ -24,6 +25,7 @@ STATES = {
     r.MessageState.READ: v.MessageState.READ,
     r.MessageState.RECEIVED: v.MessageState.RECEIVED,
     r.MessageState.SEEN: v.MessageState.READ,
+    r.MessageState.FAILED: v.MessageState.FAILED,
 }
 CONTACT_STATES = {
     r.ContactState.REQUESTED: v.ContactState.REQUESTED,
@@ -135,6 +137,7 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         poll=poll(work, row.id, content) if isinstance(content, c.Poll) and not row.deleted else None,
         read_by=read_by(work, row),
         introduces=content.name if isinstance(content, c.Introduction) else "",
+        reason=committing.ENDED if row.state == r.MessageState.FAILED else "",
     )
 
 

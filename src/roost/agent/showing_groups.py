@@ -55,8 +55,8 @@ def name_of(work: Work, group: bytes, account: bytes) -> str:
     contact = work.get(r.Contact, account)
     if contact is not None and (contact.alias or contact.name):
         return contact.alias or contact.name
-    member = work.get(r.GroupMember, group, account)
-    return (member.name if member else "") or account_id(account)[:8]
+    known = work.get(r.GroupMember, group, account) or work.get(r.GroupFormer, group, account)
+    return (known.name if known else "") or account_id(account)[:8]
 
 
 def who(work: Work, account: bytes) -> str:

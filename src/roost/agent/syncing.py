@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roost.errors import Unreachable
 from roost.messaging import floors, identity, logs, mailboxes, outbox
 from roost.messaging import records as r
+from roost.messaging.groups import committing
 from roost.messaging.work import Work
 from roost.network import sentence
 from roost.wire.mailbox import RefusalCode
@@ -184,6 +185,8 @@ def _can_leave(work: Work, row: r.Outbox) -> bool:
 
 def held_up_by(engine: Engine, message: r.Message) -> str:
     """Why a message of mine has not reached its host, in one sentence; empty where nothing is wrong."""
+    if message.state == r.MessageState.FAILED:
+        return committing.ENDED
     if message.state != r.MessageState.QUEUED:
         return ""
     work = engine.look()

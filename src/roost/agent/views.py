@@ -26,13 +26,15 @@ def instant(millis: int) -> datetime:
 
 
 class MessageState(enum.StrEnum):
-    """How far a message is. One's own: queued, sent, delivered, read, in this order. Another's: received, then read."""
+    """How far a message is. One's own: queued, sent, delivered, read, in this order, or failed: it is never sent.
+    Another's: received, then read."""
 
     QUEUED = "queued"  # in the outbox
     SENT = "sent"  # stored by the mailbox's host for every device of the recipient
     DELIVERED = "delivered"  # stored by one of their devices
     READ = "read"
     RECEIVED = "received"
+    FAILED = "failed"  # one left the group, or was removed, before it was said
 
     def reached(self, wanted: MessageState) -> bool:
         """Whether one's own message in this state is at least as far as `wanted`."""
@@ -262,6 +264,7 @@ class MessageView(View, frozen=True, kw_only=True):
     read_by: int = 0  # one's own in a small group: how many people have read it
     mentions: tuple[MentionView, ...] = ()  # in groups: where `text` names members; in order, inside it
     introduces: str = ""  # an introduction: the name of the person whom one is to meet
+    reason: str = ""  # one's own that failed: why
 
 
 class MessagePage(View, frozen=True, kw_only=True):

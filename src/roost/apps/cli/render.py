@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MARKS = {
     MessageState.QUEUED: Text("…", style="dim"),
+    MessageState.FAILED: Text("✗ not sent", style="red"),
     MessageState.SENT: Text("✓", style="dim"),
     MessageState.DELIVERED: Text("✓✓", style="dim"),
     MessageState.READ: Text("✓✓", style="bold cyan"),
@@ -171,6 +172,8 @@ def message(item: MessageView, who: Mapping[str, str], *, ids: bool = False, roo
     head.append_text(_body(item))
     if mine and item.state in MARKS:
         head.append(" ").append_text(MARKS[item.state])
+        if item.reason:
+            head.append(f" ({item.reason.removesuffix('.')})", style="red")
     if item.expires_at:
         head.append(f"  ⏲ {until(item.expires_at)}", style="dim")
     if ids:

@@ -27,6 +27,7 @@ from roost.messaging.groups.intents import StateChange
 from roost.messaging.records import (
     Contact,
     ContactState,
+    GroupFormer,
     GroupIntent,
     GroupMember,
     GroupRow,
@@ -191,8 +192,9 @@ def forget(work: Work, id: bytes) -> None:
     if row.status in (GroupStatus.ACTIVE, GroupStatus.LOST):
         raise CallerError("Leave the group first.", code="still_a_member", hint="roost group leave GROUP")
     committing.close(work, row, GroupStatus.LEFT)
-    for member in states.members(work, id).values():
-        work.delete(member)
+    for kind in (GroupMember, GroupFormer):
+        for person in work.find(kind, where={"group": id}):
+            work.delete(person)
     work.delete(row)
 
 

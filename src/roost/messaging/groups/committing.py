@@ -28,6 +28,8 @@ from roost.messaging.records import (
     IntentKind,
     LogPut,
     LogState,
+    Message,
+    MessageState,
     SharedLog,
 )
 from roost.messaging.work import Work
@@ -38,6 +40,7 @@ SUBJECT = b"commit"
 WAIT_MS = 1_000  # for a new log to be made, before it is looked at again
 RACE_MS = 2_000  # losers of a race wait a random part of this, or they would race on
 REFRESH_MS = 30 * 86_400_000  # an old leaf gets fresh keys
+ENDED = "You were no longer in this group when it was to be sent."
 
 
 # --- making one ------------------------------------------------------------------------------------------------------
@@ -226,6 +229,7 @@ def close(work: Work, row: GroupRow, status: GroupStatus, change: Change | None 
             logs.delete(work, log)
         else:
             logs.leave(work, log)
+    _fail_what_waits(work, row.id)
     for kind in (GroupIntent, GroupSaid, GroupSender, GroupAnswer, GroupRequest):
         for waiting in work.find(kind, where={"group": row.id}):
             work.delete(waiting)
@@ -241,6 +245,13 @@ def close(work: Work, row: GroupRow, status: GroupStatus, change: Change | None 
         content = decode(GroupWelcome, pending)
         if content.epoch > row.epoch:
             admission.follow(work, row, content)
+
+
+def _fail_what_waits(work: Work, group: bytes) -> None:
+    """What of mine was not said before the group ended here never will be: whoever wrote it sees that."""
+    for message in work.find(Message, where={"conversation": group, "state": int(MessageState.QUEUED)}):
+        work.put(msgspec.structs.replace(message, state=MessageState.FAILED))
+        work.tell("receipt", message.id, group, "failed")
 
 
 def refresh(work: Work, row: GroupRow) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from roost.crypto import mls
 from roost.messaging.groups import rules, states
-from roost.messaging.records import GroupEpoch, GroupKeys, GroupMember, GroupRow, GroupTranscript
+from roost.messaging.records import GroupEpoch, GroupFormer, GroupKeys, GroupMember, GroupRow, GroupTranscript
 from roost.messaging.work import Work
 from roost.wire.codec import encode
 
@@ -86,6 +86,7 @@ def _keep_members(work: Work, group: bytes, state: mls.Group) -> None:
         if fresh != old:
             work.put(fresh)
     for gone in known.values():
+        work.put(GroupFormer(group, gone.account, gone.name))
         work.delete(gone)
 
 

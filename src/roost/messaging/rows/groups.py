@@ -113,6 +113,17 @@ class GroupMember(Row, frozen=True):
     leaving: bool = False  # asked to be removed
 
 
+class GroupFormer(Row, frozen=True):
+    """Somebody who was in a group: what they said is still there, under this name."""
+
+    table: ClassVar[str] = "group_former"
+    key: ClassVar[tuple[str, ...]] = ("group", "account")
+    indexes: ClassVar[tuple[str, ...]] = ()
+    group: bytes
+    account: bytes
+    name: str
+
+
 class GroupSender(Row, frozen=True):
     """How far this device has read what a device says in a group; ranges of counters that are missing."""
 

@@ -18,6 +18,7 @@ class MessageState(enum.IntEnum):
     READ = 3
     RECEIVED = 4
     SEEN = 5
+    FAILED = 6  # mine: the group ended on this device before it was said
 
 
 class FileState(enum.IntEnum):

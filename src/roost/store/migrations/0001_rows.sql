@@ -317,6 +317,13 @@ CREATE TABLE "group_member" (
 ) STRICT;
 CREATE INDEX "group_member_account" ON "group_member" ("account");
 
+CREATE TABLE "group_former" (
+    "group" BLOB NOT NULL,
+    "account" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("group", "account")
+) STRICT;
+
 CREATE TABLE "group_sender" (
     "group" BLOB NOT NULL,
     "device" BLOB NOT NULL,
