@@ -9,7 +9,7 @@ from __future__ import annotations
 import mimetypes
 import secrets
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from aiohttp import web
 
@@ -62,11 +62,14 @@ def _headers(nonce: str, host: str) -> dict[str, str]:
 
 
 class Site:
-    """The built files of `folder`, by path."""
+    """The built files of `folder`, by path, as they were when it was made: a page that is open goes on with its own
+    files after a newer Roost was installed over this one."""
 
     def __init__(self, folder: Path = STATIC) -> None:
-        self._files = {f"/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*") if path.is_file()}
-        self._page = self._files.pop("/index.html", None)
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        self._files = {f"/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in paths}
+        page = self._files.pop("/index.html", None)
+        self._page = None if page is None else page.decode()
 
     @property
     def built(self) -> bool:
@@ -83,13 +86,13 @@ class Site:
 
     async def _index(self, request: web.Request) -> web.Response:
         nonce = secrets.token_urlsafe(16)
-        page = self._page.read_text() if self._page else _MISSING
+        page = self._page or _MISSING
         headers = {**_headers(nonce, request.headers["Host"]), "Cache-Control": "no-store"}
         return web.Response(text=page.replace(_NONCE, nonce), content_type="text/html", headers=headers)
 
     async def _file(self, request: web.Request) -> web.Response:
-        path = self._files[request.path]
-        kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        name = PurePosixPath(request.path)
+        kind = _TYPES.get(name.suffix) or mimetypes.guess_type(name.name)[0] or "application/octet-stream"
         cached = "public, max-age=31536000, immutable" if request.path.startswith("/assets/") else "no-cache"
         headers = {**_headers("", request.headers["Host"]), "Cache-Control": cached, "Content-Type": kind}
-        return web.Response(body=path.read_bytes(), headers=headers)
+        return web.Response(body=self._files[request.path], headers=headers)

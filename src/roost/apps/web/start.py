@@ -23,7 +23,7 @@ async def run(folder: Path, *, browser: bool, as_json: bool, version: str, passp
     """Open the app of the profile in `folder`; return at once where its agent runs, else when this agent is stopped."""
     link = await running_app(folder)
     if link is not None:
-        show(link, browser=browser, as_json=as_json)
+        show(link, browser=browser, as_json=as_json, end="")
         return
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -43,16 +43,16 @@ async def _open_if_possible(host: AgentHost, passphrase: str | None) -> None:
         print(f"roost: {error.message} {error.hint}".rstrip(), file=sys.stderr, flush=True)
 
 
-def show(link: str, *, browser: bool, as_json: bool) -> None:
-    """Open the address, or print it where nothing can be opened."""
+def show(link: str, *, browser: bool, as_json: bool, end: str = "Ctrl-C ends Roost.") -> None:
+    """Open the address, or print it where nothing can be opened. `end`: how one ends it; empty where it goes
+    on by itself."""
     if as_json:
         print(json.dumps({"event": "ready", "url": link}), flush=True)
     elif browser and has_display() and webbrowser.open(link):
-        print("Roost is open in your browser. Ctrl-C ends it.", file=sys.stderr, flush=True)
+        print(f"Roost is open in your browser. {end}".rstrip(), file=sys.stderr, flush=True)
     else:
         print(
-            f"Open this address in a browser on this machine (it works once):\n\n  {link}\n\nCtrl-C ends Roost.",
-            flush=True,
+            f"Open this address in a browser on this machine (it works once):\n\n  {link}\n\n{end}".rstrip(), flush=True
         )
 
 
