@@ -23,7 +23,10 @@ window.shownNotifications = [];
 window.Notification = class {
   static permission = "default";
   static async requestPermission() { return (this.permission = "granted"); }
-  constructor(title, options) { window.shownNotifications.push([title, options.body]); }
+  constructor(title, options) {
+    window.shownNotifications.push([title, options.body]);
+    window.lastNotification = this;
+  }
   close() {}
 };
 """
@@ -142,6 +145,10 @@ def test_notifications_say_as_much_as_was_chosen(gina: Person, hal: Person) -> N
         hal.say("the secret plan")
         page.wait_for_function("() => window.shownNotifications.length > 0")
         assert page.evaluate("() => window.shownNotifications") == [shown]
+    page.evaluate("() => window.lastNotification.onclick()")
+    page.locator(".chat-name", has_text="Hal").wait_for()
+    gina.sees("the secret plan")
+    page.keyboard.press("Escape")
     gina.settings("Notifications")
     page.get_by_role("radiogroup", name="While a Roost window is open").get_by_text("Off", exact=True).click()
     closed = page.get_by_role("radiogroup", name="While none is open")
@@ -150,10 +157,45 @@ def test_notifications_say_as_much_as_was_chosen(gina: Person, hal: Person) -> N
     page.evaluate("() => { window.shownNotifications = []; }")
     hal.say("unheard")
     page.locator("button.row", has_text="unheard").wait_for()
-    expect(page).to_have_title("(4) Roost", timeout=WAIT_MS)
+    expect(page).to_have_title("(1) Roost", timeout=WAIT_MS)
     assert page.evaluate("() => window.shownNotifications") == []
     gina.open("Hal")
     expect(page).to_have_title("Roost", timeout=WAIT_MS)
+
+
+def test_a_request_is_told_of_while_nobody_looks(gina: Person, stage: Stage) -> None:
+    page = gina.page
+    gina.settings("Notifications")
+    page.get_by_role("radiogroup", name="While a Roost window is open").get_by_text("Show who writes").click()
+    gina.close()
+    page.evaluate("() => { window.shownNotifications = []; document.hasFocus = () => false; }")
+    jo = stage.profile("Jo")
+    command(jo, "add", command(gina.profile, "invite")[0]["link"])
+    page.wait_for_function("() => window.shownNotifications.length > 0")
+    assert page.evaluate("() => window.shownNotifications") == [["Roost", "Jo asks to become a contact"]]
+    page.evaluate("() => { delete document.hasFocus; }")
+    page.locator(".request", has_text="Jo").get_by_role("button", name="Decline").click()
+    page.locator(".request").wait_for(state="detached")
+
+
+def test_a_device_that_is_not_linked_yet_and_one_that_was_removed_say_so(hal: Person, stage: Stage) -> None:
+    folder = stage.folder / "laptop"
+    words = ("--relay", stage.relay, "--name", "laptop", "--no-passphrase")
+    code = command(folder, "device", "link", *words)[0]["code"]
+    with roost("--profile", str(folder), "--no-browser") as ready:
+        laptop = stage.window("Laptop", folder, ready["url"])
+        notice = laptop.page.locator(".connection")
+        notice.filter(has_text="not part of your account yet").wait_for()
+        laptop.complaints.clear()  # Chromium reports what was refused
+        device = command(hal.profile, "device", "link", "--confirm", code)[0]["device"]
+        notice.wait_for(state="detached")
+        laptop.page.locator("button.row", has_text="Gina").wait_for()
+        command(hal.profile, "device", "remove", device)
+        notice.filter(has_text="This device was removed from your account").wait_for()
+        laptop.page.reload()
+        notice.filter(has_text="can still be read and exported").wait_for()
+        assert laptop.complaints == []
+        laptop.page.context.close()
 
 
 def test_relays(gina: Person, hal: Person, stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.people import WAIT_S, Person, Stage
+from tests.web.people import WAIT_S, Person, Stage, command
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -95,3 +95,12 @@ def test_an_address_works_once(stage: Stage) -> None:
     second = stage.window("Somebody", stage.folder / "frank", url)
     expect(second.page.get_by_text("not connected to Roost any more")).to_be_visible(timeout=WAIT_S * 1000)
     assert "code" not in second.page.url
+
+
+def test_roost_once_more_opens_the_app_of_the_agent_that_runs(stage: Stage) -> None:
+    folder, first = stage.host("grace")
+    second = command(folder, "--no-browser")[0]["url"]
+    assert second.split("#")[0] == first.split("#")[0]
+    assert second != first
+    grace = stage.window("Grace", folder, second)
+    grace.page.get_by_role("heading", name="Welcome to Roost").wait_for()

@@ -10,7 +10,7 @@ import { AddPerson } from "./people/AddPerson";
 import { ConversationList } from "./people/ConversationList";
 import { Profiles } from "./people/Profiles";
 import { RoutePanel } from "./people/RoutePanel";
-import { useAutoLock, useGroupNotices, useNotifications, useTitle } from "./state/attention";
+import { useAutoLock, useGroupNotices, useNotifications, useTitle, useWarnings } from "./state/attention";
 import { useRoost } from "./state/roost";
 import { useStore } from "./state/store";
 import { useShortcuts } from "./ui/shortcuts";
@@ -33,6 +33,7 @@ export function App({ host, onLock }: { host: HostState; onLock: (() => void) | 
   const show = useCallback((id: string, target?: string) => setOpen({ id, target: target ?? null }), []);
   useTitle();
   useGroupNotices();
+  useWarnings();
   useNotifications(open?.id ?? null, show);
   useAutoLock(onLock);
   useShortcuts({

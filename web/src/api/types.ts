@@ -111,6 +111,8 @@ export interface Status {
   relays: RelayState[];
   requests: number;
   unread: number;
+  /** How this device stands to its account. */
+  device_state: "linked" | "waiting" | "removed";
 }
 
 export interface ContactRequest {

@@ -88,7 +88,7 @@ export function useRecorder(onFile: (file: File, voice: VoiceNote) => void): Rec
 function listen(stream: MediaStream): { context: AudioContext; level: () => number } {
   const context = new AudioContext();
   const analyser = context.createAnalyser();
-  analyser.fftSize = 1024;
+  analyser.fftSize = 4096; // longer than the pause between two looks: nothing falls in between
   context.createMediaStreamSource(stream).connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
   return {

@@ -1,6 +1,11 @@
 import type { enPeople } from "./en.people";
 
 export const dePeople: Record<keyof typeof enPeople, string> = {
+  "device.removed": "Dieses Gerät wurde aus deinem Konto entfernt. Was darauf ist, lässt sich weiter lesen und exportieren; es kommt und geht nichts mehr. Um es wieder zu nutzen, verbinde es neu, als neues Profil.",
+  "device.waiting": "Dieses Gerät gehört noch nicht zu deinem Konto: Bestätige seinen Code auf einem anderen deiner Geräte.",
+  "warning.renewed": "Eine Nachricht von {name} ließ sich nicht öffnen. Die Schlüssel eurer Unterhaltung wurden erneuert.",
+  "warning.olderCopy": "{name} kennt Nachrichten, die dieses Profil nicht kennt: Es ist eine ältere Kopie, oder jemand manipuliert die Verbindung. Die Schlüssel eurer Unterhaltung wurden erneuert.",
+  "warning.forked": "Zwei Listen der Geräte von {name} widersprechen sich: Vielleicht hat jemand anderes den Schlüssel. Die zweite wurde abgelehnt. Vergleicht die Sicherheitsnummern.",
   "list.muted": "Stumm",
   "list.pinned": "Angeheftet",
   "profiles.title": "Profile",
@@ -65,6 +70,8 @@ export const dePeople: Record<keyof typeof enPeople, string> = {
   "notify.hidden": "Nur sagen, dass etwas kam",
   "notify.hiddenHint": "Weder von wem noch was.",
   "notify.noDesktop": "Es wurde kein Desktop gefunden, der ohne Fenster Benachrichtigungen zeigt.",
+  "notify.request": "Jemand möchte ein Kontakt werden",
+  "notify.requestOf": "{name} möchte ein Kontakt werden",
   "notify.title": "Stumme Unterhaltungen bleiben still. Der Titel des Fensters zählt Ungelesenes auf jeden Fall.",
   "storage.old": "Dateien löschen, die älter als {n} Tage sind",
   "storage.dropFiles": "Dateien löschen",

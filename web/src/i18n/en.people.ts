@@ -1,6 +1,11 @@
 // English, continued: profiles, pictures, scanning, introductions, the floor of a conversation, notifications, about.
 
 export const enPeople = {
+  "device.removed": "This device was removed from your account. What is on it can still be read and exported; nothing arrives or leaves any more. To use it again, link it anew as a new profile.",
+  "device.waiting": "This device is not part of your account yet: confirm its code on another of your devices.",
+  "warning.renewed": "A message from {name} could not be opened. The keys of your conversation were renewed.",
+  "warning.olderCopy": "{name} knows messages that this profile does not: it is an older copy, or somebody tampers with the connection. The keys of your conversation were renewed.",
+  "warning.forked": "Two lists of the devices of {name} contradict each other: somebody else may hold their key. The second one was refused. Compare safety numbers.",
   "list.muted": "Muted",
   "list.pinned": "Pinned",
   "profiles.title": "Profiles",
@@ -65,6 +70,8 @@ export const enPeople = {
   "notify.hidden": "Say only that something came",
   "notify.hiddenHint": "Neither who nor what.",
   "notify.noDesktop": "No desktop was found that shows notifications without a window.",
+  "notify.request": "Somebody asks to become a contact",
+  "notify.requestOf": "{name} asks to become a contact",
   "notify.title": "Muted conversations stay silent. The window's title counts what is unread in any case.",
   "storage.old": "Delete files older than {n} days",
   "storage.dropFiles": "Delete files",

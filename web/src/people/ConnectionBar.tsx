@@ -4,13 +4,15 @@ import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
 import { cleanName } from "../ui/text";
 
-/** Says what is wrong with the connection, and nothing when all is well. */
+/** Says what is wrong with the connection, and nothing when all is well; and first of all whether this device still counts. */
 export function ConnectionBar(): ReactNode {
   const roost = useRoost();
   const t = useT();
   const link = useStore(roost.link);
   const status = useStore(roost.status);
   const conversations = useStore(roost.conversations);
+  const standing = status?.device_state ?? "linked";
+  if (standing !== "linked") return <div className="connection gone" role="status">{t(`device.${standing}`)}</div>;
   if (link === "online") return <div role="status" className="visually-hidden">{t("link.online")}</div>;
   const waiting = [...conversations.values()].reduce((sum, row) => sum + row.waiting, 0);
   const down = status?.relays.find((relay) => !relay.reachable);

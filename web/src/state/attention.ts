@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "react";
 import { summary } from "../chat/Bubble";
-import { useT } from "../i18n/i18n";
+import { useT, type Key } from "../i18n/i18n";
 import { cleanName } from "../ui/text";
 import { useRoost } from "./roost";
 import { notify } from "./toasts";
@@ -33,14 +33,24 @@ export function useNotifications(open: string | null, onOpen: (id: string) => vo
       const said = notifications === "full" ? summary(message, t("message.deleted")) : t("notify.new");
       const body = notifications === "full" && row && row.kind !== "direct" ? `${cleanName(message.from_name)}: ${said}` : said;
       const title = notifications === "hidden" ? "Roost" : cleanName(row?.name ?? "Roost");
-      const shown = new Notification(title, { body, tag: message.conversation, icon: "/icon.svg" });
-      shown.onclick = () => {
-        window.focus();
-        onOpen(message.conversation);
-        shown.close();
-      };
+      show(title, body, message.conversation, () => onOpen(message.conversation));
+    };
+    roost.onRequest = (request) => {
+      if (document.hasFocus() || notifications === "off" || Notification.permission !== "granted") return;
+      const name = cleanName(request.name);
+      show("Roost", notifications === "hidden" ? t("notify.request") : t("notify.requestOf", { name }), request.id, () => undefined);
     };
   }, [roost, t, notifications, open, onOpen]);
+}
+
+/** A click on it brings the window to the front. */
+function show(title: string, body: string, tag: string, open: () => void): void {
+  const shown = new Notification(title, { body, tag, icon: "/icon.svg" });
+  shown.onclick = () => {
+    window.focus();
+    open();
+    shown.close();
+  };
 }
 
 export function useAutoLock(onLock: (() => void) | null): void {
@@ -63,6 +73,20 @@ export function useAutoLock(onLock: (() => void) | null): void {
       for (const sign of signs) window.removeEventListener(sign, again);
     };
   }, [lockAfter]);
+}
+
+const WARNINGS: Record<string, Key> = { session_reset: "warning.renewed", older_copy: "warning.olderCopy", forked_device_list: "warning.forked" };
+
+/** What a person should know of a conversation's keys. */
+export function useWarnings(): void {
+  const roost = useRoost();
+  const t = useT();
+  useEffect(() => {
+    roost.onWarning = (code, conversation) => {
+      const key = WARNINGS[code];
+      if (key) notify(t(key, { name: cleanName(roost.nameOf(conversation)) }), code === "session_reset" ? "info" : "error");
+    };
+  }, [roost, t]);
 }
 
 /** What befalls a group, or one's way into it, and stands nowhere else. */

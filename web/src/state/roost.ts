@@ -28,6 +28,12 @@ function linkOf(status: Status): Link {
   return status.relays.some((relay) => relay.reason !== "") ? "offline" : "connecting";
 }
 
+/** A device that is not linked yet has nothing to show. */
+function notLinked(error: unknown): null {
+  if (error instanceof ApiError && error.code === "not_linked") return null;
+  throw error;
+}
+
 export class Roost {
   readonly me = new Store<Identity | null>(null);
   readonly conversations = new Store<ReadonlyMap<string, Conversation>>(new Map());
@@ -49,6 +55,10 @@ export class Roost {
   private refreshing = new Set<string>();
   /** Told about messages that came in, for notifications. */
   onMessage: (message: Message) => void = () => undefined;
+  /** Told who asks to become a contact. */
+  onRequest: (request: ContactRequest) => void = () => undefined;
+  /** Told what a person should know of a conversation's keys. */
+  onWarning: (code: string, conversation: string) => void = () => undefined;
   /** Told what happened to a group, for what no line between its messages says. */
   onGroup: (change: string, title: string) => void = () => undefined;
   /** The profile was locked, here or elsewhere. */
@@ -97,15 +107,16 @@ export class Roost {
   }
 
   async refreshAll(): Promise<void> {
-    const [me, list] = await Promise.all([this.client.call("whoami", {}), this.client.call("conversations", {}), this.preferences.load()]);
+    void this.refreshStatus();
+    const [me, list] = await Promise.all([this.client.call("whoami", {}), this.client.call("conversations", {}).catch(notLinked), this.preferences.load()]);
     this.me.set(me);
+    if (list === null) return;
     this.conversations.set(new Map(list.map((row) => [row.id, row])));
     this.loaded.set(true);
     void this.outgoing.restore().catch(() => undefined);
     for (const thread of this.threads.values()) {
       if (thread.state.get().loaded && !thread.state.get().later) void thread.open();
     }
-    void this.refreshStatus();
     void this.refreshRequests();
     void this.refreshIntroductions().catch(() => undefined);
     void this.groups.refreshRequests().catch(() => undefined);
@@ -216,6 +227,7 @@ export class Roost {
         this.typed(event.conversation, event.from, event.active);
         break;
       case "request":
+        this.onRequest(event);
         void this.refreshRequests();
         break;
       case "contact":
@@ -230,7 +242,7 @@ export class Roost {
         this.transferred(event.id, event.number, event);
         break;
       case "warning":
-        if (event.code === "session_reset") notify(event.message);
+        this.onWarning(event.code, event.conversation);
         break;
       case "vote":
         this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, poll: event.poll }));
@@ -244,7 +256,8 @@ export class Roost {
         this.groups.happened(event);
         this.refreshConversations();
         break;
-      case "device":
+      case "device": // linked, or removed from the account
+        void this.refreshAll();
         break;
     }
   }
