@@ -163,6 +163,29 @@ def test_polls(three: Three) -> None:
     expect(alices.get_by_role("button", name="Lake")).to_contain_text("Carol")
 
 
+def test_a_poll_between_two_with_several_answers(three: Three) -> None:
+    alice, bob, _ = three
+    for person, other in ((alice, "Bob"), (bob, "Alice")):
+        person.open(other)
+    bob.more("New poll")
+    dialog = bob.page.get_by_role("dialog", name="New poll")
+    dialog.get_by_label("Question").fill("What shall I bring?")
+    for number, answer in enumerate(("Bread", "Cheese", "<i>Nothing</i>"), 1):
+        dialog.get_by_role("textbox", name=f"Answer {number}").fill(answer)
+    dialog.get_by_text("More than one answer").click()
+    dialog.get_by_role("button", name="Ask").click()
+    poll = alice.page.get_by_role("group", name="What shall I bring?")
+    for answer in ("Bread", "Cheese"):
+        poll.get_by_role("button", name=answer).click()
+        expect(poll.get_by_role("button", name=answer)).to_have_attribute("aria-pressed", "true")
+    poll.get_by_role("button", name="<i>Nothing</i>").wait_for()
+    bobs = bob.page.get_by_role("group", name="What shall I bring?")
+    expect(bobs.get_by_role("button", name="Cheese").locator(".poll-count")).to_contain_text("1")
+    poll.get_by_role("button", name="Bread").click()
+    expect(bobs.get_by_role("button", name="Bread").locator(".poll-count")).to_contain_text("0")
+    expect(bobs).to_contain_text("1 person has voted")
+
+
 def test_roles_rights_and_a_moderator(three: Three) -> None:
     alice, bob, carol = three
     carol.say("something rude")
