@@ -236,6 +236,16 @@ def test_a_full_mailbox_leaves_a_reserve_to_its_admins() -> None:
     assert code(relay.ask(Put(A_ADMIN, envelope("commit 3")))) == "full"
 
 
+def test_a_shared_mailbox_takes_the_writers_of_a_large_group() -> None:
+    relay = CoreRelay(MemoryEngine(), Limits(mailbox_grants=8, shared_grants=16))
+    for name, kind, room in (("a", MailboxKind.ORDINARY, 8), ("b", MailboxKind.SHARED, 16)):
+        relay.ask(create(name, kind))
+        admin = capability(f"{name} admin")
+        answers = [code(relay.ask(ChangeGrants(admin, (grant(f"{name}{i}", Right.PUT),)))) for i in range(room)]
+        assert answers == ["Done"] * (room - 3) + ["full"] * 3
+    assert Limits().grants(MailboxKind.SHARED) >= 8 * 1_000
+
+
 def test_a_writer_fills_its_own_limit_only() -> None:
     relay = CoreRelay(MemoryEngine())
     relay.ask(create("a", MailboxKind.SHARED, limit=2))

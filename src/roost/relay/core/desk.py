@@ -280,7 +280,7 @@ class Desk:
         admins_left = (mailbox.admins() - set(revoke)) | {grant.hash for grant in add if grant.right == Right.ADMIN}
         if not admins_left:
             raise RefusedRequest(RefusalCode.BAD_REQUEST)
-        if len(mailbox.grants) + len(add) - len(revoke) > self.limits.mailbox_grants:
+        if len(mailbox.grants) + len(add) - len(revoke) > self.limits.grants(mailbox.kind):
             raise RefusedRequest(RefusalCode.FULL)
         mailbox.change_grants(add, revoke)
         self.shelf.index(mailbox, tuple(added), revoke)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roost.wire.mailbox import MailboxKind
 from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE
 
 ROW_COST = 512  # what an entry, a card or a mailbox costs on disk beside its bytes, generously
@@ -28,7 +29,8 @@ class Limits:
     mailbox_idle_days: int = 180  # a mailbox that nobody reads is deleted; one in use never expires
     hold_days: int = 1  # how long blobs wait for the envelope that needs them
     card_days: int = 400  # the longest life of a card
-    mailbox_grants: int = 1_024  # writer devices of a large group
+    mailbox_grants: int = 1_024  # of one that is not shared; a person's contacts have a mailbox each
+    shared_grants: int = 8_192  # writing devices of a group: 1,000 people with several each; 2 MB while it is in memory
     requests_per_second: float = 2_000.0  # per connection
     request_burst: float = 8_000.0
     creates_per_minute: float = 30.0  # per connection, on an open relay
@@ -37,6 +39,10 @@ class Limits:
     forward_burst: float = 1_000.0
     outstanding: int = 512  # requests of one connection in work at one time
     subscriptions: int = 4_096  # of one connection: contacts and groups of several profiles
+
+    def grants(self, kind: MailboxKind) -> int:
+        """How many capabilities a mailbox of this kind may have."""
+        return self.shared_grants if kind == MailboxKind.SHARED else self.mailbox_grants
 
     def reserved(self, quota: int) -> int:
         """The part of `quota` that only an administrator's puts may use."""

@@ -120,7 +120,7 @@ class Mailbox:
     @property
     def weight(self) -> int:
         """Roughly how many rows this mailbox keeps in memory."""
-        return 4 + len(self.entries) + sum(len(hold.blobs) for hold in self.holds.values())
+        return 4 + len(self.grants) + len(self.entries) + sum(len(hold.blobs) for hold in self.holds.values())
 
     def after(self, cursor: int, limit: int) -> list[int]:
         """The numbers of the next `limit` entries behind `cursor`."""
