@@ -330,6 +330,19 @@ def test_a_refused_put_is_tried_again_with_growing_pauses(ada: Member) -> None:
     assert len(ada.do(lambda work: logs.due(work, ada.log))) == 1
 
 
+def test_what_did_not_reach_the_host_holds_up_what_was_appended_after_it(ada: Member) -> None:
+    first = ada.do(lambda work: logs.append(work, ada.log, KEY, b"first"))
+    later = ada.do(lambda work: logs.append(work, ada.log, KEY, b"later"))
+    ada.do(lambda work: logs.refused(work, first.number, "unreachable"))
+    whisper = ada.do(lambda work: logs.append(work, ada.log, KEY, b"whisper", ephemeral=True))
+    assert [put.number for put in ada.do(lambda work: logs.due(work, ada.log))] == [whisper.number]
+    ada.now += 3_600_000
+    due = ada.do(lambda work: logs.due(work, ada.log))
+    assert [put.number for put in due] == [first.number, later.number, whisper.number]
+    ada.do(lambda work: logs.stored(work, first.number))
+    assert [put.number for put in ada.do(lambda work: logs.due(work, ada.log))] == [later.number, whisper.number]
+
+
 def test_a_withdrawn_put_is_gone(ada: Member) -> None:
     put = ada.append(os.urandom(100_000))
     ada.do(lambda work: logs.withdraw(work, put))

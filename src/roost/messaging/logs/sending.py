@@ -125,15 +125,19 @@ def needs_of(work: Work, put: LogPut) -> tuple[Needs, ...]:
 
 
 def due(work: Work, log: SharedLog) -> list[LogPut]:
-    """What is to be put into this log now, in order."""
+    """What is to be put into this log now, in order. What has not reached the host holds up what was appended after it,
+    or people would read answers before questions."""
     if log.state not in (LogState.OPEN, LogState.LOST, LogState.TO_SEAL) or not log.put:
         return []
     rows = sorted(work.find(LogPut, where={"log": log.id}), key=lambda row: row.number)
     waiting = any(row.after_grants for row in rows) and bool(work.find(LogGrant, where={"log": log.id}, limit=1))
+    able = [row for row in rows if row.state != LogPutState.QUEUED and not (row.after_grants and waiting)]
+    held = [row.number for row in able if row.state == LogPutState.SEALED and row.next_at > work.now]
+    first = min(held, default=able[-1].number + 1 if able else 0)
     return [
         row
-        for row in rows
-        if row.state != LogPutState.QUEUED and row.next_at <= work.now and not (row.after_grants and waiting)
+        for row in able
+        if row.next_at <= work.now and (row.number < first or row.ephemeral or row.state == LogPutState.STORED)
     ]
 
 
