@@ -92,10 +92,10 @@ class Logs:
         route = self._engine.network.route
         for id, reader in list(self._readers.items()):
             row = rows.get(id)
-            if row is None or row.state not in _READ or not reader.current or reader.route != route(row.relay):
+            if row is None or not _is_read(row) or not reader.current or reader.route != route(row.relay):
                 self._engine.start(self._readers.pop(id).close())
         for id, row in rows.items():
-            if row.state in _READ and id not in self._readers:
+            if _is_read(row) and id not in self._readers:
                 self._readers[id] = LogReader(self._engine, row)
             job = self._job(row, work)
             if job is not None:
@@ -158,7 +158,7 @@ class Logs:
     @property
     def caught_up(self) -> bool:
         """All that lay in my logs when they were last looked at is taken in, of those too that this led to."""
-        rows = [row for row in self._engine.look().find(SharedLog) if row.state in _READ]
+        rows = [row for row in self._engine.look().find(SharedLog) if _is_read(row)]
         readers = [self._readers.get(row.id) for row in rows]
         return all(reader is not None and reader.caught_up for reader in readers)
 
@@ -286,6 +286,10 @@ class Logs:
         plain = data[index * BLOB_PLAIN : (index + 1) * BLOB_PLAIN]
         blob = key.seal_blob(index, plain, last=index == last)
         return PutBlob(log.put, row.spilled.hold, key.blob_id(index), blob)
+
+
+def _is_read(row: SharedLog) -> bool:
+    return row.state in _READ and not row.waits
 
 
 def _created(work: Work, id: bytes, first: list[LogGrant]) -> None:

@@ -239,3 +239,23 @@ def test_a_new_name_is_told_to_the_group(world: GroupWorld) -> None:
     world.wait(86_400_001)
     world.settle()
     assert alice.members(id) == ["Alice", "Robert"]
+
+
+def test_what_others_say_in_a_new_log_before_its_maker_knows_that_it_is_in_use_reaches_the_maker() -> None:
+    """The others see the commit first, and speak; one of them leaves, and could not say it again."""
+    world = GroupWorld()
+    id, (alice, bob, carol, _) = world.grouped("Alice", "Bob", "Carol", "Dave")
+    alice.do(actions.remove, id, [world.devices[3].account])
+    alice.keep_logs()
+    alice.put_records()
+    bob.read_logs()
+    bob.say(id, "before Alice knows")
+    bob.put_records()
+    new = next(log for log in alice.work().find(SharedLog) if log.id != alice.group(id).log)
+    assert new.waits
+    assert world.hosted[new.get].entries
+    alice.read_logs()
+    alice.read_logs()
+    assert alice.texts(id) == ["before Alice knows"]
+    world.settle()
+    agree(id, alice, bob, carol)

@@ -126,7 +126,7 @@ def _make_log(work: Work, row: GroupRow, staged: mls.StagedCommit, change: Chang
     place = change.after.place
     secret = holding.log_secret(staged.epoch.secrets, place.generation)
     devices = [device for held in change.members_after().values() for device in sorted(held)]
-    return places.create(work, row.id, place.relay, secret, devices).id
+    return places.create(work, row.id, place.relay, secret, devices, waits=True).id
 
 
 def _send(work: Work, row: GroupRow, commit: GroupCommit) -> None:

@@ -29,8 +29,11 @@ def next_relay(work: Work, state: GroupState) -> RelayAddress | None:
         return None
 
 
-def create(work: Work, group: bytes, relay: RelayAddress, secret: bytes, devices: list[bytes]) -> SharedLog:
-    """A new mailbox at a relay of mine for these devices, which the agent makes."""
+def create(
+    work: Work, group: bytes, relay: RelayAddress, secret: bytes, devices: list[bytes], *, waits: bool = False
+) -> SharedLog:
+    """A new mailbox at a relay of mine for these devices, which the agent makes. It `waits` for a commit: others may
+    see that before this device does, and what they say there then opens under no key that is known yet."""
     others = [capability_hash(group_put(secret, device)) for device in devices if device != work.me.device]
     return logs.create_log(
         work,
@@ -41,6 +44,7 @@ def create(work: Work, group: bytes, relay: RelayAddress, secret: bytes, devices
         put=group_put(secret, work.me.device),
         admin=work.entropy.bytes(CAPABILITY_SIZE),
         writers=others,
+        waits=waits,
     )
 
 
@@ -82,6 +86,7 @@ def move(work: Work, row: GroupRow, group: mls.Group, made: SharedLog | None) ->
     if made is None:
         made = join(work, row.id, place, secret, 0)
     else:
+        made = logs.read(work, work.need(SharedLog, made.id))
         logs.add_key(work, made, group_request_key(secret), REQUEST_TAG)
     if old is not None:
         retire(work, old)

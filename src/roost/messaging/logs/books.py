@@ -38,13 +38,16 @@ def create_log(
     admin: bytes,
     writers: Sequence[bytes] = (),
     limit: int = 0,
+    waits: bool = False,
 ) -> SharedLog:
-    """A new shared mailbox at a relay of mine, which the agent makes. Capabilities are 32 bytes each.
+    """A new shared mailbox at a relay of mine, which the agent makes. Capabilities are 32 bytes each. One that `waits`
+    is not read before its owner says so (`read`), when its keys are known.
 
     `writers` are hashes (crypto.capability_hash) of others' put capabilities, each of which may have `limit` envelopes
     stored at one time (0: the host's default).
     """
-    log = work.put(SharedLog(work.entropy.bytes(16), owner, kind, relay, get, put, admin, LogState.TO_CREATE, work.now))
+    id, state = work.entropy.bytes(16), LogState.TO_CREATE
+    log = work.put(SharedLog(id, owner, kind, relay, get, put, admin, state, work.now, waits=waits))
     grant(work, log, add=writers, limit=limit)
     return log
 
@@ -64,6 +67,11 @@ def join_log(
     return work.put(
         SharedLog(work.entropy.bytes(16), owner, kind, relay, get, put, admin, LogState.OPEN, work.now, cursor)
     )
+
+
+def read(work: Work, log: SharedLog) -> SharedLog:
+    """Read a log that waited, from its beginning."""
+    return work.put(msgspec.structs.replace(log, waits=False))
 
 
 def logs_of(work: Work, owner: bytes) -> list[SharedLog]:

@@ -75,7 +75,7 @@ def receive(
     when its blobs cannot be had.
     """
     log = work.get(SharedLog, id)
-    if log is None or log.state not in _READ:
+    if log is None or log.state not in _READ or log.waits:
         return None
     opened = _open(work, log, envelope)
     if 0 < number <= log.cursor and (opened is None or work.get(Seen, _mark(log, opened[0].record)) is not None):

@@ -52,6 +52,7 @@ class SharedLog(Row, frozen=True):
     cursor: int = 0
     unopened: int = 0  # envelopes since the last one of somebody else's that opened
     unopened_at: int = 0  # when the first of them came
+    waits: bool = False  # for its owner to begin with: not read, or what others say there would be passed over
 
 
 class LogGrant(Row, frozen=True):
