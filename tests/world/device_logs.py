@@ -65,7 +65,7 @@ class DeviceLogs:
             self._once(put.log, "spill", self._spill, put)
         for log in work.find(r.SharedLog):
             self._start_job(work, log)
-            if log.state in READ:
+            if log.state in READ and not log.waits:
                 if any(True for _ in logs.due(work, log)):
                     self._once(log.id, "put", self._put, log)
                 self._once(log.id, "get", self._get, log)

@@ -48,16 +48,19 @@ def current(world: World) -> list[Device]:
 
 
 def told_of_fork(world: World) -> bool:
-    """Whether the group says of itself that its host forked it, after the host did."""
-    return world.group.host_lied and bool(_with_status(world, r.GroupStatus.STOPPED))
+    """Whether the group says of itself that it cannot go on here, after its host forked it: it stopped, or everybody
+    lost it and says so. An admin may reopen it elsewhere then."""
+    lost = not current(world) and _with_status(world, r.GroupStatus.LOST)
+    return world.group.host_lied and bool(lost or _with_status(world, r.GroupStatus.STOPPED))
 
 
 def _membership(world: World) -> list[str]:
     """All current devices of all current members hold the same state, in which they are the members."""
-    stopped = _with_status(world, r.GroupStatus.STOPPED)
+    stopped = [device.name for device in _with_status(world, r.GroupStatus.STOPPED)]
+    if told_of_fork(world):
+        return []
     if stopped:
-        names = [device.name for device in stopped]
-        return [] if world.group.host_lied else [f"{names} took an honest host for a liar"]
+        return [f"{stopped} took an honest host for a liar"]
     here = current(world)
     views = {device.name: _view(device) for device in here}
     wrong = []
@@ -126,13 +129,14 @@ def _excused(world: World, said: SaidInGroup, device: Device) -> bool:
         return True
     if any(epoch > said.epoch for epoch in world.group.joined.get(device.number, ())):
         return True
-    return sender not in current(world) and waits(sender, said)
+    gone = sender not in current(world) or any(at > said.at for at in world.group.ended.get(sender.number, ()))
+    return gone and waits(sender, said)
 
 
 def waits(sender: Device, said: SaidInGroup) -> bool:
     """Its person sees that it has not been sent."""
     message = sender.look().get(r.Message, said.id)
-    return message is not None and message.state == r.MessageState.QUEUED
+    return message is not None and message.state in (r.MessageState.QUEUED, r.MessageState.FAILED)
 
 
 def _shown(world: World) -> list[str]:
