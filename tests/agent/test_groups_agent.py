@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from roost.agent import browsing as b
+from roost.agent import channels as ch
 from roost.agent import events as e
 from roost.agent import groups as g
 from roost.agent import log_reader, polls
@@ -225,6 +226,34 @@ async def test_the_removed_read_nothing_later(tmp_path: Path, at: list[Relay]) -
         await joined(bob, cy)
         await say(bob, "welcome back")
         await sees(cy, "before", "welcome back")
+
+
+async def test_the_way_of_what_is_said_and_who_sees_what(tmp_path: Path, at: list[Relay]) -> None:
+    async with people(tmp_path, at, "Ann", "Bob") as (ann, bob):
+        await ann.call(g.GroupCreate(title="Trip", members=("Bob",), wait_timeout_s=20))
+        await joined(bob)
+        link = (await ann.call(ch.ChannelCreate(title="News"))).link
+        await bob.call(ch.ChannelJoin(link=link))
+        far = at[0] is not at[1]
+        between = [("my_relay", at[1].listen), ("host", at[0].listen)] if far else [("relay", at[0].listen)]
+        for name, last in (("Trip", "member"), ("News", "reader")):
+            shown = await bob.call(b.Route(conversation=name))
+            assert [(hop.party, hop.name) for hop in shown.hops] == [("me", "Bob"), *between, (last, name)]
+            assert shown.network == ("federated" if far else "central")
+            seeing = {row.party for row in shown.exposure if "content" in row.sees}
+            assert seeing == {last}
+            assert shown.choices == ()
+            for refused in (
+                b.Floor(conversation=name, network=v.NetworkKind.FEDERATED),
+                o.Verify(conversation=name),
+                o.DeleteContact(contact=name),
+            ):
+                with pytest.raises(CallerError) as raised:
+                    await bob.call(refused)
+                assert raised.value.code == "not_a_contact"
+        with pytest.raises(CallerError) as raised:
+            await bob.call(o.DeleteContact(contact="nobody"))
+        assert raised.value.code == "unknown_contact"
 
 
 async def test_a_member_who_was_away_for_long(tmp_path: Path, at: list[Relay]) -> None:

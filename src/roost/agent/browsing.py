@@ -144,7 +144,8 @@ class RouteView(View, frozen=True, kw_only=True):
     """The way of the messages that one sends now. `choices`: the networks that this version can use.
 
     `floor`: the weakest network that I allow this conversation, `their_floor` the other side; the stricter holds, and
-    where `network` is weaker, messages wait (`held`).
+    where `network` is weaker, messages wait (`held`). Groups and channels have no floor, and no `choices`: their way is
+    to the relay that hosts them.
     """
 
     conversation: str

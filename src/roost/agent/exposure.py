@@ -8,7 +8,7 @@ from importlib import resources
 import msgspec
 
 from roost.agent.browsing import Exposure
-from roost.agent.views import NetworkKind
+from roost.agent.views import ConversationKind, NetworkKind
 
 
 class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,8 +24,22 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WhoSeesWhat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`networks`: of conversations with contacts; groups and channels take no other ways than those listed."""
+
     facts: dict[str, str]
     networks: dict[NetworkKind, Network]
+    groups: dict[NetworkKind, Network]
+    channels: dict[NetworkKind, Network]
+
+    def ways(self, kind: ConversationKind) -> dict[NetworkKind, Network]:
+        """The networks that a conversation of this kind may take."""
+        match kind:
+            case ConversationKind.GROUP:
+                return self.groups
+            case ConversationKind.CHANNEL:
+                return self.channels
+            case _:
+                return self.networks
 
 
 @cache
@@ -35,9 +49,9 @@ def who_sees_what() -> WhoSeesWhat:
     return msgspec.json.decode(data, type=WhoSeesWhat)
 
 
-def exposure(network: NetworkKind) -> tuple[Exposure, ...]:
+def exposure(network: NetworkKind, kind: ConversationKind) -> tuple[Exposure, ...]:
     """What each party on a network's route sees."""
-    parties = who_sees_what().networks[network].parties
+    parties = who_sees_what().ways(kind)[network].parties
     return tuple(Exposure(party=name, sees=row.sees, hidden=row.hidden) for name, row in parties.items())
 
 
@@ -50,19 +64,31 @@ _PARTIES = {
     "outsider": "somebody who watches one's connection",
     "node": "an onion station",
     "swarm": "the mailbox's hosts",
+    "host": "the relay that hosts it",
+    "member": "its members",
+    "reader": "whoever has its link",
+}
+_HEADINGS = {
+    ConversationKind.DIRECT: "a contact",
+    ConversationKind.GROUP: "a group",
+    ConversationKind.CHANNEL: "a channel",
 }
 
 
 def documented() -> str:
-    """The table as docs/threat-model.md has it: a fact a row, a network a column, who sees it in the cells."""
+    """The tables as docs/threat-model.md has them: a fact a row, a network a column, who sees it in the cells."""
+    return "\n\n".join(_table(kind) for kind in _HEADINGS)
+
+
+def _table(kind: ConversationKind) -> str:
     table = who_sees_what()
-    lines = ["| | " + " | ".join(table.networks) + " |", "| --- |" + " --- |" * len(table.networks)]
+    ways = table.ways(kind)
+    lines = [f"| {_HEADINGS[kind]} | " + " | ".join(ways) + " |", "| --- |" + " --- |" * len(ways)]
+    told = {fact for way in ways.values() for party in way.parties.values() for fact in (*party.sees, *party.hidden)}
     for fact, words in table.facts.items():
-        cells = []
-        for network in table.networks.values():
-            seeing = [_PARTIES[name] for name, party in network.parties.items() if fact in party.sees]
-            cells.append("; ".join(seeing) or "nobody")
-        lines.append(f"| {words} | " + " | ".join(cells) + " |")
+        if fact in told:
+            seeing = [[_PARTIES[n] for n, party in way.parties.items() if fact in party.sees] for way in ways.values()]
+            lines.append(f"| {words} | " + " | ".join("; ".join(names) or "nobody" for names in seeing) + " |")
     return "\n".join(lines)
 
 

@@ -10,6 +10,9 @@ from roost.messaging import records as r
 from roost.messaging.conversations import UnknownMessage
 from roost.messaging.work import Work
 
+_CONTACTS_ONLY = "This works with contacts only."
+_CONTACTS = "Name a contact: roost contacts"
+
 
 @dataclass(frozen=True)
 class Conversation:
@@ -56,18 +59,27 @@ def conversation(work: Work, named: str) -> Conversation:
     return _named(conversations(work), named, "conversation", "contacts, roost groups, roost channel list")
 
 
-def contact(work: Work, named: str) -> r.Contact:
-    """Raises CallerError `unknown_contact`, `ambiguous`."""
-    found = _named(_contacts(work), named, "contact", "contacts").contact
+def contact(work: Work, named: str, *, why: str = _CONTACTS_ONLY, hint: str = _CONTACTS) -> r.Contact:
+    """Raises CallerError `unknown_contact`, `ambiguous`, and `not_a_contact` for a group or channel."""
+    try:
+        found = _named(_contacts(work), named, "contact", "contacts").contact
+    except CallerError as error:
+        if error.code == "unknown_contact" and any(_is(each, named) for each in _groups(work) + _channels(work)):
+            raise CallerError(why, code="not_a_contact", hint=hint) from None
+        raise
     assert found is not None
     return found
 
 
-def contact_of(work: Work, named: str) -> r.Contact:
+def _is(found: Conversation, named: str) -> bool:
+    return account_id(found.id) == named.lower() or named in found.names
+
+
+def contact_of(work: Work, named: str, *, why: str = _CONTACTS_ONLY, hint: str = _CONTACTS) -> r.Contact:
     """The contact of a conversation, for what has no sense in others. Raises CallerError; `not_a_contact`."""
     found = conversation(work, named)
     if found.contact is None:
-        raise CallerError("This works with contacts only.", code="not_a_contact", hint="Name a contact: roost contacts")
+        raise CallerError(why, code="not_a_contact", hint=hint)
     return found.contact
 
 

@@ -151,13 +151,19 @@ def _space(work: Work, row: naming.Conversation, files: int, size: int) -> b.Con
 @handles(b.Route)
 async def route(service: Service, request: b.Route) -> b.RouteView:
     work = service.engine.look()
-    return _route(service, work, naming.contact_of(work, request.conversation))
+    found = naming.conversation(work, request.conversation)
+    return _route(service, work, found.contact) if found.contact else _route_of_a_log(service, work, found)
 
 
 @handles(b.Floor)
 async def floor(service: Service, request: b.Floor) -> b.RouteView:
     engine = service.engine
-    contact = naming.contact_of(engine.look(), request.conversation)
+    contact = naming.contact_of(
+        engine.look(),
+        request.conversation,
+        why="All who are in a group or channel take the way to the one relay that hosts it.",
+        hint="See which: roost route. A group is hosted by the relay of whoever makes it.",
+    )
     if request.network not in _BUILT:
         raise CallerError("This network is not available yet.", code="not_available", hint="Use central or federated.")
     engine.step(floors.set_floor, contact.account, showing.FLOORS[request.network])
@@ -170,12 +176,40 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
         conversation=account_id(contact.account),
         network=network,
         hops=tuple(_hop(service, work, contact, party) for party in who_sees_what().networks[network].hops),
-        exposure=exposure(network),
+        exposure=exposure(network, v.ConversationKind.DIRECT),
         facts=who_sees_what().facts,
         choices=_BUILT,
         floor=showing.floor_name(contact.floor),
         their_floor=showing.floor_name(contact.their_floor),
         held=floors.holds(work, contact.account),
+    )
+
+
+def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) -> b.RouteView:
+    """A group's or channel's: to the relay that hosts it, and from there to everybody else."""
+    kind = v.ConversationKind.GROUP if found.group else v.ConversationKind.CHANNEL
+    network = showing.network_of(work, found.id)
+    relays = iter(showing.way_of(work, found.id)["route"])
+
+    def hop(party: str) -> b.Hop:
+        match party:
+            case "me":
+                return b.Hop(party=party, name=work.me.about.name)
+            case "relay" | "my_relay" | "host":
+                name = next(relays, "")
+                own = next((row for row in work.find(r.OwnRelay) if showing.host(row.link.address) == name), None)
+                return b.Hop(
+                    party=party, name=name, reachable=service.engine.network.reachable(own.relay) if own else None
+                )
+            case _:
+                return b.Hop(party=party, name=found.name)
+
+    return b.RouteView(
+        conversation=account_id(found.id),
+        network=network,
+        hops=tuple(hop(party) for party in who_sees_what().ways(kind)[network].hops),
+        exposure=exposure(network, kind),
+        facts=who_sees_what().facts,
     )
 
 

@@ -205,7 +205,12 @@ async def contacts(service: Service, _: o.Contacts) -> tuple[v.ContactView, ...]
 @handles(o.Verify)
 async def verify(service: Service, request: o.Verify) -> v.SafetyNumber:
     engine = service.engine
-    contact = naming.contact_of(engine.look(), request.conversation)
+    contact = naming.contact_of(
+        engine.look(),
+        request.conversation,
+        why="Safety numbers are those of two people: verify the members one by one.",
+        hint="Who is a contact of yours: roost group members GROUP, then roost verify NAME",
+    )
     if request.confirm is not None:
         contact = engine.step(peers.verify, contact.account, request.confirm)
     number = safety_number(engine.look().me.account, contact.account)
@@ -247,6 +252,11 @@ async def rename(service: Service, request: o.Rename) -> v.ContactChange:
 
 @handles(o.DeleteContact)
 async def delete_contact(service: Service, request: o.DeleteContact) -> v.ContactChange:
-    contact = naming.contact(service.engine.look(), request.contact)
+    contact = naming.contact(
+        service.engine.look(),
+        request.contact,
+        why="A group or channel is left, not deleted.",
+        hint="roost group leave GROUP, then roost group forget GROUP; roost channel leave CHANNEL",
+    )
     service.engine.step(requests.remove, contact.account)
     return _changed(contact, "deleted")

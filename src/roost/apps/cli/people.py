@@ -117,7 +117,8 @@ def route(conversation: str, network: str | None) -> None:
     """Show the way that messages take, hop by hop, and who on it sees what.
 
     --floor central allows one relay that both of you use; --floor federated asks for two, neither of which sees both
-    ends. The other side is told, and the stricter of both holds. Onion and direct networks are not built yet.
+    ends. The other side is told, and the stricter of both holds. Onion and direct networks are not built yet. What is
+    said in a group or channel goes to the relay that hosts it, which --floor does not change.
     """
     from roost.agent.browsing import Floor, Route
     from roost.agent.views import NetworkKind
@@ -131,7 +132,8 @@ def route(conversation: str, network: str | None) -> None:
         here.out.line(shown)
         return
     here.out.say(" → ".join(one_line(hop.name or hop.party.replace("_", " "), 60) for hop in shown.hops))
-    here.out.say(f"now {shown.network}; at least {shown.floor} (you), {shown.their_floor} (the other side)")
+    held_to = f"; at least {shown.floor} (you), {shown.their_floor} (the other side)" if shown.choices else ""
+    here.out.say(f"now {shown.network}{held_to}")
     if shown.held:
         here.out.say("What you write waits: the way that it would take exposes more than this conversation allows.")
     for row in shown.exposure:
