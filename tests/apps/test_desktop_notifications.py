@@ -50,6 +50,11 @@ class Desktop:
                 self._link.send(self._jeepney.new_method_return(message, "u", (1,)))
                 return body[3], body[4]
 
+    def clicked(self, id: int) -> None:
+        """As when the person clicks on a notification."""
+        address = self._jeepney.DBusAddress("/org/freedesktop/Notifications", interface=SERVICE)
+        self._link.send(self._jeepney.new_signal(address, "ActionInvoked", "us", (id, "default")))
+
     def silent(self, for_s: float = 1.5) -> bool:
         try:
             return not self.shown(for_s)
@@ -109,6 +114,26 @@ def test_content_is_hidden_unless_the_person_chose_otherwise(
     _prefer(bob.folder, "off")
     alice.one("send", "Bob", "the plan", "--wait", "delivered")
     assert desktop.silent()
+
+
+def test_a_click_opens_the_app(friends: tuple[Person, Person], desktop: Desktop, bus: str, tmp_path: Path) -> None:
+    alice, bob = friends
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o755)
+    variables = {**bob.variables, "DBUS_SESSION_BUS_ADDRESS": bus, "BROWSER": str(browser)}
+    running = Process("--profile", str(bob.folder), "agent", **variables)
+    try:
+        url = running.next()["url"]
+        alice.one("send", "Bob", "the plan")
+        assert desktop.shown() == ("Roost", "New message")
+        desktop.clicked(7)  # not one of these
+        desktop.clicked(1)
+        bob.until(opened.exists)
+        assert opened.read_text().startswith(f"{url}/#code=")
+    finally:
+        running.end()
+        running.close()
 
 
 def test_requests_are_told_of_and_a_desktop_that_goes_away_harms_nothing(

@@ -143,7 +143,8 @@ async def run_agent(
             await stack.enter_async_context(loopback.running())
             serving = serve(service, folder, version=version, loopback=loopback, files=files)
             endpoint = await stack.enter_async_context(serving)
-            await stack.enter_async_context(desktop.notifications(service, lambda: loopback.api.watched))
+            shown = desktop.notifications(service, lambda: loopback.api.watched, loopback.app_link)
+            await stack.enter_async_context(shown)
             yield endpoint
     except RoostError as error:
         if error.code == "profile_busy" and await find_agent(folder) is not None:

@@ -11,15 +11,19 @@ import asyncio
 import html
 import os
 import sys
+import webbrowser
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from roost.agent import browsing as b
 from roost.agent import events as e
 from roost.agent.views import ME
 
 if TYPE_CHECKING:
+    from jeepney.io.asyncio import DBusRouter  # type: ignore[import-untyped]
+
     from roost.agent.service import Service
 
 PREFERENCE = "desktop"
@@ -27,6 +31,8 @@ PREFERENCE = "desktop"
 HIDDEN, NAME, FULL = "hidden", "name", "full"
 _ANSWER_S = 3.0
 _SHOWN_LETTERS = 200
+_KEPT_IDS = 32  # of notifications that may still be clicked
+_PATH, _INTERFACE = "/org/freedesktop/Notifications", "org.freedesktop.Notifications"
 _MESSAGE, _REQUEST = "New message", "Somebody asks to become a contact"
 _WATCHED = e.MessageEvent | e.RequestEvent
 
@@ -37,27 +43,32 @@ def available() -> bool:
 
 
 @asynccontextmanager
-async def notifications(service: Service, watched: Callable[[], bool]) -> AsyncIterator[None]:
-    """Show what comes in while the context lasts, whenever `watched` says that nobody looks at a window."""
+async def notifications(
+    service: Service, watched: Callable[[], bool], app_link: Callable[[], str]
+) -> AsyncIterator[None]:
+    """Show what comes in while the context lasts, whenever `watched` says that nobody looks at a window. A click opens
+    the app, at an address that `app_link` makes."""
     if not available():
         yield
         return
-    task = asyncio.create_task(_watch(service, watched))
+    desktop = Desktop(lambda: webbrowser.open(app_link()))
+    task = asyncio.create_task(_watch(service, watched, desktop))
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await desktop.close()
 
 
-async def _watch(service: Service, watched: Callable[[], bool]) -> None:
+async def _watch(service: Service, watched: Callable[[], bool], desktop: Desktop) -> None:
     async with aclosing(service.events(from_now=True)) as events:  # type: ignore[type-var]
         async for event in events:
             if isinstance(event, _WATCHED) and not watched():
                 said = await _words(service, event)
                 if said is not None:
-                    await show(*said)
+                    await desktop.show(*said)
 
 
 async def _words(service: Service, event: _WATCHED) -> tuple[str, str] | None:
@@ -79,22 +90,57 @@ async def _words(service: Service, event: _WATCHED) -> tuple[str, str] | None:
     return name, said[:_SHOWN_LETTERS] if wanted == FULL and event.text else _MESSAGE
 
 
-async def show(title: str, text: str) -> bool:
-    """Ask the desktop to show a notification; False where it does not answer. Never an error."""
-    from jeepney import DBusAddress, new_method_call  # type: ignore[import-untyped]
-    from jeepney.io.asyncio import open_dbus_router  # type: ignore[import-untyped]
+class Desktop:
+    """The desktop's notification service. The link to it is opened when something is to be shown; clicks come by it."""
 
-    address = DBusAddress("/org/freedesktop/Notifications", "org.freedesktop.Notifications", _INTERFACE)
-    body = html.escape(text, quote=False)  # services read a little markup in it
-    call = new_method_call(
-        address, "Notify", "susssasa{sv}i", ("Roost", 0, "", title, body, [], {"category": ("s", "im.received")}, -1)
-    )
-    try:
-        async with asyncio.timeout(_ANSWER_S), open_dbus_router() as router:
-            reply = await router.send_and_get_reply(call)
-    except (OSError, TimeoutError, ValueError, KeyError, EOFError):
-        return False
-    return bool(reply.header.message_type.name == "method_return")
+    def __init__(self, clicked: Callable[[], object]) -> None:
+        self._clicked = clicked
+        self._stack = AsyncExitStack()
+        self._router: DBusRouter | None = None
+        self._ids: deque[int] = deque(maxlen=_KEPT_IDS)
 
+    async def show(self, title: str, text: str) -> bool:
+        """Ask the desktop to show a notification; False where it does not answer. Never an error."""
+        from jeepney import DBusAddress, new_method_call  # type: ignore[import-untyped]
+        from jeepney.io.common import RouterClosed  # type: ignore[import-untyped]
 
-_INTERFACE = "org.freedesktop.Notifications"
+        body = html.escape(text, quote=False)  # services read a little markup in it
+        hints = {"category": ("s", "im.received")}
+        words = ("Roost", 0, "", title, body, ["default", "Roost"], hints, -1)
+        call = new_method_call(DBusAddress(_PATH, _INTERFACE, _INTERFACE), "Notify", "susssasa{sv}i", words)
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                router = self._router or await self._open()
+                reply = await router.send_and_get_reply(call)
+        except (OSError, TimeoutError, ValueError, KeyError, EOFError, RouterClosed):  # the next one tries anew
+            await self.close()
+            return False
+        shown = bool(reply.header.message_type.name == "method_return")
+        if shown:
+            self._ids.append(reply.body[0])
+        return shown
+
+    async def close(self) -> None:
+        self._router = None
+        stack, self._stack = self._stack, AsyncExitStack()
+        with suppress(OSError, EOFError, ValueError):  # what the link ended with
+            await stack.aclose()
+
+    async def _open(self) -> DBusRouter:
+        from jeepney import MatchRule, message_bus
+        from jeepney.io.asyncio import open_dbus_router
+
+        router = await self._stack.enter_async_context(open_dbus_router())
+        rule = MatchRule(type="signal", interface=_INTERFACE, member="ActionInvoked", path=_PATH)
+        queue = self._stack.enter_context(router.filter(rule, bufsize=_KEPT_IDS))
+        await router.send_and_get_reply(message_bus.AddMatch(rule))
+        clicks = asyncio.create_task(self._clicks(queue))
+        self._stack.callback(clicks.cancel)
+        self._router = router
+        return router
+
+    async def _clicks(self, queue: asyncio.Queue[Any]) -> None:
+        while True:
+            message = await queue.get()
+            if message.body[0] in self._ids:
+                await asyncio.to_thread(self._clicked)

@@ -85,7 +85,7 @@ class AgentHost:
 
     def app_link(self) -> str:
         """An address of the web app that works once."""
-        return f"{self.loopback.url}/#code={self.loopback.keys.new_code()}"
+        return self.loopback.app_link()
 
     @property
     def state(self) -> HostState:
@@ -130,7 +130,7 @@ class AgentHost:
             async with (
                 Service.open(self.folder, passphrase) as service,
                 serve(service, self.folder, version=self._version, loopback=self.loopback, files=ProfileFiles(service)),
-                desktop.notifications(service, lambda: self.loopback.api.watched),
+                desktop.notifications(service, lambda: self.loopback.api.watched, self.loopback.app_link),
             ):
                 self._sweep()
                 self.service = service

@@ -56,6 +56,10 @@ class Loopback:
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
+    def app_link(self) -> str:
+        """An address of the web app that works once."""
+        return f"{self.url}/#code={self.keys.new_code()}"
+
     def open(self, backend: Backend, files: FileSource | None, uploads: Path | None) -> None:
         """From now on requests go to `backend`; files come from `files`, and what is sent lands in `uploads`."""
         self.api.backend = backend
