@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import roost
+from roost.apps.web.site import Site
 from tests.apps.processes import Person, environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -98,6 +101,27 @@ def test_the_demo_greets_and_ends() -> None:
     assert done.stderr == ""
     for words in ("Alice writes: Hello Bob", "Bob sees: Hello Bob", "Bob writes:", "Alice sees: I can", "What next"):
         assert words in done.stdout
+
+
+@pytest.mark.skipif(not Site().built, reason="the web app is not built (make web)")
+def test_the_demo_leaves_nothing_behind_when_its_terminal_is_closed() -> None:
+    process = subprocess.Popen(DEMO, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment())
+    assert process.stdout is not None
+    try:
+        shown = b""
+        while b"/#code=" not in shown:
+            shown = process.stdout.readline()
+            assert shown
+        port = int(shown.split(b"127.0.0.1:")[1].split(b"/")[0])
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(30) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def test_the_demo_has_two_prompts() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -254,6 +255,9 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="end after the greeting")
     parser.add_argument("--terminal", action="store_true", help="prompts in this terminal instead of the web app")
     chosen = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends it as Ctrl-C does: nothing goes on alone
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     with tempfile.TemporaryDirectory(prefix="roost-demo-") as folder:
         try:
             asyncio.run(play(Path(folder), once=chosen.once, terminal=chosen.terminal))
