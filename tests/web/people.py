@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Page
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, ViewportSize
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WAIT_S = float(os.environ.get("ROOST_WEB_WAIT_S", "30"))
-DESKTOP = {"width": 1180, "height": 780}
+DESKTOP: ViewportSize = {"width": 1180, "height": 780}
 
 
 def launch(chromium: BrowserType, camera: Path | None = None) -> Browser:

@@ -9,9 +9,9 @@ import struct
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Locator, Route, expect
 
-from tests.web.people import WAIT_S, Person, command
+from tests.web.people import DESKTOP, WAIT_S, Person, command
 
 pytestmark = [pytest.mark.timeout(150)]
 Friends = tuple[Person, Person]
@@ -130,6 +130,24 @@ def photograph(width: int, height: int, turned: bool = False) -> bytes:
     return out.getvalue()
 
 
+def boxes(found: Locator) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = found.evaluate_all("all => all.map(one => one.getBoundingClientRect().toJSON())")
+    return rows
+
+
+def narrow_pictures_stay_in_their_bubbles(person: Person) -> None:
+    person.page.set_viewport_size({"width": 360, "height": 640})
+    try:
+        bubbles = person.page.locator(".history .bubble", has=person.page.locator(".picture"))
+        for index in range(bubbles.count()):
+            (around,) = boxes(bubbles.nth(index))
+            for inside in boxes(bubbles.nth(index).locator(".picture, img, video")):
+                assert around["left"] <= inside["left"]
+                assert inside["right"] <= around["right"]
+    finally:
+        person.page.set_viewport_size(DESKTOP)
+
+
 def test_lists_show_small_pictures_and_the_viewer_the_whole(friends: Friends, tmp_path: Path) -> None:
     alice, bob = friends
     paths = [tmp_path / f"{name}.jpg" for name in ("wide", "tall", "third")]
@@ -160,6 +178,8 @@ def test_lists_show_small_pictures_and_the_viewer_the_whole(friends: Friends, tm
     assert not [url for url in whole if "/picture/" not in url], "no original was loaded"
     assert len(small) >= 3
     assert max(small) * 4 < paths[0].stat().st_size, "noise, which nothing makes small"
+    assert [round(box["width"]) for box in boxes(album.locator("img"))] == [320, 158, 158]
+    narrow_pictures_stay_in_their_bubbles(bob)
     tall = album.locator("img").nth(1).evaluate("image => [image.naturalWidth, image.naturalHeight]")
     assert tall[0] < tall[1], "it was held upright"
 

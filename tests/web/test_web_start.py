@@ -98,9 +98,10 @@ def test_an_address_works_once(stage: Stage) -> None:
 
 
 def test_roost_once_more_opens_the_app_of_the_agent_that_runs(stage: Stage) -> None:
+    stage.profile("Grace")
     folder, first = stage.host("grace")
     second = command(folder, "--no-browser")[0]["url"]
     assert second.split("#")[0] == first.split("#")[0]
     assert second != first
     grace = stage.window("Grace", folder, second)
-    grace.page.get_by_role("heading", name="Welcome to Roost").wait_for()
+    grace.page.get_by_role("heading", name="Add the first person").wait_for()
