@@ -46,7 +46,7 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def alice_and_bob(stage: Stage) -> tuple[Person, Person]:
     from tests.web import people
 
-    alice, bob = stage.person("Alice"), stage.person("Bob")
+    alice, bob = stage.people("Alice", "Bob")
     people.befriend(alice, bob)
     return alice, bob
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,17 @@ class Stage:
 
     def person(self, name: str, folder: str = "", **options: Any) -> Person:
         """A new profile with its app in a browser of its own."""
+        return self.window(name, *self._served(name, folder), **options)
+
+    def people(self, *names: str) -> list[Person]:
+        """Several at once: their processes start side by side."""
+        with ThreadPoolExecutor() as pool:
+            served = list(pool.map(self._served, names))
+        return [self.window(name, *one) for name, one in zip(names, served, strict=True)]
+
+    def _served(self, name: str, folder: str = "") -> tuple[Path, str]:
         path = self.profile(name, folder)
-        ready = self._stack.enter_context(roost("--profile", str(path), "--no-browser"))
-        return self.window(name, path, ready["url"], **options)
+        return path, self._stack.enter_context(roost("--profile", str(path), "--no-browser"))["url"]
 
     def window(
         self, name: str, profile: Path, url: str, browser: Browser | None = None, init: str = "", **options: Any
