@@ -95,9 +95,38 @@ def test_what_changes_is_shown_in_the_conversation(trio: tuple[Person, Person, P
         "Alice added you.",
         "Alice made you a moderator.",
         "Alice changed the title to “Holiday”.",
-        "Alice lets new messages disappear 1 day after they were read.",
+        "Alice made new messages disappear 1 day after they were read.",
     ]
     assert alice.refused("react", bob.lines("read", "Holiday")[1]["id"], "👍")["code"] == "not_yours"
+
+
+def test_what_could_not_be_sent_before_the_removal_and_coming_again_by_link(
+    make_relay: Callable[..., Relay], make_person: Make, befriend: Befriend
+) -> None:
+    near, far = make_relay(), make_relay()
+    alice, bob, carol = make_person("Alice", near), make_person("Bob", near), make_person("Carol", far)
+    befriend(bob, alice)
+    befriend(carol, alice)
+    alice.one("group", "create", "Trip", "Bob", "Carol")
+    joined(bob)
+    joined(carol)
+    carol.one("send", "Trip", "in time")
+    link = alice.one("group", "link", "Trip")["link"]
+    far.stop()
+    late = carol.one("send", "Trip", "too late")
+    assert late["state"] == "queued"
+    alice.one("group", "remove", "Trip", "Carol")
+    far.start()
+    asked = carol.one("group", "join", link)  # she has not heard that she was removed
+    assert (asked["done"], asked["state"]) == ("asked", "waiting")
+    (shown,) = [message for message in carol.lines("read", "Trip") if message["id"] == late["id"]]
+    assert (shown["state"], shown["reason"]) == ("failed", "You were no longer in this group when it was to be sent.")
+    assert carol.one("status")["waiting"] == 0
+    assert b"not sent" in carol.process("read", "Trip").stdout
+    (heard,) = bob.until(lambda: [m for m in bob.lines("read", "Trip") if m["text"] == "in time"])
+    assert heard["from_name"] == "Carol"  # whom Bob does not know, and who is no member any more
+    assert alice.refused("delete", "Trip", "--yes")["code"] == "not_a_contact"
+    assert [hop["party"] for hop in carol.one("route", "Trip")["hops"]][-1] == "member"
 
 
 def test_leaving_and_forgetting(trio: tuple[Person, Person, Person]) -> None:

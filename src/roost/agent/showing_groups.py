@@ -269,9 +269,9 @@ def _of_the_group(by: str, content: GroupNote) -> str:
         case NoteKind.AVATAR:
             return f"{by} changed the picture."
         case NoteKind.TIMER if content.detail in ("", "0"):
-            return f"{by} lets new messages stay."
+            return f"{by} turned disappearing messages off."
         case NoteKind.TIMER:
-            return f"{by} lets new messages disappear {_duration(int(content.detail))} after they were read."
+            return f"{by} made new messages disappear {_duration(int(content.detail))} after they were read."
         case NoteKind.REOPENED:
             return f"{by} reopened the group."
         case _:

@@ -52,7 +52,13 @@ async def join(service: Service, request: g.GroupJoin) -> g.GroupChanged:
         )
     engine = service.engine
     card = await fetch_card(service, invitation)
-    row = engine.step(links.join, card, request.greeting)
+    try:
+        row = engine.step(links.join, card, request.greeting)
+    except CallerError as error:
+        if error.code != "already_member":
+            raise
+        await syncing.refresh(engine, KNOCK_S)  # one may have been removed and not heard of it
+        row = engine.step(links.join, card, request.greeting)
     engine.wake()
 
     def asked() -> bool:

@@ -111,10 +111,10 @@ def info(found: GroupInfoView) -> RenderableType:
         else f"{found.role.value} ({found.state.value})",
         "people": str(found.members),
         "asking to join": str(found.requests or ""),
-        "add people": f"{allowed.invite.value} and above",
-        "change title, picture, timer": f"{allowed.describe.value} and above",
-        "write": f"{allowed.post.value} and above",
-        "pin": f"{allowed.pin.value} and above",
+        "add people": _least(allowed.invite),
+        "change title, picture, timer": _least(allowed.describe),
+        "write": _least(allowed.post),
+        "pin": _least(allowed.pin),
         "newcomers get": f"the last {found.history} messages" if found.history else "no earlier messages",
         "who comes by link": "has to be let in" if found.approval else "is in at once",
         "messages disappear": f"{format_duration(found.timer_s)} after they were read" if found.timer_s else "",
@@ -125,3 +125,7 @@ def info(found: GroupInfoView) -> RenderableType:
         "group": found.group,
     }
     return facts({name: value for name, value in rows.items() if value})
+
+
+def _least(role: Role) -> str:
+    return "admins" if role is Role.ADMIN else f"{role.value} and above"
