@@ -3,7 +3,7 @@
 import type { Span } from "../ui/markup";
 import type { GroupEvent, GroupOperations, Mention, Note, Poll } from "./groups";
 
-export type MessageState = "queued" | "sent" | "delivered" | "read" | "received";
+export type MessageState = "queued" | "sent" | "delivered" | "read" | "received" | "failed";
 export type NetworkKind = "central" | "federated" | "onion" | "direct";
 export type ContactState = "requested" | "accepted" | "blocked";
 

@@ -8,9 +8,10 @@ const SHAPES: Record<MessageState, string> = {
   delivered: "M1.500 10.500 5.500 14.500 13 5.500M9.500 14l.5.500 8.500-9",
   read: "M1.500 10.500 5.500 14.500 13 5.500M9.500 14l.5.500 8.500-9",
   received: "",
+  failed: "M10 4.500v6.500M10 14.500v.500M10 17.500a7.500 7.500 0 1 0 0-15 7.500 7.500 0 0 0 0 15Z",
 };
 
-/** How far one's own message is: a clock, one tick, two ticks, two ticks in colour. */
+/** How far one's own message is: a clock, one tick, two ticks, two ticks in colour; an exclamation mark: never sent. */
 export function Marks({ state }: { state: MessageState }): ReactNode {
   const t = useT();
   if (state === "received") return null;

@@ -217,6 +217,7 @@ export const de: Catalogue = {
   "details.edited": "Geändert",
   "reaction.by": "{emoji} von {names}",
   "state.queued": "Wartet auf den Versand",
+  "state.failed": "Nicht gesendet: Du warst nicht mehr in der Gruppe",
   "state.sent": "Gesendet",
   "state.delivered": "Zugestellt",
   "state.read": "Gelesen",

@@ -346,7 +346,7 @@ export class Roost {
   }
 }
 
-const RANKS: Message["state"][] = ["queued", "sent", "delivered", "read"];
+const RANKS: Message["state"][] = ["queued", "sent", "delivered", "read", "failed"];
 
 function rank(state: Message["state"]): number {
   return RANKS.indexOf(state);
