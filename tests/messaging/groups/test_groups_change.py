@@ -259,3 +259,18 @@ def test_what_others_say_in_a_new_log_before_its_maker_knows_that_it_is_in_use_r
     assert alice.texts(id) == ["before Alice knows"]
     world.settle()
     agree(id, alice, bob, carol)
+
+
+def test_two_admins_who_leave_at_the_same_time_leave_an_admin_behind() -> None:
+    world = GroupWorld()
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    alice.do(actions.set_role, id, bob.account, Role.ADMIN)
+    world.settle()
+    for person in (alice, bob):
+        person.do(actions.leave, id)
+    for person in (alice, bob):
+        person.put_records()
+    world.settle(300)
+    assert carol.members(id) == ["Carol"]
+    assert carol.do(actions.role, id, carol.account) is Role.ADMIN
+    assert {person.group(id).status for person in (alice, bob)} <= {GroupStatus.LEFT, GroupStatus.REMOVED}

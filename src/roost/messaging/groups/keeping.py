@@ -169,11 +169,18 @@ def _remove_leaver(work: Work, row: GroupRow, member: GroupMember) -> None:
     work.put(msgspec.structs.replace(work.need(GroupRow, row.id), due_at=min(row.due_at, work.now + pause)))
 
 
+def can_go(work: Work, row: GroupRow) -> bool:
+    """Whether somebody who stays can take me out."""
+    people, me = states.members(work, row.id), work.me.account
+    staying = [member for member in people.values() if member.account != me and not member.leaving]
+    return any(member.role == Role.ADMIN for member in staying)
+
+
 def _leave(work: Work, row: GroupRow, people: dict[bytes, GroupMember]) -> None:
     """I want to go: said at once, unless nobody else could take me out. Then another admin is named first."""
     me = work.me.account
-    others = [member for member in people.values() if member.account != me]
-    if any(member.role == Role.ADMIN for member in others):
+    others = [member for member in people.values() if member.account != me and not member.leaving]
+    if can_go(work, row):
         work.put(msgspec.structs.replace(row, leaving=False))
         sending.send(work, row.id, encode_content(Leave()))
     elif others:

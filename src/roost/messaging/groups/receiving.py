@@ -6,6 +6,8 @@ messaging.logs says so to whoever listens). A commit that is dropped here is dro
 
 from __future__ import annotations
 
+import msgspec
+
 from roost.crypto import mls
 from roost.errors import PeerError
 from roost.messaging.groups import (
@@ -16,6 +18,7 @@ from roost.messaging.groups import (
     history,
     holding,
     judging,
+    keeping,
     own,
     rejoining,
     sending,
@@ -98,4 +101,14 @@ def _landed_own(work: Work, row: GroupRow, landed: Landed) -> None:
     elif subject.startswith(sending.SUBJECT):
         said = sending.landed(work, row, subject)
         if said is not None and isinstance(decode_content(decode(Entry, said.entry).content), Leave):
-            committing.close(work, work.need(GroupRow, row.id), GroupStatus.LEFT)
+            _go(work, work.need(GroupRow, row.id))
+
+
+def _go(work: Work, row: GroupRow) -> None:
+    """I have said that I leave. Where the last other admin said so first, somebody is named who can take me out."""
+    staying = [member for member in states.members(work, row.id).values() if not member.leaving]
+    if keeping.can_go(work, row) or all(member.account == work.me.account for member in staying):
+        committing.close(work, row, GroupStatus.LEFT)
+        return
+    keeping.tend(work, work.put(msgspec.structs.replace(row, leaving=True)))
+    committing.pump(work, row.id)
