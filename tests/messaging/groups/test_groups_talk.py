@@ -190,3 +190,14 @@ def test_who_is_mentioned_is_told(world: GroupWorld) -> None:
     world.settle()
     assert [kind for kind, _ in bob.told].count("mention") == 1
     assert "mention" not in {kind for kind, _ in carol.told}
+
+
+def test_who_was_made_a_reader_before_it_landed_sees_that_it_failed() -> None:
+    world = GroupWorld()
+    id, (alice, bob) = world.grouped("Alice", "Bob")
+    alice.do(actions.set_role, id, bob.account, Role.READ_ONLY)
+    alice.put_records()
+    said = bob.say(id, "too late")
+    world.settle()
+    assert alice.texts(id) == []
+    assert bob.work().need(Message, said).state == MessageState.FAILED

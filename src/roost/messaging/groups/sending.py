@@ -12,7 +12,7 @@ import msgspec
 
 from roost.crypto import mls
 from roost.messaging import logs
-from roost.messaging.groups import holding, places
+from roost.messaging.groups import holding, permits, places
 from roost.messaging.groups.own import remember_own
 from roost.messaging.records import (
     NEVER,
@@ -134,14 +134,18 @@ def send_ephemeral(work: Work, row: GroupRow, content: bytes) -> None:
 
 
 def landed(work: Work, row: GroupRow, subject: bytes) -> GroupSaid | None:
-    """Something of mine is in the log: members have it, or will."""
+    """Something of mine is in the log: members have it, or will, unless a change that came first took my right to
+    post: then nobody shows it."""
     counter = int.from_bytes(subject[len(SUBJECT) :], "big")
     said = work.get(GroupSaid, row.id, counter)
     if said is None:
         return None
     said = work.put(msgspec.structs.replace(said, landed_at=work.now))
     message = work.get(Message, said.message) if said.message else None
-    if message is not None and message.state == MessageState.QUEUED:
+    if message is not None and message.state == MessageState.QUEUED and not permits.may_post(work, row, message.author):
+        work.put(msgspec.structs.replace(message, state=MessageState.FAILED))
+        work.tell("receipt", message.id, row.id, "failed")
+    elif message is not None and message.state == MessageState.QUEUED:
         work.put(msgspec.structs.replace(message, state=MessageState.SENT))
         work.tell("receipt", message.id, row.id, "sent")
     if said.message and (message is None or message.deleted):  # it was for a while only

@@ -18,7 +18,7 @@ class MessageState(enum.IntEnum):
     READ = 3
     RECEIVED = 4
     SEEN = 5
-    FAILED = 6  # mine: the group ended on this device before it was said
+    FAILED = 6  # mine: the group ended on this device before it was said, or took my right to
 
 
 class FileState(enum.IntEnum):
