@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def at_rest(world: World) -> bool:
-    return not world.group.id or not (_membership(world) or _rest(world) or _missing(world))
+    return not world.group.id or not (_membership(world) or _rest(world) or _missing(world) or _agreement(world))
 
 
 def problems(world: World) -> list[str]:
@@ -129,8 +129,21 @@ def _excused(world: World, said: SaidInGroup, device: Device) -> bool:
         return True
     if any(epoch > said.epoch for epoch in world.group.joined.get(device.number, ())):
         return True
+    message = sender.look().get(r.Message, said.id)
+    if message is not None and message.state == r.MessageState.FAILED:  # its right to post was taken first
+        return True
     gone = sender not in current(world) or any(at > said.at for at in world.group.ended.get(sender.number, ()))
-    return gone and waits(sender, said)
+    if gone and waits(sender, said):
+        return True
+    was_lost = any(at > said.at for at in world.group.returned.get(device.number, ()))
+    return (was_lost or world.group.host_lied) and (gone or not _heard_later(world, said, device))
+
+
+def _heard_later(world: World, said: SaidInGroup, device: Device) -> bool:
+    """Whether the device has something newer of the same sender: without that it cannot know that anything is missing,
+    where the host kept it back or the device had lost the group."""
+    others = (one for one in world.group.said.values() if one.sender == said.sender and one.order > said.order)
+    return any(device.received.get(one.id) for one in others)
 
 
 def waits(sender: Device, said: SaidInGroup) -> bool:
@@ -172,15 +185,17 @@ def _order(world: World) -> list[str]:
 
 
 def _agreement(world: World) -> list[str]:
-    """Whoever has a message sees it alike, if those who changed it are still here."""
-    wrong, here = [], current(world)
+    """Whoever has a message sees it alike, if those who changed it are still here and nothing was kept back."""
+    wrong = []
+    here = [] if world.group.host_lied else current(world)
     for said in world.group.said.values():
         hands = [world.devices[number] for number in world.group.changed.get(said.id, ())]
         if any(device.doubtful or device not in here or world.group.ended.get(device.number) for device in hands):
             continue
         views = {}
         for device in here:
-            rejoined = device.doubtful or any(epoch > said.epoch for epoch in world.group.joined.get(device.number, ()))
+            rejoined = any(epoch > said.epoch for epoch in world.group.joined.get(device.number, ()))
+            rejoined = rejoined or device.doubtful or bool(world.group.returned.get(device.number))
             message = device.look().get(r.Message, said.id)
             if message is not None and not rejoined:
                 reactions = device.look().find(r.ReactionRow, where={"target": said.id})

@@ -7,12 +7,13 @@ import pytest
 from roost.messaging.records import Contact, ContactState
 from tests.world import check
 from tests.world.actions import say
-from tests.world.plan import SECOND, Plan, crowd, draw
+from tests.world.plan import SECOND, Plan, crowd, draw, draw_group
 from tests.world.shrink import failure, report
 from tests.world.world import World
 
 SEEDS = 300
 CHUNK = 20
+GROUPS = 24
 
 
 @pytest.mark.timeout(600)
@@ -20,6 +21,15 @@ CHUNK = 20
 def test_worlds_of_up_to_eight_devices(first: int) -> None:
     for seed in range(first, first + CHUNK):
         plan = draw(seed)
+        if failure(plan) is not None:
+            pytest.fail(report(plan))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(1, GROUPS + 1, GROUPS // 4))
+def test_worlds_with_a_group(first: int) -> None:
+    for seed in range(first, first + GROUPS // 4):
+        plan = draw_group(seed)
         if failure(plan) is not None:
             pytest.fail(report(plan))
 
