@@ -101,6 +101,20 @@ def test_made_and_talked_in(three: Three) -> None:
     assert alice.complaints == bob.complaints == carol.complaints == []
 
 
+def test_the_way_of_what_is_said(three: Three) -> None:
+    """Hop by hop to the other members, and what each party on the way can see and cannot."""
+    _, bob, _ = three
+    panel = about(bob)
+    hops = panel.locator(".hops .hop")
+    expect(hops).to_have_count(3)
+    expect(hops.first).to_contain_text("You")
+    expect(hops.last).to_contain_text("The other members")
+    relay = panel.locator(".parties li", has_text="The relay that hosts it")
+    expect(relay.locator(".facts-line.sees")).to_contain_text("how many devices write")
+    expect(relay.locator(".facts-line.hidden")).to_contain_text("who is in it, its title, picture and roles")
+    leave_panel(bob)
+
+
 def test_several_type(three: Three) -> None:
     alice, bob, carol = three
     bob.page.locator(".composer textarea").press_sequentially("so")

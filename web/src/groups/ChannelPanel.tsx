@@ -10,6 +10,7 @@ import { Button, IconButton, Menu, type Choice } from "../ui/controls";
 import { Icon, type IconName } from "../ui/icons";
 import { Markup } from "../ui/Markup";
 import { cleanName } from "../ui/text";
+import { HostedWay } from "./HostedWay";
 import { ChannelDialogs, useChannelChange, type ChannelDialog } from "./ChannelDialogs";
 import { roleName } from "./words";
 
@@ -40,10 +41,7 @@ export function ChannelPanel({ conversation, onClose }: { conversation: Conversa
           <Actions info={info} onDialog={setDialog} />
           <Me info={info} />
           <People info={info} />
-          <section className="card">
-            <h3>{t("route.sees")}</h3>
-            <p className="hint">{t("channel.sees", { host: info.host })}</p>
-          </section>
+          <HostedWay conversation={conversation} host={t("channel.sees", { host: info.host })} />
         </>
       )}
       <div className="panel-end">

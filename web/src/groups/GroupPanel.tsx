@@ -14,6 +14,7 @@ import { cleanName } from "../ui/text";
 import { ContactDialogs } from "../people/ContactDialogs";
 import { useChange } from "./changing";
 import { GroupDialogs, type GroupDialog } from "./GroupDialogs";
+import { HostedWay } from "./HostedWay";
 import { JoinRequests } from "./JoinRequests";
 import { Members } from "./Members";
 import { isOver, roleName, standing, waitingText } from "./words";
@@ -54,12 +55,7 @@ export function GroupPanel({ conversation, onClose, onOpen }: Props): ReactNode 
           <Actions info={detail.info} onDialog={setDialog} />
           <Members detail={detail} onOpen={onOpen} />
           <Banned info={detail.info} />
-          {!over && detail.info.host !== "" && (
-            <section className="card">
-              <h3>{t("route.sees")}</h3>
-              <p className="hint">{t("group.sees", { host: detail.info.host })}</p>
-            </section>
-          )}
+          {!over && detail.info.host !== "" && <HostedWay conversation={conversation} host={t("group.sees", { host: detail.info.host })} />}
         </>
       )}
       <div className="panel-end">
