@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -51,7 +52,11 @@ def run(target: Target, seconds: int, *, keep: bool, most: int = -1) -> Outcome:
         started = time.monotonic()
         child = os.fork()
         if child == 0:
-            _become_fuzzer(target, seconds, folder, log, keep, most)
+            try:
+                _become_fuzzer(target, seconds, folder, log, keep, most)
+            except BaseException:  # noqa: BLE001  # goes into the log
+                traceback.print_exc()
+            os._exit(1)  # or it would clear the folder away under its parent
         try:
             _, status = os.waitpid(child, 0)
         except BaseException:

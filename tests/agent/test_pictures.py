@@ -34,7 +34,8 @@ def _exif(orientation: int) -> bytes:
 
 FRAME = _segment(0xC0, struct.pack(">BHHB", 8, 480, 640, 3) + b"\0" * 9)
 SCAN = _segment(0xDA, b"\0" * 10) + b"picture data" + b"\xff\xd9"
-JPEG = b"\xff\xd8" + _segment(0xE0, b"JFIF\0") + FRAME + SCAN
+JFIF = _segment(0xE0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0")
+JPEG = b"\xff\xd8" + JFIF + FRAME + SCAN
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,20 @@ def test_a_jpeg_loses_its_place_and_keeps_how_it_is_turned() -> None:
     assert without_metadata(plain) == plain
     assert struct.pack(">HHIH", 0x0112, 3, 1, 6) in plain
     assert without_metadata(JPEG[:2] + _exif(1) + JPEG[2:]) == JPEG
+
+
+def test_previews_and_what_hides_in_other_segments_go() -> None:
+    small = b"\x01\x01\0\0\x01\0\x01\x02\x02" + b"preview of it"
+    hidden = _segment(0xE0, b"JFIF\0" + small) + _segment(0xE0, b"Exif\0\0home") + _segment(0xEE, b"home")
+    plain = without_metadata(b"\xff\xd8" + hidden + FRAME + SCAN)
+    assert plain == b"\xff\xd8" + _segment(0xE0, b"JFIF\0" + small[:7] + b"\0\0") + FRAME + SCAN
+
+
+@pytest.mark.parametrize("end", ["ffdaffd800ff", "ffda000264617461ff020000000000d9"])
+def test_a_picture_that_is_cut_off_is_taken_as_far_as_it_goes(end: str) -> None:
+    plain = without_metadata(b"\xff\xd8" + FRAME + bytes.fromhex(end))
+    assert plain.startswith(b"\xff\xd8" + FRAME)
+    assert without_metadata(plain) == plain
 
 
 def test_a_png_loses_its_texts() -> None:

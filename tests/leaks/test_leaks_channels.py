@@ -199,9 +199,8 @@ def test_the_capabilities_that_the_link_gives_are_stored_as_hashes(life: Life) -
         assert capability not in stored
 
 
+@pytest.mark.parametrize("life", [2], ids=["federated"], indirect=True)
 def test_a_readers_own_relay_never_sees_the_channel(life: Life) -> None:
-    if len(life.relays) == 1:
-        pytest.skip("the reader's relay is the channel's")
     keys = channel_keys(life.channel.secret)
     for where, data in life.relays[1].seen().items():
         for capability in (keys.get, keys.put, *life.own):

@@ -33,6 +33,7 @@ from roost.wire.mailbox import (
     Ping,
     Put,
     PutCard,
+    Reply,
     Stored,
     Subscribe,
     Trim,
@@ -382,7 +383,7 @@ def test_an_unknown_request_is_refused_by_its_id(shared: RelayProcess) -> None:
     with secure(shared) as connection:
         connection.sendall(frame(encode((7, (99, b"from the future")))) + frame(encode(Call(8, Ping()))))
         received = b""
-        while encode(Done()) not in received:
+        while encode(Reply(8, Done())) not in received:
             received += connection.recv(65_536)
         assert b"bad_request" in received
 

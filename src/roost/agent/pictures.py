@@ -142,7 +142,9 @@ def _plain_jpeg(data: bytes) -> bytes:
         colours = marker == 0xE2 and data[start + 4 : start + 15] == b"ICC_PROFILE"
         if marker == 0xDA:
             kept.append(_scans(data, start))
-        elif colours or marker in (0xE0, 0xEE) or not _is_metadata(marker):
+        elif marker == 0xE0 and data[start + 4 : start + 9] == b"JFIF\0" and end - start >= 18:
+            kept.append(data[start : start + 2] + b"\0\x10" + data[start + 4 : start + 16] + b"\0\0")  # no preview
+        elif colours or (marker == 0xEE and data[start + 4 : start + 9] == b"Adobe") or not _is_metadata(marker):
             kept.append(data[start:end])
     if turned != 1:
         kept.insert(1, _exif_with(turned))
@@ -159,10 +161,12 @@ def _scans(data: bytes, start: int) -> bytes:
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xD9:
         behind = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         end = _next_marker(data, behind) if data[at + 1] == 0xDA else behind
+        if not at + 4 <= behind <= len(data):  # cut off, or no segment
+            break
         if not _is_metadata(data[at + 1]):
             kept.append(data[at:end])
         at = max(end, at + 4)
-    return b"".join([*kept, b"\xff\xd9"])
+    return b"".join([*kept, b"\xff\xd9"]) if kept else b""
 
 
 def _next_marker(data: bytes, at: int) -> int:
