@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from benchmarks import mls_peers
+from benchmarks.bench_crypto import ENTROPY
 from benchmarks.measure import Clock, Result, cost, throughput
 from roost.crypto.mls import (
     DEFAULT_SUITE,
@@ -36,12 +37,6 @@ NOW = 1_800_000_000
 TEXT = bytes(100)
 
 
-class SystemEntropy:
-    def bytes(self, count: int) -> bytes:
-        return os.urandom(count)
-
-
-ENTROPY = SystemEntropy()
 SUITE = DEFAULT_SUITE
 
 

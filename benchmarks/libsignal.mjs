@@ -4,22 +4,9 @@ import { randomBytes } from 'node:crypto';
 
 const [oracle, size, seconds] = process.argv.slice(2);
 const signal = createRequire(`${oracle}/package.json`)('@signalapp/libsignal-client');
+const { Identity, Sessions } = await import(`${oracle}/stores.mjs`);
 const body = randomBytes(Number(size));
 
-class Sessions extends signal.SessionStore {
-  record = null;
-  async saveSession(_, record) { this.record = record; }
-  async getSession() { return this.record; }
-  async getExistingSessions() { return [this.record]; }
-}
-class Identity extends signal.IdentityKeyStore {
-  pair = signal.IdentityKeyPair.generate();
-  async getIdentityKey() { return this.pair.privateKey; }
-  async getLocalRegistrationId() { return 1; }
-  async saveIdentity() { return 0; }
-  async isTrustedIdentity() { return true; }
-  async getIdentity() { return null; }
-}
 class End {
   sessions = new Sessions();
   identity = new Identity();

@@ -59,6 +59,11 @@ def _spent(work: Callable[[], object], count: int) -> float:
     return time.perf_counter() - start
 
 
+def once(work: Callable[[], object], count: int = 1) -> float:
+    """Microseconds of work that can be done so many times and no more."""
+    return _spent(work, count) / count * 1e6
+
+
 def cost(name: str, microseconds: float, floor: Result | None = None) -> Result:
     """A figure in microseconds; its ratio is how many times the floor it costs."""
     ratio = microseconds / floor.value if floor else None

@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench_crypto import BODY, ENTROPY, session_pair
-from benchmarks.measure import Clock, Result, cost, throughput
+from benchmarks.measure import Clock, Result, cost, once, throughput
 
 MLS_RS_SIZE = 256  # a client of it keeps files, and a group of 1,000 of them takes minutes to build
 
@@ -59,17 +57,17 @@ def _mls_rs(clock: Clock, text: bytes) -> list[Result]:
         def create() -> None:
             begun.append(clients[0].create_group_with_members(os.urandom(16), packages))
 
-        creating = _once(create)
+        creating = once(create)
         group = begun[-1]
         bundle = group.last_commit()
         other = clients[-1].join_from_welcome(bundle.welcomes[-1])
         encrypting = clock.microseconds(lambda: group.encrypt_application_message(text))
         sealed = [group.encrypt_application_message(text) for _ in range(200)]
         waiting = iter(sealed)
-        decrypting = _once(lambda: other.decrypt_application_message(next(waiting)), 200)
+        decrypting = once(lambda: other.decrypt_application_message(next(waiting)), 200)
         removal: list[Any] = []
-        removing = _once(lambda: removal.append(group.remove_member(1)))
-        applying = _once(lambda: other.apply_commit(removal[0].commit))
+        removing = once(lambda: removal.append(group.remove_member(1)))
+        applying = once(lambda: other.apply_commit(removal[0].commit))
     size = f"mls-rs, {MLS_RS_SIZE} members"
     return [
         cost(f"{size}: create and add all", creating),
@@ -80,15 +78,6 @@ def _mls_rs(clock: Clock, text: bytes) -> list[Result]:
         throughput(f"{size}: decrypt", 1e6 / decrypting, "/s"),
         Result(f"{size}: bytes of a message of {len(text)}", len(sealed[0]), "bytes"),
     ]
-
-
-def _once(work: Callable[[], object], count: int = 1) -> float:
-    """Microseconds of work that cannot be repeated as it likes."""
-
-    begun = time.perf_counter()
-    for _ in range(count):
-        work()
-    return (time.perf_counter() - begun) / count * 1e6
 
 
 def _pairwise(clock: Clock) -> list[Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -25,19 +25,6 @@ from tests.apps.processes import Relay
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "ASK_FIRST_S", 0.2)
     monkeypatch.setattr(log_reader, "AGAIN_S", 0.2)
-
-
-@pytest.fixture
-def relays(tmp_path: Path) -> Iterator[list[Relay]]:
-    made = [Relay(tmp_path / f"relay{number}").start() for number in range(2)]
-    yield made
-    for relay in made:
-        relay.close()
-
-
-@pytest.fixture(params=["central", "federated"])
-def at(request: pytest.FixtureRequest, relays: list[Relay]) -> tuple[Relay, Relay]:
-    return relays[0], relays[0 if request.param == "central" else 1]
 
 
 @asynccontextmanager

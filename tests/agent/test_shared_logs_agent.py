@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -84,20 +84,6 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_reader, "ASK_FIRST_S", 0.2)
     monkeypatch.setattr(log_reader, "AGAIN_S", 0.2)
     monkeypatch.setattr(log_reader, "PROBE_S", 1.0)
-
-
-@pytest.fixture
-def relays(tmp_path: Path) -> Iterator[list[Relay]]:
-    made = [Relay(tmp_path / f"relay{number}").start() for number in range(2)]
-    yield made
-    for relay in made:
-        relay.close()
-
-
-@pytest.fixture(params=["central", "federated"])
-def at(request: pytest.FixtureRequest, relays: list[Relay]) -> tuple[Relay, Relay]:
-    """Ada's relay, where the log is, and Bert's."""
-    return relays[0], relays[0 if request.param == "central" else 1]
 
 
 @asynccontextmanager

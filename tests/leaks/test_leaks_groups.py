@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +20,7 @@ from roost.wire import mailbox as m
 from roost.wire.codec import encode
 from roost.wire.links import parse_invitation
 from tests.faults.people import befriend, opened, until
-from tests.leaks.test_leaks_relays import FILE, Relay, _tables, spellings
+from tests.leaks.test_leaks_relays import FILE, Relay, mailboxes_of_values, spellings
 
 NAMES = ("Alice Liddell", "Robert Tables", "Caroline Herschel", "Dorothea Erxleben")
 WORDS = (
@@ -188,19 +187,9 @@ def test_nothing_that_a_relay_sees_names_the_group_its_members_or_what_they_say(
 def test_nothing_stored_ties_members_to_the_group_or_to_each_other(life: Life) -> None:
     """No value of more than eight bytes stands in rows of two mailboxes, a group's log or a member's own."""
     for relay in life.relays:
-        database = sqlite3.connect(relay.folder / "relay.db")
-        try:
-            owners: dict[bytes, set[int]] = {}
-            for table, columns in _tables(database):
-                for row in database.execute(f'SELECT * FROM "{table}"'):
-                    mailbox = dict(zip(columns, row, strict=True)).get("mailbox")
-                    for value in row:
-                        if isinstance(value, bytes) and len(value) > 8 and mailbox is not None:
-                            owners.setdefault(value, set()).add(mailbox)
-            assert owners
-            assert not [value for value, boxes in owners.items() if len(boxes) > 1]
-        finally:
-            database.close()
+        owners = mailboxes_of_values(relay)
+        assert owners
+        assert not [value for value, boxes in owners.items() if len(boxes) > 1]
 
 
 def test_the_host_sees_a_right_for_each_device_and_new_ones_with_each_log(life: Life) -> None:

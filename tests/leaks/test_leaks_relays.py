@@ -230,19 +230,25 @@ def test_stored_capabilities_are_hashes(life: Life) -> None:
 def test_nothing_stored_ties_two_mailboxes_together(life: Life) -> None:
     """No value of more than eight bytes stands in rows of two mailboxes."""
     for relay in life.relays:
-        database = sqlite3.connect(relay.folder / "relay.db")
-        try:
-            owners: dict[bytes, set[int]] = {}
-            for table, columns in _tables(database):
-                for row in database.execute(f'SELECT * FROM "{table}"'):
-                    mailbox = dict(zip(columns, row, strict=True)).get("mailbox")
-                    for value in row:
-                        if isinstance(value, bytes) and len(value) > 8 and mailbox is not None:
-                            owners.setdefault(value, set()).add(mailbox)
-            assert owners
-            assert not [value for value, boxes in owners.items() if len(boxes) > 1]
-        finally:
-            database.close()
+        owners = mailboxes_of_values(relay)
+        assert owners
+        assert not [value for value, boxes in owners.items() if len(boxes) > 1]
+
+
+def mailboxes_of_values(relay: Relay) -> dict[bytes, set[int]]:
+    """Every value of more than eight bytes that the relay stores, with the mailboxes in whose rows it stands."""
+    database = sqlite3.connect(relay.folder / "relay.db")
+    try:
+        owners: dict[bytes, set[int]] = {}
+        for table, columns in _tables(database):
+            for row in database.execute(f'SELECT * FROM "{table}"'):
+                mailbox = dict(zip(columns, row, strict=True)).get("mailbox")
+                for value in row:
+                    if isinstance(value, bytes) and len(value) > 8 and mailbox is not None:
+                        owners.setdefault(value, set()).add(mailbox)
+        return owners
+    finally:
+        database.close()
 
 
 def _tables(database: sqlite3.Connection) -> list[tuple[str, list[str]]]:

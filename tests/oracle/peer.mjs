@@ -2,24 +2,11 @@
 // It decides nothing; the test does (signal_parameters.py). Keys and messages travel in hexadecimal.
 import readline from 'node:readline';
 import * as signal from '@signalapp/libsignal-client';
+import { Identity, Sessions } from './stores.mjs';
 
 const hex = (data) => Buffer.from(data).toString('hex');
 const bytes = (text) => Buffer.from(text, 'hex');
 
-class Sessions extends signal.SessionStore {
-  record = null;
-  async saveSession(_, record) { this.record = record; }
-  async getSession() { return this.record; }
-  async getExistingSessions() { return [this.record]; }
-}
-class Identity extends signal.IdentityKeyStore {
-  pair = signal.IdentityKeyPair.generate();
-  async getIdentityKey() { return this.pair.privateKey; }
-  async getLocalRegistrationId() { return 1; }
-  async saveIdentity() { return 0; }
-  async isTrustedIdentity() { return true; }
-  async getIdentity() { return null; }
-}
 class PreKeys extends signal.PreKeyStore {
   async savePreKey() {}
   async getPreKey() { return signal.PreKeyRecord.new(1, oneTime.getPublicKey(), oneTime); }

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from roost.agent import processes
 from roost.errors import SurroundingsError
 
 _START_S = 20.0
@@ -85,12 +85,4 @@ class LocalRelay:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        await processes.end(process, _STOP_S)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from roost.crypto import account_id, parse_account_id
 from roost.errors import CallerError
@@ -10,6 +12,7 @@ from roost.messaging import records as r
 from roost.messaging.conversations import UnknownMessage
 from roost.messaging.work import Work
 
+_T = TypeVar("_T")
 _CONTACTS_ONLY = "This works with contacts only."
 _CONTACTS = "Name a contact: roost contacts"
 
@@ -100,12 +103,18 @@ def channel(work: Work, named: str) -> r.ChannelRow:
 _SEVERAL = {"group": "groups", "channel": "channels", "contact": "contacts"}
 
 
+def _matching(known: Iterable[tuple[_T, bytes, tuple[str, ...]]], named: str) -> list[_T]:
+    """Those with this id; else those with exactly this name; else those with this name in whatever case."""
+    rows = list(known)
+    by_id = [each for each, id, _ in rows if account_id(id) == named.lower()]
+    exact = [each for each, _, names in rows if named and named in names]
+    alike = [each for each, _, names in rows if named and named.casefold() in (name.casefold() for name in names)]
+    return by_id or exact or alike
+
+
 def _named(known: list[Conversation], named: str, what: str, command: str) -> Conversation:
     """The one of these that has this id, or else this name; those that one has left only where no other has it."""
-    by_id = [each for each in known if account_id(each.id) == named.lower()]
-    exact = [each for each in known if named and named in each.names]
-    alike = [each for each in known if named and named.casefold() in (name.casefold() for name in each.names)]
-    found = by_id or exact or alike
+    found = _matching([(each, each.id, each.names) for each in known], named)
     if len(found) > 1:
         found = [each for each in found if each.current] or found
     if not found:
@@ -127,9 +136,7 @@ def member(work: Work, group: r.GroupRow, named: str) -> bytes:
         known = work.get(r.Contact, row.account) if row.account != me else None
         names = (known.alias, known.name) if known else ()
         people.append((row.account, (*names, row.name, *(("me",) if row.account == me else ()))))
-    found = [account for account, _ in people if account_id(account) == named.lower()]
-    found = found or [account for account, names in people if named and named in names]
-    found = found or [account for account, names in people if named.casefold() in (n.casefold() for n in names if n)]
+    found = _matching([(account, account, names) for account, names in people], named)
     if not found:
         raise CallerError(
             "This person is not in the group.", code="unknown_member", hint="List them: roost group members GROUP"

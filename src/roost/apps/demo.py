@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.text import Text
 
 import roost
+from roost.agent import processes
 from roost.agent.events import ContactEvent, ReceiptEvent
 from roost.agent.views import MessageState
 from roost.apps.cli.formats import safe
@@ -86,19 +87,7 @@ async def relay_process(folder: Path) -> AsyncIterator[Ready]:
             "The relay did not start.", hint="Try it alone: roost relay --data ./relay --listen 127.0.0.1:0"
         ) from error
     finally:
-        await _stop(process)
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(_STOP_S):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await processes.end(process, _STOP_S)
 
 
 class Person:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import msgspec
 
 from roost.crypto import padded_count
+from roost.messaging import pauses
 from roost.messaging.identity import REMOVED_CODE
+from roost.messaging.pauses import MINUTE_MS, REPUT_AFTER_MS, RETRY_AFTER_MS
 from roost.messaging.records import (
     Message,
     MessageState,
@@ -25,9 +27,6 @@ from roost.wire.addresses import Address
 from roost.wire.content import Acknowledgement, Attachment, BlobPointer
 from roost.wire.mailbox import RefusalCode
 
-MINUTE_MS = 60_000
-REPUT_AFTER_MS = (10 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 24 * 60 * MINUTE_MS)
-RETRY_AFTER_MS = (1_000, 2_000, 5_000, 15_000, 60_000, 5 * MINUTE_MS, 15 * MINUTE_MS)
 DENIED_RETRY_MS = (
     5_000,
     15_000,
@@ -36,8 +35,6 @@ DENIED_RETRY_MS = (
     60 * MINUTE_MS,
 )  # the mailbox is gone: blocked, moved or lost
 REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
-LONGEST_PAUSE_MS = 2 * REPUT_AFTER_MS[-1]
-CATCH_UP_AT_ONCE = 1_000
 ROWS_AT_ONCE = 32
 HELD = "floor"  # the problem of a row that would have to take a weaker network than its conversation may
 GAP_PATIENCE_MS = 3_000  # how long a hole may stay before what fills it is put again
@@ -217,17 +214,7 @@ def hurry(work: Work, account: bytes, device: bytes) -> None:
 
 def hurry_all(work: Work, problems: tuple[str, ...] = ()) -> None:
     """Try at once what has not reached its host; only what failed with one of `problems`, if any are named."""
-    for row in waiting(work):
-        if row.next_at > work.now and (not problems or row.problem in problems):
-            work.put(msgspec.structs.replace(row, next_at=work.now))
-
-
-def catch_up(work: Work) -> None:
-    """A clock that was ahead and was set back would hold up what waits: no pause is longer than the longest."""
-    for row in work.find(Outbox, order="next_at", descending=True, limit=CATCH_UP_AT_ONCE):
-        if row.next_at <= work.now + LONGEST_PAUSE_MS:
-            return
-        work.put(msgspec.structs.replace(row, next_at=work.now))
+    pauses.hurry(work, waiting(work), problems)
 
 
 # --- what the device said --------------------------------------------------------------------------------------------

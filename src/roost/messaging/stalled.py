@@ -13,13 +13,14 @@ from __future__ import annotations
 import msgspec
 
 from roost.messaging import outbox, peers, sealing
+from roost.messaging.pauses import REPUT_AFTER_MS
 from roost.messaging.records import Contact, ContactState, Outbox, OutboxState, PeerDevice, SessionRow
 from roost.messaging.work import Work
 from roost.wire.codec import decode
 from roost.wire.content import DeviceAnnouncement, encode_content
 from roost.wire.identity import Card
 
-PATIENCE = len(outbox.REPUT_AFTER_MS)  # times that a host took it; the last after a day and a half
+PATIENCE = len(REPUT_AFTER_MS)  # times that a host took it; the last after a day and a half
 ANSWER_WITHIN_MS = 7 * 86_400_000  # a handshake that is not answered for so long is repeated
 PROBE_FOR_MS = 30 * 86_400_000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, outbox, peers, stalled
+from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, pauses, peers, stalled
 from roost.messaging.channels import upkeep as channels
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.records import (
@@ -14,6 +14,7 @@ from roost.messaging.records import (
     MailboxState,
     Message,
     Orphan,
+    Outbox,
     OwnMailbox,
     PeerDevice,
     Prekey,
@@ -78,7 +79,7 @@ def _invitations(work: Work) -> None:
 def _forget(work: Work) -> None:
     for seen in work.find(Seen, at_most=("until", work.now), limit=BATCH):
         work.delete(seen)
-    outbox.catch_up(work)
+    pauses.catch_up(work, Outbox)
     farewells.forget_old(work)
     for event in work.find(EventRow, at_most=("at", work.now - EVENTS_KEPT_MS), limit=BATCH):
         work.delete(event)

@@ -1,9 +1,9 @@
-import { useEffect, useState, type ReactNode } from "react";
-import type { Conversation, RouteView } from "../api/types";
+import type { ReactNode } from "react";
+import type { Conversation } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
-import { useStore } from "../state/store";
 import { FloorChoice } from "./FloorChoice";
+import { useRoute } from "./useRoute";
 import { Way } from "./Way";
 import { Avatar } from "../ui/Avatar";
 import { IconButton } from "../ui/controls";
@@ -14,11 +14,7 @@ import { cleanName } from "../ui/text";
 export function RoutePanel({ conversation, onClose, onRelays }: { conversation: Conversation; onClose: () => void; onRelays: () => void }): ReactNode {
   const roost = useRoost();
   const t = useT();
-  const link = useStore(roost.link);
-  const [route, setRoute] = useState<RouteView | null>(null);
-  useEffect(() => {
-    void roost.client.call("route", { conversation: conversation.id }).then(setRoute).catch(() => undefined);
-  }, [roost, conversation.id, conversation.network, conversation.waiting, conversation.held, link]);
+  const [route, setRoute] = useRoute(conversation);
   const name = cleanName(conversation.name);
   return (
     <aside className="panel" aria-label={t("route.title")}>

@@ -7,9 +7,10 @@ import json
 import sys
 import webbrowser
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from roost.agent import processes
 from roost.apps.web.start import has_display
 from roost.errors import SurroundingsError
 
@@ -42,12 +43,4 @@ async def _app(profile: Path) -> AsyncIterator[str]:
     except (TimeoutError, ValueError, KeyError) as error:
         raise SurroundingsError("The app did not start.", hint="Try it alone: roost --no-browser") from error
     finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        await processes.end(process, _STOP_S)

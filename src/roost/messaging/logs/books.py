@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from roost.crypto import LOG_KEY_SIZE
+from roost.messaging import pauses
 from roost.messaging.logs import sending
 from roost.messaging.records import (
     NEVER,
@@ -220,4 +221,4 @@ def sweep(work: Work) -> None:
         work.delete(key)
     for log in work.find(SharedLog, where={"state": int(LogState.LEFT)}):
         leave(work, log)
-    sending.catch_up(work)
+    pauses.catch_up(work, LogPut)

@@ -13,7 +13,8 @@ import msgspec
 
 from roost.crypto import padded_count, seal_log_envelope
 from roost.errors import CallerError
-from roost.messaging.outbox import CATCH_UP_AT_ONCE, LONGEST_PAUSE_MS, REPUT_AFTER_MS, RETRY_AFTER_MS
+from roost.messaging import pauses
+from roost.messaging.pauses import REPUT_AFTER_MS, RETRY_AFTER_MS
 from roost.messaging.records import LogGrant, LogKey, LogPut, LogPutState, LogSpill, LogState, SharedLog, Upload
 from roost.messaging.work import Work
 from roost.wire.codec import encode
@@ -207,14 +208,4 @@ def refused(work: Work, number: int, code: str, retry_after_ms: int = 0) -> None
 
 def hurry(work: Work, problems: tuple[str, ...] = ()) -> None:
     """Try at once what has not reached its host; only what failed with one of `problems`, if any are named."""
-    for row in unstored(work):
-        if row.next_at > work.now and (not problems or row.problem in problems):
-            work.put(msgspec.structs.replace(row, next_at=work.now))
-
-
-def catch_up(work: Work) -> None:
-    """A clock that was ahead and was set back holds up nothing."""
-    for row in work.find(LogPut, order="next_at", descending=True, limit=CATCH_UP_AT_ONCE):
-        if row.next_at <= work.now + LONGEST_PAUSE_MS:
-            return
-        work.put(msgspec.structs.replace(row, next_at=work.now))
+    pauses.hurry(work, unstored(work), problems)
