@@ -22,6 +22,28 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 WAIT_S = float(os.environ.get("ROOST_WEB_WAIT_S", "30"))
 DESKTOP: ViewportSize = {"width": 1180, "height": 780}
 
+# ROOST_WEB_JITTER_MS=400: answers and events come late by chance, up to so many milliseconds each, events in order.
+# What the app does while it waits is where its races are.
+JITTER_MS = float(os.environ.get("ROOST_WEB_JITTER_MS", "0"))
+JITTER = """(most => {
+  const pause = () => new Promise(done => setTimeout(done, Math.random() * most));
+  const ask = window.fetch;
+  window.fetch = async (...request) => {
+    await pause();
+    const answer = await ask(...request);
+    await pause();
+    return answer;
+  };
+  let before = Promise.resolve();
+  window.WebSocket = class extends WebSocket {
+    set onmessage(handler) {
+      super.onmessage = event => {
+        before = Promise.all([before, pause()]).then(() => handler(event));
+      };
+    }
+  };
+})"""
+
 
 def launch(chromium: BrowserType, camera: Path | None = None) -> Browser:
     """Debian's Chromium without a window; as root it has no sandbox of its own. `camera`: the film that its camera
@@ -173,6 +195,8 @@ class Stage:
 
 
 def opened(context: BrowserContext, name: str, profile: Path, url: str) -> Person:
+    if JITTER_MS:
+        context.add_init_script(f"{JITTER}({JITTER_MS})")
     page = context.new_page()
     page.set_default_timeout(WAIT_S * 1000)
     person = Person(name, profile, page, url)

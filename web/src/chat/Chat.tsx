@@ -7,6 +7,7 @@ import { BanAuthor } from "../groups/ChannelDialogs";
 import { NewPoll } from "../groups/NewPoll";
 import { cleanName } from "../ui/text";
 import { marked } from "../ui/markup";
+import type { Target } from "./anchor";
 import { Composer } from "./Composer";
 import { DateDialog, DeleteDialog, DetailsDialog, ForwardDialog } from "./dialogs";
 import { ChatHead } from "./ChatHead";
@@ -44,21 +45,20 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
   const [open, setOpen] = useState<Open>(null);
   const [find, setFind] = useState<string | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<string> | null>(null);
-  const [jump, setJump] = useState<{ id: string; serial: number } | null>(null);
+  const [jump, setJump] = useState<Target | null>(null);
   const [dragging, setDragging] = useState(false);
   const serial = useRef(0);
 
   const goTo = useCallback(
     async (id: string): Promise<void> => {
-      if (!thread.has(id)) await thread.open(id);
-      setJump({ id, serial: ++serial.current });
+      if (thread.has(id) || (await thread.open(id))) setJump({ id, serial: ++serial.current });
     },
     [thread],
   );
 
   useEffect(() => {
     if (target !== null) void roost.attemptTo(() => goTo(target));
-    else void roost.attemptTo(() => thread.open(conversation.unread > 0 ? conversation.first_unread : undefined, conversation.first_unread));
+    else void roost.attemptTo(() => thread.enter(conversation.unread, conversation.first_unread));
     // Only when another conversation or target is opened, not when its row changes.
   }, [thread, target]);
 
@@ -128,7 +128,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
         />
       )}
       {dragging && <div className="drop-here">{t("composer.drop")}</div>}
-      <Opened open={open} conversation={conversation} onClose={() => { setOpen(null); setSelected(null); }} onDate={(date) => void thread.openAt(date).then((id) => setJump({ id, serial: ++serial.current }))} />
+      <Opened open={open} conversation={conversation} onClose={() => { setOpen(null); setSelected(null); }} onDate={(date) => void thread.openAt(date).then((id) => id && setJump({ id, serial: ++serial.current }))} />
     </section>
   );
 }

@@ -25,10 +25,12 @@ export function FindBar({ conversation, words, onWords, onGo, onClose }: Props):
       setHits([]);
       return;
     }
+    let stale = false;
     const timer = window.setTimeout(() => {
       void roost.client
         .call("search", { words, limit: 1000, conversation })
         .then((page) => {
+          if (stale) return;
           const found = page.messages.map((message) => message.id).reverse();
           setHits(found);
           setAt(0);
@@ -36,7 +38,10 @@ export function FindBar({ conversation, words, onWords, onGo, onClose }: Props):
         })
         .catch(() => undefined);
     }, 200);
-    return () => window.clearTimeout(timer);
+    return () => {
+      stale = true;
+      window.clearTimeout(timer);
+    };
   }, [roost, conversation, words]);
 
   const step = (by: number): void => {

@@ -1,20 +1,21 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { Attachment, Conversation, Message } from "../api/types";
 import { NoteLine } from "../groups/NoteLine";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
+import type { Pending } from "../state/outgoing";
 import type { Thread } from "../state/thread";
 import { Icon } from "../ui/icons";
 import { dayName } from "../ui/times";
+import { AT_END, useAnchor, type Target } from "./anchor";
 import { Bubble } from "./Bubble";
 import type { MessageActions } from "./MessageMenu";
 import { PendingBubble } from "./PendingBubble";
 import { guessHeight, rowsOf, type Row } from "./rows";
 
 const NEAR = 1600; // pixels from an end of what is loaded: more is loaded before one gets there
-const AT_END = 80;
 
 const EMPTY = { direct: "chat.empty", group: "group.empty", channel: "channel.empty" } as const;
 
@@ -22,7 +23,7 @@ interface Props {
   thread: Thread;
   kind: Conversation["kind"];
   find: string;
-  target: { id: string; serial: number } | null;
+  target: Target | null;
   selected: ReadonlySet<string> | null;
   actions: MessageActions;
   onJump: (id: string) => void;
@@ -39,8 +40,8 @@ export function MessageList(props: Props): ReactNode {
   const pending = useMemo(() => allPending.filter((row) => row.conversation === thread.conversation), [allPending, thread]);
   const rows = useMemo(() => rowsOf(state.messages, pending, state.unreadFrom, state.earlier, (id) => roost.outgoing.keyOf(id)), [roost, state.messages, pending, state.unreadFrom, state.earlier]);
   const scroller = useRef<HTMLDivElement>(null);
-  const [scrolled, setScrolled] = useState(false);
-  const away = scrolled || state.later;
+  const [above, setAbove] = useState(false);
+  const away = above || state.later;
   const unread = useStore(roost.conversations).get(thread.conversation)?.unread ?? 0;
   const list = useVirtualizer({
     count: rows.length,
@@ -54,28 +55,25 @@ export function MessageList(props: Props): ReactNode {
     paddingStart: 12,
     paddingEnd: 16,
   });
-  useOpening(thread, state.loaded, rows, list.scrollToIndex);
-  useTarget(target, rows, list.scrollToIndex);
+  const { toEnd, scrolled } = useAnchor(list, rows, state.loaded ? state.opening : 0, target);
+  const goToEnd = (): void => void (state.later ? thread.open().then((shown) => shown && toEnd(), () => undefined) : toEnd());
   useMarkRead(thread, state.messages, away);
-  useStayAtEnd(scroller, away, rows.length, list.scrollToIndex);
+  useOwnSeen(pending, goToEnd);
 
-  useEffect(() => {
-    const element = scroller.current; // a page that is shorter than the window brings no scrolling that would load more
-    if (element !== null && state.loaded && element.scrollHeight <= element.clientHeight) void thread.loadEarlier().catch(() => undefined);
-  }, [thread, state.loaded, state.messages]);
+  const grow = useCallback((): void => {
+    const element = scroller.current;
+    if (element === null || !thread.state.get().loaded) return;
+    if (element.scrollTop < NEAR) void thread.loadEarlier().catch(() => undefined);
+    if (fromEnd(element) < NEAR) void thread.loadLater().catch(() => undefined);
+  }, [thread]);
+  useEffect(grow, [grow, state.messages]); // at an end, or in a page shorter than the window, no scrolling asks for more
 
   const onScroll = (): void => {
     const element = scroller.current;
     if (element === null) return;
-    const fromEnd = element.scrollHeight - element.scrollTop - element.clientHeight;
-    setScrolled(fromEnd > AT_END);
-    if (element.scrollTop < NEAR) void thread.loadEarlier().catch(() => undefined);
-    if (fromEnd < NEAR) void thread.loadLater().catch(() => undefined);
-  };
-
-  const toEnd = (): void => {
-    if (state.later) void thread.open().then(() => list.scrollToEnd?.());
-    else list.scrollToIndex(rows.length - 1, { align: "end" });
+    setAbove(fromEnd(element) > AT_END);
+    scrolled(fromEnd(element));
+    grow();
   };
 
   return (
@@ -104,7 +102,7 @@ export function MessageList(props: Props): ReactNode {
         {state.loaded && rows.length === 0 && <p className="empty-chat">{t(EMPTY[props.kind])}</p>}
       </div>
       {away && (
-        <button type="button" className="to-end" onClick={toEnd} aria-label={t("chat.toEnd")}>
+        <button type="button" className="to-end" onClick={goToEnd} aria-label={t("chat.toEnd")}>
           <Icon name="down" />
           {unread > 0 && <span className="count">{unread > 999 ? "999+" : unread}<span className="visually-hidden"> {t("list.unread")}</span></span>}
         </button>
@@ -113,60 +111,32 @@ export function MessageList(props: Props): ReactNode {
   );
 }
 
-type ScrollTo = (index: number, options?: { align?: "start" | "center" | "end" }) => void;
-
-/** Where a conversation opens: at the first unread message, else at its end. */
-function useOpening(thread: Thread, loaded: boolean, rows: Row[], scrollTo: ScrollTo): void {
-  const opened = useRef<Thread | null>(null);
-  useLayoutEffect(() => {
-    if (!loaded || opened.current === thread || rows.length === 0) return;
-    opened.current = thread;
-    const unread = rows.findIndex((row) => row.kind === "unread");
-    if (unread >= 0) scrollTo(unread, { align: "start" });
-    else scrollTo(rows.length - 1, { align: "end" });
-  }, [thread, loaded, rows, scrollTo]);
+function fromEnd(element: HTMLElement): number {
+  return element.scrollHeight - element.scrollTop - element.clientHeight;
 }
 
-/** A window that gets smaller (a keyboard, the panel, the growing field) does not hide the newest message. */
-function useStayAtEnd(scroller: { current: HTMLElement | null }, away: boolean, count: number, scrollTo: ScrollTo): void {
-  const latest = useRef({ away, count, scrollTo });
-  latest.current = { away, count, scrollTo };
+/** What one says oneself is seen, wherever one was reading. */
+function useOwnSeen(pending: Pending[], goToEnd: () => void): void {
+  const said = pending.findLast((row) => !row.interrupted)?.key;
+  const go = useRef(goToEnd);
+  go.current = goToEnd;
   useEffect(() => {
-    const element = scroller.current;
-    if (element === null) return;
-    const observer = new ResizeObserver(() => {
-      const now = latest.current;
-      if (!now.away && now.count > 0) now.scrollTo(now.count - 1, { align: "end" });
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [scroller]);
-}
-
-function useTarget(target: Props["target"], rows: Row[], scrollTo: ScrollTo): void {
-  const reached = useRef(0);
-  useLayoutEffect(() => {
-    if (target === null || reached.current === target.serial) return;
-    const index = rows.findIndex((row) => row.kind === "message" && row.message.id === target.id);
-    if (index < 0) return;
-    reached.current = target.serial;
-    scrollTo(index, { align: "center" });
-  }, [target, rows, scrollTo]);
+    if (said !== undefined) go.current();
+  }, [said]);
 }
 
 /** What is seen counts as read: the window has the focus and shows the end. */
 function useMarkRead(thread: Thread, messages: Message[], away: boolean): void {
   const roost = useRoost();
-  const unread = messages.some((message) => message.from !== "me" && message.state === "received");
+  const newest = messages.findLast((message) => message.from !== "me" && message.state === "received")?.id;
   useEffect(() => {
     const mark = (): void => {
-      if (!unread || away || !document.hasFocus()) return;
+      if (newest === undefined || away || !document.hasFocus()) return;
+      const seen = thread.state.get().messages.filter((message) => message.state === "received");
       void roost.client
         .call("mark-read", { conversation: thread.conversation })
         .then(() => {
-          for (const message of thread.state.get().messages) {
-            if (message.state === "received") thread.replace(message.id, (held) => ({ ...held, state: "read" }));
-          }
+          for (const { id } of seen) thread.replace(id, (held) => ({ ...held, state: "read" }));
           roost.refreshConversations();
         })
         .catch(() => undefined);
@@ -174,7 +144,7 @@ function useMarkRead(thread: Thread, messages: Message[], away: boolean): void {
     mark();
     window.addEventListener("focus", mark);
     return () => window.removeEventListener("focus", mark);
-  }, [roost, thread, unread, away]);
+  }, [roost, thread, newest, away]);
 }
 
 /** Drawn again only when something of it changed, not for every step of scrolling. */

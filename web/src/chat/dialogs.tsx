@@ -52,7 +52,7 @@ export function ForwardDialog({ messages, onClose }: { messages: Message[]; onCl
     void roost.attemptTo(async () => {
       for (const message of messages) {
         const sent = await roost.client.call("forward", { id: message.id, to });
-        roost.thread(to).append(await roost.client.call("show", { id: sent.id }));
+        await roost.thread(to).fetch(sent.id);
       }
       roost.refreshConversations();
       notify(t("forward.done", { name }));

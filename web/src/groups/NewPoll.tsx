@@ -24,7 +24,7 @@ export function NewPoll({ conversation, onClose }: { conversation: Conversation;
     setBusy(true);
     const worked = await roost.attemptTo(async () => {
       const { id } = await roost.client.call("ask-poll", { conversation: conversation.id, question: question.trim(), options: given, several });
-      roost.thread(conversation.id).append(await roost.client.call("show", { id }));
+      await roost.thread(conversation.id).fetch(id);
       roost.refreshConversations();
     });
     setBusy(false);

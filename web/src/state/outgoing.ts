@@ -47,6 +47,8 @@ export class Outgoing {
   private readonly taken = new Map<string, string>();
   private readonly stops = new Map<string, AbortController>();
   private readonly held = new Map<string, Map<string, File>>();
+  /** By conversation: the last message that was handed over, or is being. */
+  private readonly handing = new Map<string, Promise<void>>();
 
   constructor(private readonly roost: Roost) {}
 
@@ -145,11 +147,22 @@ export class Outgoing {
     }
     const { conversation, text, spans, key, replyTo, voice } = row;
     const request = { conversation, text, spans, files: paths, key, ...(replyTo === null ? {} : { reply_to: replyTo }), ...(voice ? { voice } : {}) };
-    const sent = await patiently(signal, () => client.call("send", request)); // the key makes it happen once
-    this.taken.set(sent.id, key);
-    const message = await client.call("show", { id: sent.id });
-    this.drop(key);
-    this.roost.thread(conversation).append(message);
+    await this.inTurn(conversation, async () => {
+      if (signal.aborted) throw new ApiError("cancelled", "", "", 0);
+      const sent = await patiently(signal, () => client.call("send", request)); // the key makes it happen once
+      this.taken.set(sent.id, key);
+      await this.roost.thread(conversation).fetch(sent.id, () => {
+        this.drop(key);
+        return true;
+      });
+    });
+  }
+
+  /** One after the other: what was written first is said first. */
+  private async inTurn(conversation: string, hand: () => Promise<void>): Promise<void> {
+    const turn = (this.handing.get(conversation) ?? Promise.resolve()).then(hand, hand);
+    this.handing.set(conversation, turn);
+    await turn;
   }
 
   private drop(key: string): void {

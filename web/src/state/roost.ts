@@ -274,7 +274,7 @@ export class Roost {
   private noted(group: string, id: string): void {
     const thread = this.threads.get(group);
     if (id !== "" && thread?.state.get().loaded) {
-      void this.client.call("show", { id }).then((note) => thread.append(note)).catch(() => undefined);
+      void thread.fetch(id).catch(() => undefined);
     }
     this.refreshConversations();
   }
@@ -282,8 +282,7 @@ export class Roost {
   /** A message of mine that another window or program sent. */
   private async fetchInto(thread: Thread, id: string): Promise<void> {
     try {
-      const message = await this.client.call("show", { id });
-      if (!this.outgoing.knows(thread.conversation, message.text, message.id)) thread.append(message);
+      await thread.fetch(id, (message) => !this.outgoing.knows(thread.conversation, message.text, message.id));
     } catch {
       // it is gone again
     }
