@@ -15,6 +15,9 @@ PIP    := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 $(BIN)/python -m pip --
 CODE   := src tests benchmarks examples packaging fuzz
 PRESENT = $(wildcard $(CODE))
 
+# Every process that is started would compile all of Roost anew: half of what a command costs.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup web run test check format world bench fuzz mutants lock clean system-packages
 
