@@ -327,6 +327,10 @@ def test_the_connection_is_told_as_it_is(stage: Stage, hal: Person) -> None:
                 bar.wait_for(state="detached", timeout=2 * WAIT_MS)  # a pause between attempts may be over only then
                 hal.sees("waits here")
                 ivy.sees("waits there")
+                command(profile, "relays", "add", stage.relay)
+            bar.filter(has_text=f"No connection to {ready['listen']}").wait_for()  # also while another one is there
+            states = command(profile, "status")[0]["relays"]
+            assert sorted(row["reachable"] for row in states) == [False, True]
         bar.filter(has_text="Roost is not running").wait_for()
 
 

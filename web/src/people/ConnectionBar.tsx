@@ -13,14 +13,15 @@ export function ConnectionBar(): ReactNode {
   const conversations = useStore(roost.conversations);
   const standing = status?.device_state ?? "linked";
   if (standing !== "linked") return <div className="connection gone" role="status">{t(`device.${standing}`)}</div>;
-  if (link === "online") return <div role="status" className="visually-hidden">{t("link.online")}</div>;
+  const down = status?.relays.find((relay) => !relay.reachable && (link !== "online" || relay.reason !== ""));
+  if (link === "online" && !down) return <div role="status" className="visually-hidden">{t("link.online")}</div>;
   const waiting = [...conversations.values()].reduce((sum, row) => sum + row.waiting, 0);
-  const down = status?.relays.find((relay) => !relay.reachable);
+  const shown = down && link === "online" ? "offline" : link; // one of several is away: what goes through it waits
   const host = down?.link_host ?? "";
   return (
-    <div className={`connection ${link}`} role="status">
-      <span>{t(`link.${link}`, { host })}</span>
-      {link === "offline" && down && down.reason !== "" && <span className="hint">{cleanName(down.reason, 160)}</span>}
+    <div className={`connection ${shown}`} role="status">
+      <span>{t(`link.${shown}`, { host })}</span>
+      {shown === "offline" && down && down.reason !== "" && <span className="hint">{cleanName(down.reason, 160)}</span>}
       {link !== "gone" && waiting > 0 && <span className="hint">{t("link.waiting.other", { n: waiting })}</span>}
     </div>
   );
