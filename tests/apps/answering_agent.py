@@ -51,7 +51,7 @@ _PAGE = views.MessagePage(messages=(MESSAGE, MINE), more=True)
 _RELAY = views.RelayView(host="127.0.0.1:7", reachable=True, primary=True)
 
 GROUP = "g" * 52
-_OTHERS = ("GroupLink", "GroupRequests", "GroupInfo", "GroupMembers", "Groups")
+_OTHERS = ("GroupLink", "GroupIntroductions", "GroupRequests", "GroupInfo", "GroupMembers", "Groups")
 _GROUP_CHANGED = groups.GroupChanged(group=GROUP, title=f"Trip{ESC}", done="added", members=(BOB,))
 _INFO = groups.GroupInfoView(
     group=GROUP,
@@ -105,6 +105,11 @@ ANSWERS: dict[type[ask.Request[Any]], Any] = {
     ),
     **dict.fromkeys((request for request in groups.REQUESTS if request.__name__ not in _OTHERS), _GROUP_CHANGED),
     groups.GroupLink: groups.GroupLinkView(group=GROUP, title="Trip", link="roost:grp", approval=True),
+    groups.GroupIntroductions: (
+        groups.GroupIntroductionView(
+            id="m9", group=GROUP, title=f"Trip{ESC}", by=BOB, by_name=f"Bob{ESC}", received_at=NOW
+        ),
+    ),
     groups.GroupRequests: (
         groups.JoinRequestView(
             id="q1", group=GROUP, title="Trip", name=f"Dave{ESC}", greeting="hi", account="d" * 52, received_at=NOW

@@ -100,6 +100,31 @@ def test_what_changes_is_shown_in_the_conversation(trio: tuple[Person, Person, P
     assert alice.refused("react", bob.lines("read", "Holiday")[1]["id"], "👍")["code"] == "not_yours"
 
 
+def test_coming_in_by_introduction(trio: tuple[Person, Person, Person]) -> None:
+    alice, bob, carol = trio
+    made = alice.one("group", "create", "Trip")
+    done = alice.one("group", "introduce", "Trip", "Bob", "Carol")
+    assert done == {**done, "done": "introduced", "state": "done"}
+    offered = bob.until(lambda: bob.lines("group", "introductions"))[0]
+    assert offered == {**offered, "group": made["group"], "title": "Trip", "by": alice.account, "by_name": "Alice"}
+    (message,) = bob.lines("read", "Alice")
+    assert (message["id"], message["text"]) == (offered["id"], "You are invited to the group “Trip”.")
+    assert message["invites"] == {"group": made["group"], "title": "Trip", "state": ""}
+    assert [m["text"] for m in alice.lines("read", "Bob")] == ["You invited Bob to the group “Trip”."]
+    assert bob.lines("groups") == []
+    asked = bob.one("group", "join", "trip")
+    assert asked["group"] == made["group"]
+    alice.one("sync")
+    joined(bob)
+    assert bob.lines("group", "introductions") == []
+    assert bob.lines("read", "Alice")[0]["invites"]["state"] == "active"
+    refused = carol.until(lambda: carol.lines("group", "introductions"))[0]
+    assert carol.one("group", "decline", refused["id"])["done"] == "declined"
+    assert carol.lines("group", "introductions") == []
+    assert carol.refused("group", "join", "Trip")["code"] == "malformed_link"
+    assert bob.refused("group", "introduce", "Trip", "Alice")["code"] == "already_member"
+
+
 def test_what_could_not_be_sent_before_the_removal_and_coming_again_by_link(
     make_relay: Callable[..., Relay], make_person: Make, befriend: Befriend
 ) -> None:

@@ -225,6 +225,7 @@ GROUPS: tuple[Record, ...] = (
     g.GroupFound(counting(0x11), PLACE, counting(0x14), 42),
     g.GroupKnock(counting(0x11), "Ada", "May I?", SIGNED_LIST, counting(0x01), ADDRESS),
     g.KnockAccepted(counting(0x11), SIGNED_CARD),
+    g.GroupIntroduction(counting(0x11), "Harbour choir"),
     g.Leave(),
     g.GapRange(3, 5),
     g.Missing(counting(0x01), (g.GapRange(3, 5), g.GapRange(9, 9))),

@@ -192,7 +192,7 @@ def _roles() -> st.SearchStrategy[tuple[MemberRole, ...]]:
 
 def _ascending(drawn: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Lists by rising keys, each once."""
-    return drawn.map(lambda found: tuple(dict(sorted((getattr(one, "key", one), one) for one in found)).values()))
+    return drawn.map(lambda found: tuple(one for _, one in sorted({getattr(o, "key", o): o for o in found}.items())))
 
 
 def _info(kind: type[msgspec.Struct]) -> mi.StructType:

@@ -123,9 +123,9 @@ class GroupInfoView(GroupView, frozen=True, kw_only=True):
 
 
 class GroupChanged(Done, frozen=True, kw_only=True):
-    """`done` says what: created, added, removed, left, banned, unbanned, role, title, description, avatar, timer,
-    permissions, joining, accepted, declined, forgotten, reopened, resumed, cancelled. `reason`: why it waits, where
-    that is known."""
+    """`done` says what: created, added, introduced, removed, left, banned, unbanned, role, title, description, avatar,
+    timer, permissions, joined, asked, accepted, declined, forgotten, reopened, resumed, cancelled. `reason`: why it
+    waits, where that is known."""
 
     group: str
     title: str
@@ -156,6 +156,17 @@ class JoinRequestView(View, frozen=True, kw_only=True):
     received_at: Instant
 
 
+class GroupIntroductionView(View, frozen=True, kw_only=True):
+    """A contact would let one into a group. `id` is the message's in their conversation."""
+
+    id: str
+    group: str
+    title: str
+    by: str
+    by_name: str
+    received_at: Instant
+
+
 # --- requests --------------------------------------------------------------------------------------------------------
 
 People = Annotated[tuple[str, ...], Meta(max_length=1_000)]
@@ -176,6 +187,13 @@ class GroupAdd(Request[GroupChanged], frozen=True, kw_only=True):
     group: str
     members: People
     wait_timeout_s: Wait = SETTLE_S
+
+
+class GroupIntroduce(Request[GroupChanged], frozen=True, kw_only=True):
+    """Invite contacts into a group by a message in one's conversation with each: who says yes is added."""
+
+    group: str
+    members: People
 
 
 class GroupRemove(Request[GroupChanged], frozen=True, kw_only=True):
@@ -299,11 +317,16 @@ class GroupLink(Request[GroupLinkView], frozen=True, kw_only=True):
 
 
 class GroupJoin(Request[GroupChanged], frozen=True, kw_only=True):
-    """Join a group by its link, or ask to. Answers `waiting` until somebody lets one in."""
+    """Join a group by its link, or ask to; or by an introduction: the id of its message, or the group's title or id.
+    Answers `waiting` until somebody, or the device of who introduced one, lets one in."""
 
     link: str
     greeting: str = ""
     wait_timeout_s: Wait = SETTLE_S
+
+
+class GroupIntroductions(Request[tuple[GroupIntroductionView, ...]], frozen=True, kw_only=True):
+    """Groups into which contacts would let one, not answered yet. Works offline."""
 
 
 class GroupRequests(Request[tuple[JoinRequestView, ...]], frozen=True, kw_only=True):
@@ -320,7 +343,7 @@ class GroupAccept(Request[GroupChanged], frozen=True, kw_only=True):
 
 
 class GroupDecline(Request[GroupChanged], frozen=True, kw_only=True):
-    """Forget a request to join; the asker is not told."""
+    """Forget a request to join, or an introduction; nobody is told."""
 
     id: str
 
@@ -344,9 +367,9 @@ class Groups(Request[tuple[GroupView, ...]], frozen=True, kw_only=True):
 
 
 REQUESTS: tuple[type[Request[object]], ...] = (
-    *(GroupCreate, GroupAdd, GroupRemove, GroupBan, GroupUnban, GroupLeave, GroupForget, GroupRole),
+    *(GroupCreate, GroupAdd, GroupIntroduce, GroupRemove, GroupBan, GroupUnban, GroupLeave, GroupForget, GroupRole),
     *(GroupReopen, GroupResume, GroupCancel),
     *(GroupTitle, GroupDescription, GroupAvatar, GroupTimer, GroupPermissions),
-    *(GroupLink, GroupJoin, GroupRequests, GroupAccept, GroupDecline),
+    *(GroupLink, GroupJoin, GroupIntroductions, GroupRequests, GroupAccept, GroupDecline),
     *(GroupInfo, GroupMembers, Groups),
 )  # type: ignore[assignment]

@@ -15,7 +15,7 @@ from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.addresses import RelayAddress
-from roost.wire.groups import GroupNote
+from roost.wire.groups import GroupIntroduction, GroupNote
 from roost.wire.links import InvitationKind
 
 STATES = {
@@ -138,6 +138,7 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         read_by=read_by(work, row),
         introduces=content.name if isinstance(content, c.Introduction) else "",
         reason=committing.ENDED if row.state == r.MessageState.FAILED else "",
+        invites=showing_groups.invites(work, content) if isinstance(content, GroupIntroduction) else None,
     )
 
 
@@ -195,6 +196,8 @@ def _text(work: Work, row: r.Message, content: c.Content | c.Unknown) -> str:
             return question
         case GroupNote():
             return showing_groups.note_text(work, row, content)
+        case GroupIntroduction():
+            return showing_groups.invites_text(work, row, content)
         case c.Unknown():
             return _NEWER
     return row.text

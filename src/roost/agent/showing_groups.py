@@ -12,7 +12,7 @@ from roost.messaging import records as r
 from roost.messaging.groups import links, rules
 from roost.messaging.work import Work
 from roost.wire.codec import decode
-from roost.wire.groups import GroupNote, GroupState, NoteKind, Role
+from roost.wire.groups import GroupIntroduction, GroupNote, GroupState, NoteKind, Role
 
 ROLES = {
     Role.READ_ONLY: g.Role.READ_ONLY,
@@ -182,6 +182,30 @@ def join_request(work: Work, row: r.GroupRequest) -> g.JoinRequestView:
         account=account_id(row.account),
         received_at=v.instant(row.received_at),
     )
+
+
+def introduction(work: Work, row: r.Message, content: GroupIntroduction) -> g.GroupIntroductionView:
+    return g.GroupIntroductionView(
+        id=row.id.hex(),
+        group=account_id(content.group),
+        title=content.title,
+        by=account_id(row.author),
+        by_name=name_of(work, content.group, row.author),
+        received_at=v.instant(row.received_at),
+    )
+
+
+def invites(work: Work, content: GroupIntroduction) -> v.InvitesView:
+    """What a message says that invites somebody into a group."""
+    row = work.get(r.GroupRow, content.group)
+    state = _STATES[r.GroupStatus(row.status)].value if row else ""
+    return v.InvitesView(group=account_id(content.group), title=content.title, state=state)
+
+
+def invites_text(work: Work, row: r.Message, content: GroupIntroduction) -> str:
+    if row.author == work.me.account:
+        return f"You invited {name_of(work, content.group, row.conversation)} to the group “{content.title}”."
+    return f"You are invited to the group “{content.title}”."
 
 
 def waiting_changes(work: Work, id: bytes) -> list[r.GroupIntent]:

@@ -237,6 +237,14 @@ class PollView(View, frozen=True, kw_only=True):
     several: bool = False
 
 
+class InvitesView(View, frozen=True, kw_only=True):
+    """A group into which somebody is invited. `state`: how this profile stands to it; empty: not at all."""
+
+    group: str
+    title: str
+    state: str = ""
+
+
 class MessageView(View, frozen=True, kw_only=True):
     """A message as `read`, `search` and `listen` show it. `sender` (JSON `from`) is "me" or an account's id."""
 
@@ -265,6 +273,7 @@ class MessageView(View, frozen=True, kw_only=True):
     mentions: tuple[MentionView, ...] = ()  # in groups: where `text` names members; in order, inside it
     introduces: str = ""  # an introduction: the name of the person whom one is to meet
     reason: str = ""  # one's own that failed: why
+    invites: InvitesView | None = None  # an introduction into a group
 
 
 class MessagePage(View, frozen=True, kw_only=True):

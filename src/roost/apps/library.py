@@ -250,7 +250,8 @@ class Me:
         return Group(self, found.group, found.title)
 
     async def join_group(self, link: str, greeting: str = "") -> about.GroupChanged:
-        """Join a group by its link, or ask to: its `state` is then `waiting`."""
+        """Join a group by its link, or ask to: its `state` is then `waiting`. Or by an introduction, named by its
+        message's id or the group's title."""
         return await self.call(about.GroupJoin(link=link, greeting=greeting))
 
     async def create_channel(

@@ -53,6 +53,10 @@ class Group:
     async def add(self, *contacts: str) -> ask.GroupChanged:
         return await self._me.call(ask.GroupAdd(group=self.id, members=contacts))
 
+    async def introduce(self, *contacts: str) -> ask.GroupChanged:
+        """Invite contacts by a message: each joins who says yes (`Me.join_group` with the message's id)."""
+        return await self._me.call(ask.GroupIntroduce(group=self.id, members=contacts))
+
     async def remove(self, *members: str) -> ask.GroupChanged:
         return await self._me.call(ask.GroupRemove(group=self.id, members=members))
 

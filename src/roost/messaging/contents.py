@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.messaging import conversations, devices, farewells, floors, introductions, outbox, requests, said
-from roost.messaging.groups import among_members
+from roost.messaging.groups import among_members, introducing
 from roost.messaging.origin import Origin
 from roost.messaging.records import Contact, ContactState, Message, MessageState
 from roost.messaging.said import NotAllowed
@@ -18,6 +18,7 @@ from roost.wire import content as c
 from roost.wire.groups import (
     GroupCheck,
     GroupFound,
+    GroupIntroduction,
     GroupKnock,
     GroupLost,
     GroupWelcome,
@@ -66,6 +67,9 @@ def apply_said(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, 
     match content:
         case c.Text() | c.Poll() | c.Unknown():
             said.show(work, origin, conversation, entry, content)
+        case GroupIntroduction():
+            said.show(work, origin, conversation, entry, content)
+            introducing.came(work, origin, entry.id)
         case c.Edit() | c.Deletion() | c.Reaction() | c.Vote() | c.Pin():
             said.change(work, origin.account, conversation, entry, content)
         case c.Receipt(read=ids):

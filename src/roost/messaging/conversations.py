@@ -19,6 +19,7 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.wire import content as c
+from roost.wire.groups import GroupIntroduction
 from roost.wire.sizes import MAX_TEXT
 
 RECEIPT_IDS = 500
@@ -40,14 +41,15 @@ def writable(work: Work, account: bytes) -> Contact:
 def say(
     work: Work,
     account: bytes,
-    text: c.Text | c.Poll,
+    text: c.Text | c.Poll | GroupIntroduction,
     *,
     id: bytes,
     local_files: tuple[files.LocalFile, ...] = (),
     network: str = "",
     route: tuple[str, ...] = (),
 ) -> Message:
-    """Put a message or a poll into a conversation and on its way. An id that was said before is not said again."""
+    """Put a message, a poll or an introduction into a group into a conversation and on its way. An id that was said
+    before is not said again."""
     nonce, id = id, delivery.message_id(work, account, id)
     existing = work.get(Message, id)
     if existing is not None:
@@ -125,6 +127,8 @@ def searchable(content: c.Content | c.Unknown) -> str:
         return "\n".join([content.text, *(attachment.name for attachment in content.attachments)]).strip()
     if isinstance(content, c.Poll):
         return "\n".join((content.question, *content.options))
+    if isinstance(content, GroupIntroduction):
+        return content.title
     return ""
 
 

@@ -28,8 +28,9 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.wire import content as c
+from roost.wire.groups import GroupIntroduction
 
-Shown = c.Text | c.Poll | c.Unknown
+Shown = c.Text | c.Poll | GroupIntroduction | c.Unknown
 AboutAMessage = c.Edit | c.Deletion | c.Reaction | c.Vote | c.Pin
 MAX_ORPHANS = 500  # changes that one author can make me keep for messages that are not here
 

@@ -244,6 +244,13 @@ class KnockAccepted(Record, frozen=True, tag=44):
     card: SignedCard
 
 
+class GroupIntroduction(TextRecord, frozen=True, tag=45):
+    """The sender, who is in the group, would let the receiver in: a message, to be followed (`GroupKnock`) or not."""
+
+    group: Key32
+    title: Title
+
+
 # --- inside a group --------------------------------------------------------------------------------------------------
 
 
@@ -322,6 +329,13 @@ class GroupNote(TextRecord, frozen=True, tag=83):
 
 
 ABOUT_GROUPS = (
-    KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound | GroupKnock | KnockAccepted
+    KeyPackageOffer
+    | GroupWelcome
+    | GroupCheck
+    | GroupLost
+    | GroupFound
+    | GroupKnock
+    | KnockAccepted
+    | GroupIntroduction
 )  # contents between two people
 IN_GROUPS = Leave | Missing | AdminKeys | GroupNote | JoinRequest | JoinAnswer  # contents inside groups

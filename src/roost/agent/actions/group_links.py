@@ -1,19 +1,19 @@
-"""Groups by link: making and following one, people who ask, letting them in."""
+"""Groups by link or introduction: making and following either, people who ask, letting them in."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from roost.agent import groups as g
-from roost.agent import naming, settling, showing_groups, syncing
+from roost.agent import naming, settling, showing, showing_groups, syncing
 from roost.agent.actions.groups import changed, group
 from roost.agent.actions.people import CONNECT_S, KNOCK_S, fetch_card
 from roost.agent.actions.registry import handles
 from roost.crypto import account_id
 from roost.errors import CallerError, RoostError
-from roost.messaging import invitations
+from roost.messaging import conversations, invitations
 from roost.messaging import records as r
-from roost.messaging.groups import actions, links
+from roost.messaging.groups import actions, introducing, links
 from roost.messaging.work import Work
 from roost.wire.links import InvitationKind, parse_invitation
 
@@ -45,6 +45,9 @@ async def link(service: Service, request: g.GroupLink) -> g.GroupLinkView:
 
 @handles(g.GroupJoin)
 async def join(service: Service, request: g.GroupJoin) -> g.GroupChanged:
+    introduction = _introduction(service.engine.look(), request.link)
+    if introduction is not None:
+        return await _follow(service, introduction, request)
     invitation = parse_invitation(request.link)
     if invitation.kind != InvitationKind.GROUP:
         raise CallerError(
@@ -59,6 +62,15 @@ async def join(service: Service, request: g.GroupJoin) -> g.GroupChanged:
             raise
         await syncing.refresh(engine, KNOCK_S)  # one may have been removed and not heard of it
         row = engine.step(links.join, card, request.greeting)
+    patience = request.wait_timeout_s
+    if links.group_of(card).approval:  # a person has to decide
+        patience = min(patience, APPROVAL_S)
+    return await _let_in(service, row, patience)
+
+
+async def _let_in(service: Service, row: r.GroupRow, patience: float) -> g.GroupChanged:
+    """Wait until the question has left, and for a while until one is inside."""
+    engine = service.engine
     engine.wake()
 
     def asked() -> bool:
@@ -69,15 +81,53 @@ async def join(service: Service, request: g.GroupJoin) -> g.GroupChanged:
         return now is None or now.status == r.GroupStatus.ACTIVE
 
     await syncing.until(engine, asked, KNOCK_S)
-    patience = request.wait_timeout_s
-    if links.group_of(card).approval:  # a person has to decide
-        patience = min(patience, APPROVAL_S)
     came = await syncing.until(engine, inside, patience)
     return changed(engine.look(), row.id, "joined" if came else "asked", came=came)
 
 
 def _knocks(work: Work, row: r.GroupRow) -> list[r.Outbox]:
     return [out for out in work.find(r.Outbox, where={"account": row.inviter}) if out.address is not None]
+
+
+# --- by introduction -------------------------------------------------------------------------------------------------
+
+
+@handles(g.GroupIntroduce)
+async def introduce(service: Service, request: g.GroupIntroduce) -> g.GroupChanged:
+    row = await group(service, request.group)
+    engine = service.engine
+    people = [naming.contact(engine.look(), named).account for named in dict.fromkeys(request.members)]
+    ways = {account: showing.way_of(engine.look(), account) for account in people}
+
+    def say(work: Work) -> None:
+        for account in people:
+            content = introducing.introduce(work, row.id, account)
+            conversations.say(work, account, content, id=work.entropy.bytes(16), **ways[account])
+
+    engine.step(say)
+    return changed(engine.look(), row.id, "introduced", people=people)
+
+
+@handles(g.GroupIntroductions)
+async def introductions(service: Service, _: g.GroupIntroductions) -> tuple[g.GroupIntroductionView, ...]:
+    await syncing.refresh(service.engine, settling.FETCH_S)
+    work = service.engine.look()
+    found = introducing.unanswered(work)
+    return tuple(showing_groups.introduction(work, message, content) for message, content in found)
+
+
+def _introduction(work: Work, named: str) -> r.Message | None:
+    """The message that introduces me to the named group, the newest; None where the name is none of these."""
+    for message, content in reversed(introducing.unanswered(work)):
+        names = (message.id.hex(), account_id(content.group), content.title)
+        if named.strip().casefold() in (name.casefold() for name in names):
+            return message
+    return None
+
+
+async def _follow(service: Service, introduction: r.Message, request: g.GroupJoin) -> g.GroupChanged:
+    row = service.engine.step(links.follow, introduction.id, request.greeting)
+    return await _let_in(service, row, request.wait_timeout_s)
 
 
 # --- who asks --------------------------------------------------------------------------------------------------------
@@ -132,6 +182,11 @@ async def accept(service: Service, request: g.GroupAccept) -> g.GroupChanged:
 
 @handles(g.GroupDecline)
 async def decline(service: Service, request: g.GroupDecline) -> g.GroupChanged:
+    introduction = _introduction(service.engine.look(), request.id)
+    if introduction is not None:
+        _, content = introducing.received_in(service.engine.look(), introduction.id)
+        service.engine.step(introducing.answered, introduction.id)
+        return g.GroupChanged(group=account_id(content.group), title=content.title, done="declined")
     row = await _asking(service, request.id)
     service.engine.step(links.decide, row.id, accept=False)
     return changed(service.engine.look(), row.group, "declined", people=(row.account,))

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from roost.apps.cli.common import DURATION, SECONDS, RoostGroup, command, yes_option
-from roost.apps.cli.session import Session, absolute, session, text_argument
-
-if TYPE_CHECKING:
-    from roost.agent.groups import GroupChanged
-    from roost.agent.operations import Request
+from roost.apps.cli import groups_joining
+from roost.apps.cli.common import DURATION, RoostGroup, command, yes_option
+from roost.apps.cli.groups_change import change, wait_option
+from roost.apps.cli.session import absolute, session, text_argument
 
 ROLE = click.Choice(("admin", "moderator", "member", "read-only"))
-SETTLE_S = 10.0
-wait_option = click.option(
-    "--timeout", type=SECONDS, default=SETTLE_S, metavar="SECONDS", help="Seconds to wait for the change at most (10)."
-)
 
 
 @click.group(
@@ -37,16 +29,8 @@ def group() -> None:
     """
 
 
-def _change(here: Session, request: Request[GroupChanged]) -> GroupChanged:
-    """Carry out a change and show what became of it."""
-    from roost.apps.cli.render_groups import changed
-
-    done = here.call(request)
-    if here.json:
-        here.out.line(done)
-    else:
-        here.out.say(changed(done))
-    return done
+for _joining in groups_joining.COMMANDS:
+    group.add_command(_joining)
 
 
 # --- who is in it ----------------------------------------------------------------------------------------------------
@@ -62,7 +46,7 @@ def create(name: str, members: tuple[str, ...], description: str, timeout: float
     from roost.agent.groups import GroupCreate
 
     title = text_argument(name)
-    _change(session(), GroupCreate(title=title, members=members, description=description, wait_timeout_s=timeout))
+    change(session(), GroupCreate(title=title, members=members, description=description, wait_timeout_s=timeout))
 
 
 @group.command("add", examples=("roost group add 'Summer trip' Carol Dave",))
@@ -73,7 +57,7 @@ def add(group: str, members: tuple[str, ...], timeout: float) -> None:
     """Add contacts to a group."""
     from roost.agent.groups import GroupAdd
 
-    _change(session(), GroupAdd(group=group, members=members, wait_timeout_s=timeout))
+    change(session(), GroupAdd(group=group, members=members, wait_timeout_s=timeout))
 
 
 @group.command("remove", examples=("roost group remove 'Summer trip' Dave",))
@@ -87,7 +71,7 @@ def remove(group: str, members: tuple[str, ...], timeout: float, yes: bool) -> N
 
     here = session()
     here.confirm(f"Remove {', '.join(members)} from {group}?", yes=yes)
-    _change(here, GroupRemove(group=group, members=members, wait_timeout_s=timeout))
+    change(here, GroupRemove(group=group, members=members, wait_timeout_s=timeout))
 
 
 @group.command("ban", examples=("roost group ban 'Summer trip' Mallory",))
@@ -101,7 +85,7 @@ def ban(group: str, members: tuple[str, ...], timeout: float, yes: bool) -> None
 
     here = session()
     here.confirm(f"Ban {', '.join(members)} from {group}? Nobody can add them again.", yes=yes)
-    _change(here, GroupBan(group=group, members=members, wait_timeout_s=timeout))
+    change(here, GroupBan(group=group, members=members, wait_timeout_s=timeout))
 
 
 @group.command("unban", examples=("roost group unban 'Summer trip' Mallory",))
@@ -112,7 +96,7 @@ def unban(group: str, members: tuple[str, ...], timeout: float) -> None:
     """End bans: these people can be added again."""
     from roost.agent.groups import GroupUnban
 
-    _change(session(), GroupUnban(group=group, members=members, wait_timeout_s=timeout))
+    change(session(), GroupUnban(group=group, members=members, wait_timeout_s=timeout))
 
 
 @group.command("leave", examples=("roost group leave 'Summer trip'",))
@@ -125,7 +109,7 @@ def leave(group: str, timeout: float, yes: bool) -> None:
 
     here = session()
     here.confirm(f"Leave {group}? To come back, somebody has to add you again.", yes=yes)
-    _change(here, GroupLeave(group=group, wait_timeout_s=timeout))
+    change(here, GroupLeave(group=group, wait_timeout_s=timeout))
 
 
 @group.command("forget", examples=("roost group forget 'Summer trip'",))
@@ -137,7 +121,7 @@ def forget(group: str, yes: bool) -> None:
 
     here = session()
     here.confirm(f"Delete {group} with all messages from this device?", yes=yes)
-    _change(here, GroupForget(group=group))
+    change(here, GroupForget(group=group))
 
 
 @group.command("reopen", examples=("roost group reopen 'Summer trip'",))
@@ -150,7 +134,7 @@ def reopen(group: str, timeout: float, yes: bool) -> None:
 
     here = session()
     here.confirm(f"Go on in a new group in place of {group}?", yes=yes)
-    _change(here, GroupReopen(group=group, wait_timeout_s=timeout))
+    change(here, GroupReopen(group=group, wait_timeout_s=timeout))
 
 
 @group.command("resume", examples=("roost group resume 'Summer trip'",))
@@ -162,7 +146,7 @@ def resume(group: str, yes: bool) -> None:
 
     here = session()
     here.confirm(f"Go on in {group} although its host, or that contact, is lying?", yes=yes)
-    _change(here, GroupResume(group=group))
+    change(here, GroupResume(group=group))
 
 
 @group.command("cancel", examples=("roost group cancel 'Summer trip' 3",))
@@ -172,7 +156,7 @@ def cancel(group: str, number: int) -> None:
     """Give up a change that waits; `group info` shows which do, and their numbers."""
     from roost.agent.groups import GroupCancel
 
-    _change(session(), GroupCancel(group=group, number=number))
+    change(session(), GroupCancel(group=group, number=number))
 
 
 @group.command("role", examples=("roost group role 'Summer trip' Ann admin", "roost group role News Bob read-only"))
@@ -184,7 +168,7 @@ def role(group: str, member: str, role: str, timeout: float) -> None:
     """Give a member a role: admin, moderator, member or read-only."""
     from roost.agent.groups import GroupRole, Role
 
-    _change(session(), GroupRole(group=group, member=member, role=Role(role), wait_timeout_s=timeout))
+    change(session(), GroupRole(group=group, member=member, role=Role(role), wait_timeout_s=timeout))
 
 
 # --- what it is like -------------------------------------------------------------------------------------------------
@@ -198,7 +182,7 @@ def title(group: str, title: str, timeout: float) -> None:
     """Change a group's title."""
     from roost.agent.groups import GroupTitle
 
-    _change(session(), GroupTitle(group=group, title=text_argument(title), wait_timeout_s=timeout))
+    change(session(), GroupTitle(group=group, title=text_argument(title), wait_timeout_s=timeout))
 
 
 @group.command("description", examples=("roost group description 'Summer trip' 'Two weeks in the hills'",))
@@ -209,7 +193,7 @@ def description(group: str, text: str, timeout: float) -> None:
     """Change what a group says it is about; '' takes it away."""
     from roost.agent.groups import GroupDescription
 
-    _change(session(), GroupDescription(group=group, description=text_argument(text), wait_timeout_s=timeout))
+    change(session(), GroupDescription(group=group, description=text_argument(text), wait_timeout_s=timeout))
 
 
 @group.command("avatar", examples=("roost group avatar 'Summer trip' hills.jpg", "roost group avatar 'Summer trip' ''"))
@@ -221,7 +205,7 @@ def avatar(group: str, picture: str, timeout: float) -> None:
     from roost.agent.groups import GroupAvatar
 
     path = absolute(picture) if picture else ""
-    _change(session(), GroupAvatar(group=group, picture=path, wait_timeout_s=timeout))
+    change(session(), GroupAvatar(group=group, picture=path, wait_timeout_s=timeout))
 
 
 @group.command("timer", examples=("roost group timer 'Summer trip' 7d", "roost group timer 'Summer trip' off"))
@@ -232,7 +216,7 @@ def timer(group: str, duration: int, timeout: float) -> None:
     """Let new messages of a group disappear so long after they were read; off ends it."""
     from roost.agent.groups import GroupTimer
 
-    _change(session(), GroupTimer(group=group, seconds=duration, wait_timeout_s=timeout))
+    change(session(), GroupTimer(group=group, seconds=duration, wait_timeout_s=timeout))
 
 
 @group.command(
@@ -265,89 +249,7 @@ def permissions(
     if not roles and history is None and approval is None:
         raise click.UsageError("Say what is to change, for example --post moderator.")
     request = GroupPermissions(group=group, history=history, approval=approval, wait_timeout_s=timeout, **roles)
-    _change(session(), request)
-
-
-# --- by link ---------------------------------------------------------------------------------------------------------
-
-
-@group.command("link", examples=("roost group link Choir --qr", "roost group link Choir --revoke"))
-@click.argument("group", metavar="GROUP")
-@click.option("--qr", is_flag=True, help="Show a QR code too.")
-@click.option("--renew", is_flag=True, help="End the link that is there and make another.")
-@click.option("--revoke", is_flag=True, help="End the link: nobody comes by it any more.")
-@yes_option
-def link(group: str, qr: bool, renew: bool, revoke: bool, yes: bool) -> None:
-    """Show your link into a group, made if there is none. Whoever has it can join, or ask to."""
-    from roost.agent.groups import GroupLink
-    from roost.apps.cli.contacts import show_qr
-
-    if renew and revoke:
-        raise click.UsageError("--renew and --revoke exclude each other.")
-    here = session()
-    if renew or revoke:
-        here.confirm(f"End your link into {group}? Who has it cannot use it any more.", yes=yes)
-    made = here.call(GroupLink(group=group, renew=renew, revoke=revoke))
-    if qr and made.link:
-        show_qr(made.link, error_stream=here.json)
-    if here.json:
-        here.out.line(made)
-    elif made.link:
-        here.out.say(made.link)
-        waits = "and waits until somebody lets them in" if made.approval else "and is in at once"
-        here.out.note(f"Whoever has the link opens it with: roost group join LINK, {waits}.")
-    else:
-        here.out.say("The link is ended.")
-
-
-@group.command("join", examples=("roost group join 'roost:…' --greeting 'Hi, it is Dave'",))
-@click.argument("link")
-@click.option("--greeting", default="", metavar="TEXT", help="What those who decide get to read.")
-@wait_option
-def join(link: str, greeting: str, timeout: float) -> None:
-    """Join a group by its link, or ask to be let in."""
-    from roost.agent.groups import GroupJoin
-
-    _change(session(), GroupJoin(link=text_argument(link), greeting=greeting, wait_timeout_s=timeout))
-
-
-@group.command("requests", examples=("roost group requests", "roost group requests Choir"))
-@click.argument("group", metavar="[GROUP]", required=False)
-def requests(group: str | None) -> None:
-    """List people who ask to join, of one group or of all."""
-    from roost.agent.groups import GroupRequests
-
-    here = session()
-    asking = here.call(GroupRequests(group=group))
-    if here.json:
-        here.out.lines(asking)
-        return
-    from roost.apps.cli.render_groups import requests as show
-
-    if asking:
-        here.out.say(show(asking))
-        here.out.note("Let somebody in: roost group accept NAME-OR-ID")
-    else:
-        here.out.note("Nobody asks to join.")
-
-
-@group.command("accept", examples=("roost group accept Dave",))
-@click.argument("id", metavar="NAME-OR-ID")
-@wait_option
-def accept(id: str, timeout: float) -> None:
-    """Let somebody in who asks to join."""
-    from roost.agent.groups import GroupAccept
-
-    _change(session(), GroupAccept(id=id, wait_timeout_s=timeout))
-
-
-@group.command("decline", examples=("roost group decline Dave",))
-@click.argument("id", metavar="NAME-OR-ID")
-def decline(id: str) -> None:
-    """Forget a request to join; the asker is not told."""
-    from roost.agent.groups import GroupDecline
-
-    _change(session(), GroupDecline(id=id))
+    change(session(), request)
 
 
 # --- looking at it ---------------------------------------------------------------------------------------------------

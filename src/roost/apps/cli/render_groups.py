@@ -11,6 +11,7 @@ from roost.agent.groups import (
     ChangeState,
     GroupChanged,
     GroupInfoView,
+    GroupIntroductionView,
     GroupState,
     GroupView,
     JoinRequestView,
@@ -24,6 +25,7 @@ _ROLES = {Role.ADMIN: "bold yellow", Role.MODERATOR: "cyan", Role.MEMBER: "", Ro
 _DONE = {
     "created": "is made",
     "added": "has them",
+    "introduced": "is open to them: they join when they say yes",
     "removed": "is without them",
     "left": "is left",
     "banned": "keeps them out",
@@ -49,7 +51,7 @@ def changed(done: GroupChanged) -> RenderableType:
     if done.done == "asked":
         return Text(f"You asked to join {title}. Somebody has to let you in; it goes on by itself.", style="yellow")
     if done.done == "declined":
-        return Text("The request is forgotten.")
+        return Text("It is forgotten.")
     if done.state is ChangeState.WAITING:
         return Text(f"It waits, and comes about by itself in {title}. {done.reason}".rstrip(), style="yellow")
     return Text(f"{title} {_DONE.get(done.done, 'is changed')}.", style="green")
@@ -97,6 +99,19 @@ def requests(asking: Iterable[JoinRequestView]) -> RenderableType:
         for item in asking
     ]
     return table(("name", "group", "greeting", "asked", "id"), rows)
+
+
+def introductions(found: Iterable[GroupIntroductionView]) -> RenderableType:
+    rows = [
+        (
+            Text(one_line(item.title, 40), style="bold"),
+            f"by {one_line(item.by_name, 40)}",
+            relative(item.received_at),
+            Text(item.id, style="dim"),
+        )
+        for item in found
+    ]
+    return table(("group", "", "invited", "id"), rows)
 
 
 def info(found: GroupInfoView) -> RenderableType:

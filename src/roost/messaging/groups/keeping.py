@@ -9,7 +9,7 @@ from roost.crypto import mls
 from roost.crypto.mls.suites import HpkeCiphertext
 from roost.errors import PeerError
 from roost.messaging import identity
-from roost.messaging.groups import holding, intents, offers, places, rules, sending, states
+from roost.messaging.groups import holding, intents, introducing, offers, places, rules, sending, states
 from roost.messaging.groups.rules import Change
 from roost.messaging.records import (
     Contact,
@@ -35,6 +35,8 @@ def after_change(work: Work, row: GroupRow, group: mls.Group, change: Change, *,
         sending.requeue(work, row.id)
     else:
         sending.requeue(work, row.id, before=group.number - holding.SETTINGS.past_epochs + 1)
+    for account in {account for account, _ in change.removed}:
+        introducing.take(work, row.id, account)  # what was said before does not bring them back
     here = {device for devices in change.members_after().values() for device in devices}
     for sender in work.find(GroupSender, where={"group": row.id}):
         if sender.device not in here:

@@ -1,9 +1,9 @@
-"""Groups by link: making one, following one, being asked and deciding.
+"""Groups by link or introduction: making a link, following one, being asked and deciding.
 
 A group's link is a reusable invitation of one member's device whose card names the group. Who follows it knocks at that
 device's request mailbox; once let in, the two devices have a session, over which a key package goes one way and the
 Welcome the other. They need not become contacts. With approval, whoever may invite decides, on any device: the one
-whose link it was carries it out.
+whose link it was carries it out. Who was introduced (`introducing`) knocks in the conversation with that contact.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from roost.errors import CallerError, CryptoError, PeerError
 from roost.messaging import binding, identity, invitations, mailboxes, outbox, peers
-from roost.messaging.groups import committing, intents, permits, rules, sending, states
+from roost.messaging.groups import committing, intents, introducing, permits, rules, sending, states
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
@@ -30,6 +30,7 @@ from roost.messaging.records import (
     SessionRow,
 )
 from roost.messaging.work import Work
+from roost.wire.addresses import Address
 from roost.wire.codec import decode, encode
 from roost.wire.content import encode_content
 from roost.wire.groups import (
@@ -122,11 +123,7 @@ def join(work: Work, signed: SignedCard, greeting: str = "") -> GroupRow:
     about = group_of(signed)
     if card.account == work.me.account:
         raise CallerError("This is your own link.", code="own_invitation", hint="Give it to somebody else.")
-    if len(greeting.encode()) > MAX_KNOCK_GREETING:
-        raise CallerError("This greeting is too long.", code="too_long", hint=f"At most {MAX_KNOCK_GREETING} bytes.")
-    row = work.get(GroupRow, about.group)
-    if row is not None and row.status in (GroupStatus.ACTIVE, GroupStatus.JOINING, GroupStatus.LOST):
-        raise CallerError("You are in this group already.", code="already_member")
+    _check_outside(work, about.group)
     contact = work.get(Contact, card.account)
     if contact is None:
         work.put(Contact(card.account, ContactState.MEMBER, "", work.now, devices=card.devices))
@@ -137,19 +134,47 @@ def join(work: Work, signed: SignedCard, greeting: str = "") -> GroupRow:
     peer = work.get(PeerDevice, card.account, card.device)
     if peer is None or peer.address is None:
         work.put(PeerDevice(card.account, card.device, entry.identity, card=signed, card_version=0))
-    mailbox = mailboxes.mailbox_for(work, card.account)
-    me = work.me
-    address = mailboxes.address_of(work, mailbox)
-    content = GroupKnock(about.group, me.about.name, greeting, me.devices, me.device, address)
     known = peer is not None and peer.address is not None
     to = None if known else card.address  # who is my contact already is asked in our conversation
-    outbox.queue(work, card.account, card.device, encode_content(content), address=to)
-    base = row or GroupRow(about.group, GroupStatus.ASKED, about.title, work.now)
-    work.tell("group", about.group, card.account, "asked")
-    return work.put(
-        msgspec.structs.replace(
-            base, status=GroupStatus.ASKED, title=about.title, inviter=card.account, joined_at=work.now
+    return _ask(work, about.group, about.title, card.account, card.device, greeting, to)
+
+
+def follow(work: Work, message: bytes, greeting: str = "") -> GroupRow:
+    """Say yes to the introduction that a message holds. Raises CallerError: there is none, I am in the group already,
+    or the device that introduced me is gone.
+    """
+    row, content = introducing.received_in(work, message)
+    _check_outside(work, content.group)
+    contact = work.get(Contact, row.author)
+    peer = work.get(PeerDevice, row.author, row.device)
+    if contact is None or contact.state != ContactState.ACCEPTED or peer is None or peer.address is None:
+        raise CallerError(
+            "This introduction leads nowhere any more.", code="invitation_gone", hint="Ask to be introduced again."
         )
+    introducing.answered(work, message)
+    return _ask(work, content.group, content.title, row.author, row.device, greeting)
+
+
+def _check_outside(work: Work, group: bytes) -> None:
+    row = work.get(GroupRow, group)
+    if row is not None and row.status in (GroupStatus.ACTIVE, GroupStatus.JOINING, GroupStatus.LOST):
+        raise CallerError("You are in this group already.", code="already_member")
+
+
+def _ask(
+    work: Work, group: bytes, title: str, account: bytes, device: bytes, greeting: str, to: Address | None = None
+) -> GroupRow:
+    """Knock at a member's device: in the request mailbox `to`, or in our conversation."""
+    if len(greeting.encode()) > MAX_KNOCK_GREETING:
+        raise CallerError("This greeting is too long.", code="too_long", hint=f"At most {MAX_KNOCK_GREETING} bytes.")
+    me, mailbox = work.me, mailboxes.mailbox_for(work, account)
+    address = mailboxes.address_of(work, mailbox)
+    knock = GroupKnock(group, me.about.name, greeting, me.devices, me.device, address)
+    outbox.queue(work, account, device, encode_content(knock), address=to)
+    base = work.get(GroupRow, group) or GroupRow(group, GroupStatus.ASKED, title, work.now)
+    work.tell("group", group, account, "asked")
+    return work.put(
+        msgspec.structs.replace(base, status=GroupStatus.ASKED, title=title, inviter=account, joined_at=work.now)
     )
 
 
@@ -197,7 +222,7 @@ def knocked(work: Work, origin: Origin, knock: GroupKnock) -> None:
             work.delete(earlier)
     _make_room(work, row.id)
     work.put(request)
-    if not states.held_state(row).approval:
+    if introducing.take(work, row.id, request.account) or not states.held_state(row).approval:
         _let_in(work, row, request)
         return
     said = JoinRequest(request.id, request.account, request.name, request.greeting)
@@ -206,14 +231,16 @@ def knocked(work: Work, origin: Origin, knock: GroupKnock) -> None:
 
 
 def _asked_group(work: Work, origin: Origin, knock: GroupKnock) -> GroupRow:
-    """The group that may be asked for: the one of the link that was used, or any by a contact."""
+    """The group that may be asked for: the one of the link that was used, or by a contact any that has a link, or into
+    which this device introduced them."""
     session = work.need(SessionRow, origin.session)
     link = work.get(InvitationRow, session.invitation) if session.invitation else None
     contact = work.get(Contact, origin.account)
     if contact is not None and contact.state == ContactState.BLOCKED:
         raise PeerError("a knock of nobody to be asked about", code="not_allowed")
     by_link = link is not None and link.group == knock.group and link.state in _LIVE
-    by_contact = contact is not None and contact.state == ContactState.ACCEPTED and bool(of_group(work, knock.group))
+    open_to_contacts = introducing.is_introduced(work, knock.group, origin.account) or of_group(work, knock.group)
+    by_contact = contact is not None and contact.state == ContactState.ACCEPTED and bool(open_to_contacts)
     row = work.get(GroupRow, knock.group)
     if row is None or row.status != GroupStatus.ACTIVE or not (by_link or by_contact):
         raise PeerError("a knock for no group of mine", code="not_allowed")
