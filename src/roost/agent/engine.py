@@ -115,10 +115,9 @@ class Engine:
         def run() -> None:
             work = self.look()
             try:
-                with self.profile.store.transaction():  # inside another: a failure undoes this step alone
-                    result = function(work, *args, **kwargs)
-                    done.append((result, self._written(work)))
-            except RoostError as error:
+                result = function(work, *args, **kwargs)
+                done.append((result, self._written(work)))
+            except RoostError as error:  # it has written nothing; one of the disk's undoes all
                 _settle(outcome, error)
 
         def written(error: RoostError | None) -> None:
@@ -172,6 +171,7 @@ class Engine:
         if ends < self._tick_at or not touched.isdisjoint(_CONCERNS):  # a message that disappears sets the next tick
             self._tick_at = min(self._tick_at, ends)
             self._wake.set()
+        self.outgoing.written(changes.put)
         self._tell(changes.events)
 
     def _tell(self, events: Iterable[Event]) -> None:
@@ -218,8 +218,15 @@ class Engine:
                 await self.logs.close()
                 await self.transfers.close()
                 await self.outgoing.close()
+                self._write_trims()
         if failure is not None:
             raise failure
+
+    def _write_trims(self) -> None:
+        try:
+            self.incoming.write_trims()
+        except RoostError as error:  # the relay is asked for it again
+            self.trouble(error)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a job beside the loops. What it raises ends the engine."""
@@ -235,6 +242,10 @@ class Engine:
     def wake(self) -> None:
         """Something outside the profile changed (a connection, a transfer's end): look everywhere for what is due."""
         self._look_everywhere = True
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """Something ended that may have held up what is noted as due."""
         self._wake.set()
 
     async def _work_loop(self) -> None:
@@ -264,6 +275,8 @@ class Engine:
             self._groups_at = NEVER
         elif self.now_ms >= self._groups_at:
             self.step(groups.tick)
+        if self._look_everywhere:
+            self.outgoing.look_everywhere()
         touched = frozenset(_CONCERNS if self._look_everywhere else self._touched)
         self._touched, self._look_everywhere = set(), False
         if not touched.isdisjoint(_GROUPS) or self._groups_at <= self.now_ms:

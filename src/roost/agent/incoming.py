@@ -33,6 +33,7 @@ class Incoming:
         self._arrived = asyncio.Event()
         self._subscriptions: dict[bytes, Subscription] = {}
         self._trims: dict[bytes, tuple[int, tuple[int, ...]]] = {}  # what was asked for last
+        self._trimmed: dict[bytes, int] = {}  # what the relay forgot, to be written with what arrives next
         self._trimming: set[asyncio.Task[None]] = set()
 
     # --- subscriptions ------------------------------------------------------------------------------------------------
@@ -101,10 +102,12 @@ class Incoming:
                     self._engine.trouble(error)
                     await asyncio.sleep(_RETRY_S)
                 await asyncio.sleep(0)
-            self._engine.wake()
 
     def _take_in(self, batch: list[tuple[bytes, int, bytes]]) -> None:
-        self._engine.steps([partial(_take_one, admin=admin, number=number, envelope=e) for admin, number, e in batch])
+        trimmed = [partial(mailboxes.trimmed, admin=admin, upto=upto) for admin, upto in self._trimmed.items()]
+        taken = [partial(_take_one, admin=admin, number=number, envelope=e) for admin, number, e in batch]
+        self._engine.steps([*trimmed, *taken])
+        self._trimmed.clear()
 
     @property
     def idle(self) -> bool:
@@ -143,9 +146,15 @@ class Incoming:
     async def _trim(self, relay: OwnRelay, admin: bytes, upto: int, keep: tuple[int, ...]) -> None:
         try:
             await self._engine.network.call(relay.link.address, Trim(admin, upto, keep))
-            self._engine.step(mailboxes.trimmed, admin, min(keep) - 1 if keep else upto)
+            self._trimmed[admin] = min(keep) - 1 if keep else upto  # worth no commit: a trim may be repeated
         except RoostError:
             self._trims.pop(admin, None)  # asked for again with the next envelope or connection
+
+    def write_trims(self) -> None:
+        """Write down what the relay has forgotten, so that it is not asked for once more next time."""
+        for admin, upto in self._trimmed.items():
+            self._engine.step(mailboxes.trimmed, admin, upto)
+        self._trimmed.clear()
 
     async def trims_done(self) -> None:
         if self._trimming:

@@ -1,15 +1,16 @@
 """What leaves: mailboxes and cards first, then sealed envelopes, then bare acknowledgements.
 
 Nothing that mentions an address leaves before the relay has made that mailbox. What goes to one relay never waits for
-another. Results that come together are written in one commit.
+another. Results that come together are written in one commit. Rows that become due are noted as they are written; the
+outbox is searched only at the start, after trouble and when a pause is over.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
@@ -51,19 +52,13 @@ if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
 NOTE_AGAIN_S = 1.0
-LOOK_AT = 256  # rows that are looked at for what is due; the rest has its turn when these are done
+LOOK_AT = 256  # rows that are looked at at a time; the rest has its turn when these are done
 IN_FLIGHT = 128  # rows on their way to one relay
 KNOCK_TRIES = 3
 MAX_WORK_BITS = 30  # about a quarter of an hour here; more is a refusal
 ACK_RETRY_MS = 10_000
+ACK = "ack"
 COVER = "cover"  # an envelope that carries nothing: nobody waits for it to arrive
-
-
-@dataclass(frozen=True, eq=False)
-class _Flight:
-    """Rows that are put at one relay together."""
-
-    relay: bytes
 
 
 class Outgoing:
@@ -71,9 +66,27 @@ class Outgoing:
         self._engine = engine
         self._running: dict[object, asyncio.Task[None]] = {}
         self._addresses_wait = True
-        self._flying: dict[int, _Flight] = {}  # outbox rows that are being put
+        self._due: dict[int, None] = {}  # outbox rows that may be due, in the order in which they became so
+        self._search = True  # others may be due now
+        self._more = False  # others are, and have their turn after these
+        self._due_at = 0  # when one may be next that is not due yet
+        self._flying: dict[int, tuple[bytes, asyncio.Task[None]]] = {}  # rows that are being put, and at which relay
 
     # --- starting what is due -----------------------------------------------------------------------------------------
+
+    def look_everywhere(self) -> None:
+        """Something outside the outbox changed: anything may be due."""
+        self._search = True
+
+    def written(self, rows: Iterable[Row]) -> None:
+        """These were committed just now: note what is due."""
+        now = self._engine.now_ms
+        for row in rows:
+            if isinstance(row, Outbox) and row.state != OutboxState.QUEUED:
+                if row.next_at <= now:
+                    self._due[row.number] = None
+                else:
+                    self._due_at = min(self._due_at, row.next_at)
 
     def start_due(self, touched: frozenset[type[Row]]) -> None:
         """Seal what waits, and start a worker for everything that is due and has none.
@@ -89,12 +102,14 @@ class Outgoing:
             self._addresses_wait = self._mailboxes_wait(work)
         if self._addresses_wait or not self._engine.network.any_reachable():
             return  # addresses must be real before they are told
+        if not touched.isdisjoint((PeerDevice, OwnRelay)):
+            self._search = True  # an address may be there for what had none
         if not touched.isdisjoint((Outbox, PeerDevice, SessionRow, Upload, Contact, OwnRelay)):
             self._seal_late(work)
         self._start_puts()
         work = self._engine.look()
         for peer in sealing.due_acknowledgements(work):
-            kind = "ack" if sealing.is_due(work, peer) else COVER
+            kind = ACK if sealing.is_due(work, peer) else COVER
             self._start((kind, peer.account, peer.device), partial(self._acknowledge, peer))
 
     def _seal_late(self, work: Work) -> None:
@@ -116,7 +131,10 @@ class Outgoing:
 
     def _ended(self, name: object) -> None:
         self._running.pop(name, None)
-        self._engine.wake()
+        if isinstance(name, tuple) and name[0] in (ACK, COVER):
+            self._engine.nudge()
+        else:
+            self._engine.wake()
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -127,25 +145,19 @@ class Outgoing:
 
     @property
     def idle(self) -> bool:
-        return not any(isinstance(name, tuple) and name[0] != COVER for name in self._running)
+        return not self._flying and not any(isinstance(name, tuple) and name[0] != COVER for name in self._running)
 
     def next_deadline(self) -> int:
         """When something is due next, in milliseconds since 1970; NEVER when nothing is foreseen."""
         if self._addresses_wait or not self._engine.network.any_reachable():
             return NEVER  # the loop is woken when that changes
-        work = self._engine.look()
-        due = [_next_acknowledgement(work)]
-        for state in (OutboxState.SEALED, OutboxState.STORED):
-            due += [row.next_at for row in work.find(Outbox, where={"state": int(state)}, order="next_at", limit=1)]
-        later = [
-            moment for moment in due if moment > work.now
-        ]  # what is due now has a worker, whose end wakes the loop
-        return min(later, default=NEVER)
+        return min(_next_acknowledgement(self._engine.look()), self._due_at)
 
     async def close(self) -> None:
-        for task in list(self._running.values()):
+        tasks = [*self._running.values(), *(task for _, task in self._flying.values())]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- mailboxes and cards ------------------------------------------------------------------------------------------
 
@@ -214,56 +226,68 @@ class Outgoing:
     # --- envelopes ----------------------------------------------------------------------------------------------------
 
     def _start_puts(self) -> None:
-        """Put everything that is due and not under way, what goes to one relay together."""
+        """Put what is due and not under way."""
         work = self._engine.look()
-        due: dict[bytes, list[tuple[Outbox, Address]]] = {}
-        for state in (OutboxState.SEALED, OutboxState.STORED):
-            rows = work.find(
-                Outbox, where={"state": int(state)}, at_most=("next_at", work.now), order="number", limit=LOOK_AT
-            )
-            for row in rows:
+        if self._search or self._due_at <= work.now or (self._more and len(self._due) < LOOK_AT // 4):
+            self._look(work)
+        flying: dict[bytes, int] = {}
+        for relay, _ in self._flying.values():
+            flying[relay] = flying.get(relay, 0) + 1
+        for number in list(islice(self._due, LOOK_AT)):
+            row = work.get(Outbox, number)
+            address = None
+            if row is not None and number not in self._flying and row.state != OutboxState.QUEUED:
                 address = ways.address_for(work, row, work.get(PeerDevice, row.account, row.device))
-                if address is None or row.number in self._flying:
-                    continue
-                if not floors.may_take(work, row, address):
-                    self._engine.step(outbox.held, row.number)
-                else:
-                    due.setdefault(address.relay.key, []).append((row, address))
-        for relay, group in due.items():
-            room = IN_FLIGHT - sum(1 for flight in self._flying.values() if flight.relay == relay)
-            batch = sorted(group, key=lambda item: item[0].number)[: max(room, 0)]
-            if batch:
-                flight = _Flight(relay)  # its own name: one that ends as this starts must not stand in its way
-                self._flying.update((row.number, flight) for row, _ in batch)
-                self._start(("put", flight), partial(self._put_rows, batch, flight))
+            if row is None or address is None or row.next_at > work.now:
+                del self._due[number]  # one that has no address is looked for when it may have one
+            elif not floors.may_take(work, row, address):
+                del self._due[number]
+                self._engine.step(outbox.held, number)
+            elif flying.get(address.relay.key, 0) < IN_FLIGHT:
+                del self._due[number]
+                flying[address.relay.key] = flying.get(address.relay.key, 0) + 1
+                self._put(row, address, self._needs(work, row))
 
-    async def _put_rows(self, rows: list[tuple[Outbox, Address]], flight: _Flight) -> None:
-        """Put the rows at one relay, all in flight at once, and write down what came of each as soon as it is known."""
-        work = self._engine.look()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for row, address in rows:
-                    group.create_task(self._put_row(row, address, self._needs(work, row), flight))
-        finally:
-            for row, _ in rows:
-                self._landed(row, flight)
+    def _look(self, work: Work) -> None:
+        """Search the outbox for what is due now, and for when something will be."""
+        self._search, self._more, self._due_at = False, False, NEVER
+        for state in (OutboxState.SEALED, OutboxState.STORED):
+            where = {"state": int(state)}
+            rows = work.find(Outbox, where=where, at_most=("next_at", work.now), order="number", limit=LOOK_AT)
+            self._due.update((row.number, None) for row in rows)
+            if len(rows) == LOOK_AT:
+                self._more = True
+                continue
+            for row in work.find(Outbox, where=where, order="next_at", limit=len(rows) + 1):
+                if row.next_at > work.now:
+                    self._due_at = min(self._due_at, row.next_at)
 
-    def _landed(self, row: Outbox, flight: _Flight) -> None:
-        if self._flying.get(row.number) is flight:  # else it is on its way once more
-            del self._flying[row.number]
+    def _put(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> None:
+        task = self._engine.start(self._guarded(partial(self._put_row, row, address, needs)))
+        self._flying[row.number] = address.relay.key, task
+        task.add_done_callback(lambda _: self._landed(row.number))
+
+    def _landed(self, number: int) -> None:
+        del self._flying[number]
+        self._due[number] = None  # where it failed, or became due again meanwhile
+        self._engine.nudge()
 
     @staticmethod
     def _needs(work: Work, row: Outbox) -> tuple[Needs, ...]:
         return tuple(Needs(upload.pointer.hold, upload.pointer.blobs) for upload in outbox.uploads_of(work, row))
 
-    async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...], flight: _Flight) -> None:
+    async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> None:
+        """Put a row's envelopes and write down what came of it."""
+        call = self._engine.network.call
+        puts = [Put(address.put, envelope, needs=needs) for envelope in row.envelopes]
         try:
-            puts = [Put(address.put, envelope, needs=needs) for envelope in row.envelopes]
             if row.address is not None:
                 for put in puts:
                     await self._knock(address, put)
+            elif len(puts) == 1:
+                await call(address.relay, puts[0])
             else:
-                await asyncio.gather(*(self._engine.network.call(address.relay, put) for put in puts))
+                await asyncio.gather(*(call(address.relay, put) for put in puts))
         except RoostError as error:
             retry_after_ms = error.retry_after_ms if isinstance(error, Refused) else 0
             await self._note(outbox.refused, row.number, error.code, retry_after_ms)
@@ -274,8 +298,6 @@ class Outgoing:
                 await self._note(outbox.hurry, row.account, row.device)
         else:
             await self._note(outbox.stored, row.number)
-        finally:
-            self._landed(row, flight)
 
     async def _note(self, step: Callable[..., None], *what: object) -> None:
         """Write down what a host said. If the disk refuses, the row is put again later, and the host knows it."""

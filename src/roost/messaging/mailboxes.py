@@ -138,7 +138,7 @@ def lost(work: Work, admin: bytes) -> None:
 
 def trimmed(work: Work, admin: bytes, upto: int) -> None:
     mailbox = work.get(OwnMailbox, admin)
-    if mailbox and mailbox.trimmed < upto:
+    if mailbox and mailbox.trimmed < upto <= mailbox.cursor:
         work.put(msgspec.structs.replace(mailbox, trimmed=upto))
 
 

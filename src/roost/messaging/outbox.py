@@ -146,6 +146,8 @@ def to_mine(work: Work, content: bytes) -> None:
 
 
 def uploads_of(work: Work, row: Outbox) -> list[Upload]:
+    if not row.uploads:
+        return []
     return sorted(work.find(Upload, where={"outbox": row.number}), key=lambda upload: upload.index)
 
 

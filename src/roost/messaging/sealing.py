@@ -234,6 +234,8 @@ def _said(work: Work, row: SessionRow, again_at: int) -> SessionRow:
 
 def due_acknowledgements(work: Work) -> list[PeerDevice]:
     """The devices that a bare envelope is due to now: an acknowledgement, or cover for another's (messaging.rounds)."""
+    if not any(row.acknowledge_at <= work.now for row in work.find(SessionRow, order="acknowledge_at", limit=1)):
+        return []
     sessions = work.find(SessionRow, at_most=("acknowledge_at", work.now))
     found = {}
     for session in sessions:

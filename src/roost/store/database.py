@@ -31,6 +31,8 @@ _CACHE_KIB: Final = (
 )
 _LOG_LIMIT: Final = 16 * 1024**2  # the write-ahead log shrinks to this after a checkpoint, however large it once was
 
+_STATEMENTS: Final = 512  # kept prepared: more than there are
+
 _SETTINGS: Final = (
     "PRAGMA locking_mode = EXCLUSIVE",  # before the log is touched, or it would need shared memory
     "PRAGMA journal_mode = WAL",
@@ -62,7 +64,9 @@ class Database:
                 os.close(create_file(path))  # SQLite would let others read it, and its log likewise
                 sync_folder(path.parent)
         try:
-            self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            self._connection = apsw.Connection(
+                str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=_STATEMENTS
+            )
         except apsw.Error as error:
             _raise(error, 0)
         self._depth = 0
@@ -89,6 +93,17 @@ class Database:
             return self._connection.execute(sql, values).fetchall()
         except apsw.Error as error:
             _raise(error, self._connection.system_errno)
+
+    def many(self, sql: str, several: Sequence[Sequence[Value]]) -> None:
+        """Run a statement that returns nothing with each of the values."""
+        try:
+            self._connection.executemany(sql, several)
+        except apsw.Error as error:
+            _raise(error, self._connection.system_errno)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._depth > 0
 
     @property
     def changed(self) -> int:

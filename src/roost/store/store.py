@@ -1,7 +1,8 @@
 """The client's database as messaging sees it: rows in, rows out, several changes in one transaction. DESIGN section 9.
 
 Generic over the kinds of rows that messaging.records declares; it knows nothing of what they mean, except that the text
-of messages can be searched. Place: store; implements messaging.records.Records.
+of messages can be searched. What a transaction changes is written at its end, a row that changed often once, or before
+the first search that must see it. Place: store; implements messaging.records.Records.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from types import TracebackType
 from typing import Any, Final
 
 from roost.messaging.records import Changes, Message, R, Row
-from roost.store.database import Database
+from roost.store.database import Database, Value
+from roost.store.held import Held, Key, Search
 from roost.store.migrate import migrate
 from roost.store.search import SearchIndex
-from roost.store.tables import Find, table_of
+from roost.store.tables import Find, Table, table_of
 
-_KNOWN_ROWS: Final = 4_096
 _NO_COLUMNS: Final[Mapping[str, object]] = {}
+_UNKNOWN: Final = object()  # in place of a row that may be in the database or not
 
 
 class Store:
@@ -32,9 +34,9 @@ class Store:
         """Use `Store.create` or `Store.open`, or rather `Profile` (profile.py), which holds the lock too."""
         self._database = database
         self._search = SearchIndex(database)
-        self._known: dict[
-            tuple[type[Row], tuple[Any, ...]], Row | None
-        ] = {}  # what the database holds, read or written
+        self._held = Held()
+        self._waiting: dict[type[Row], dict[Key, tuple[Any, Row | None]]] = {}  # not written yet: before and after
+        self._failure: BaseException | None = None  # of writing: the transaction cannot end well any more
 
     @classmethod
     def create(cls, path: Path, key: bytes) -> Store:
@@ -63,19 +65,16 @@ class Store:
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """The row with this key."""
-        if (kind, key) in self._known:
-            return self._known[kind, key]  # type: ignore[return-value]
-        table = table_of(kind)
-        rows = self._database.rows(table.select, key)
-        row = table.decode(rows[0][0]) if rows else None
-        self._remember(kind, key, row)
+        row: R | None = self._held.get(kind, key, _UNKNOWN)
+        if row is _UNKNOWN:
+            waiting = self._waiting.get(kind, {}).get(key)
+            if waiting is not None:
+                return waiting[1]  # type: ignore[return-value]
+            table = table_of(kind)
+            rows = self._database.rows(table.select, key)
+            row = table.decode(rows[0][0]) if rows else None
+            self._held.read(kind, key, row)
         return row
-
-    def _remember(self, kind: type[Row], key: tuple[Any, ...], row: Row | None) -> None:
-        """Rows are immutable and this connection is the only writer, so what is known stays true until written."""
-        if len(self._known) >= _KNOWN_ROWS:
-            self._known.clear()
-        self._known[kind, key] = row
 
     def find(
         self,
@@ -92,6 +91,12 @@ class Store:
 
         Sorted by `order`, then by key. All columns named must be key or index columns (ValueError).
         """
+        limit = None if limit is None else max(0, limit)
+        bounds = [bound[1] for bound in (at_most, below) if bound is not None]
+        search = None if bounds else Search(tuple(where), tuple(where.values()), order, descending, limit)
+        held = self._held.answer(kind, search) if search is not None else None
+        if held is not None:
+            return held
         table = table_of(kind)
         shape = Find(
             where=tuple(where),
@@ -101,13 +106,17 @@ class Store:
             descending=descending,
             limited=limit is not None,
         )
-        bounds = [bound[1] for bound in (at_most, below) if bound is not None]
-        values = [*where.values(), *bounds, *(() if limit is None else (max(0, limit),))]
-        return [table.decode(data) for (data,) in self._database.rows(table.find(shape), values)]
+        values = [*where.values(), *bounds, *(() if limit is None else (limit,))]
+        self._write(kind)
+        rows = [table.decode(data) for (data,) in self._database.rows(table.find(shape), values)]
+        if search is not None:
+            self._held.answered(kind, search, {table.key_of(row): row for row in rows})
+        return rows
 
     def search(self, words: str, limit: int = 100, conversation: bytes | None = None) -> list[bytes]:
         """Ids of messages, newest first, that hold words beginning with each of `words`; of one conversation, if it is
         given. Deleted ones are not found."""
+        self._write(Message)
         return self._search.find(words, max(0, limit), conversation)
 
     # --- writing ----------------------------------------------------------------------------------------------------
@@ -116,38 +125,69 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Group reads and several `apply`s: one commit, on disk at its end; an exception inside undoes all of them.
 
-        Never await inside.
+        Never await inside. Nested ones are undone alone, but a failure of the disk undoes the outermost.
         """
+        self._write_all()  # what an outer one changed stays when this one is undone
         try:
             with self._database.transaction():
                 yield
+                self._write_all()
+                if self._failure is not None:  # somebody inside went on after it
+                    raise self._failure
         except BaseException:
-            self._known.clear()
+            self._held.clear()
+            self._waiting.clear()
+            if not self._database.in_transaction:
+                self._failure = None
             raise
 
     def apply(self, changes: Changes) -> None:
-        """Write a step's changes, all or nothing: deletions first, then rows, each replacing the one with its key.
+        """Make a step's changes: deletions first, then rows, each replacing the one with its key.
 
-        Outside `transaction` they are on disk when this returns. `changes.events` are the caller's to tell.
+        Outside `transaction` they are on disk when this returns, all or nothing; inside they are as the rest of it.
+        `changes.events` are the caller's to tell.
         """
-        with self.transaction():
-            for kind, key in changes.delete:
-                self._delete(kind, key)
-            for row in changes.put:
-                self._put(row)
+        if not self._database.in_transaction:
+            with self.transaction():
+                self.apply(changes)
+            return
+        for kind, key in changes.delete:
+            self._change(kind, key, None)
+        for row in changes.put:
+            self._change(type(row), tuple(getattr(row, name) for name in row.key), row)
 
-    def _put(self, row: Row) -> None:
-        table = table_of(type(row))
-        if isinstance(row, Message):
-            self._search.changed(self.get(Message, row.id), row)
-        self._database.rows(table.upsert, table.encode(row))
-        self._remember(type(row), tuple(getattr(row, name) for name in row.key), row)
+    def _change(self, kind: type[Row], key: Key, row: Row | None) -> None:
+        waiting = self._waiting.setdefault(kind, {})
+        if key in waiting:
+            before = waiting[key][0]
+        else:  # the index of words follows what a message was
+            before = self.get(kind, *key) if kind is Message else self._held.get(kind, key, _UNKNOWN)
+        waiting[key] = before, row
+        self._held.written(kind, key, row)
 
-    def _delete(self, kind: type[Row], key: tuple[Any, ...]) -> None:
-        if kind is Message:
-            self._search.changed(self.get(Message, *key), None)
-        self._database.rows(table_of(kind).delete, key)
-        self._remember(kind, key, None)
+    def _write_all(self) -> None:
+        for kind in tuple(self._waiting):
+            self._write(kind)
+
+    def _write(self, kind: type[Row]) -> None:
+        """Write what was changed of a kind."""
+        waiting = self._waiting.pop(kind, None)
+        if not waiting:
+            return
+        statements: dict[str, list[tuple[Value, ...]]] = {}
+        try:
+            for key, (before, after) in waiting.items():
+                if before == after:
+                    continue
+                if kind is Message:
+                    self._search.changed(before, after)  # type: ignore[arg-type]
+                sql, values = _statement(table_of(kind), key, before, after)
+                statements.setdefault(sql, []).append(values)
+            for sql, several in statements.items():
+                self._database.many(sql, several)
+        except BaseException as error:
+            self._failure = error
+            raise
 
     # --- the file ---------------------------------------------------------------------------------------------------
 
@@ -171,3 +211,12 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _statement(table: Table[Any], key: Key, before: Any, after: Row | None) -> tuple[str, tuple[Value, ...]]:
+    """What makes `after` of `before`, which may be _UNKNOWN."""
+    if after is None:
+        return table.delete, key
+    if before is None or before is _UNKNOWN:
+        return table.upsert, table.encode(after)
+    return table.change(before, after)

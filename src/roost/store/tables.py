@@ -42,6 +42,7 @@ class Table(Generic[R]):
         self.columns: Final = (*kind.key, *(name for name in kind.indexes if name not in kind.key))
         self._decoder: Final = msgspec.msgpack.Decoder(kind)
         self._column_values: Final = [attrgetter(name) for name in self.columns]
+        self._changes: Final[dict[tuple[str, ...], str]] = {}
         self._name: Final = _quote(kind.table)
         by_key = " AND ".join(f"{_quote(name)} = ?" for name in self.key)
         self.select: Final = f"SELECT data FROM {self._name} WHERE {by_key}"
@@ -60,6 +61,24 @@ class Table(Generic[R]):
     def encode(self, row: R) -> tuple[Value, ...]:
         """The values of `upsert`."""
         return (*(value(row) for value in self._column_values), _encode(row))
+
+    def key_of(self, row: R) -> tuple[Value, ...]:
+        return tuple(value(row) for value in self._column_values[: len(self.key)])
+
+    def change(self, before: R, after: R) -> tuple[str, tuple[Value, ...]]:
+        """The statement that makes one row of another with its key, and its values. An index that is named in an
+        update is written anew even where nothing changed in it: only columns that changed are."""
+        values = [value(after) for value in self._column_values]
+        changed = [
+            index for index in range(len(self.key), len(values)) if values[index] != self._column_values[index](before)
+        ]
+        names = tuple(self.columns[index] for index in changed)
+        if names not in self._changes:
+            self._changes[names] = (
+                f"UPDATE {self._name} SET {''.join(f'{_quote(name)} = ?, ' for name in names)}data = ?"
+                f" WHERE {' AND '.join(f'{_quote(name)} = ?' for name in self.key)}"
+            )
+        return self._changes[names], (*(values[index] for index in changed), _encode(after), *values[: len(self.key)])
 
     def decode(self, data: bytes) -> R:
         """The row. Raises SurroundingsError `profile_damaged`."""

@@ -67,9 +67,7 @@ async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     meant = mentions.find(engine.look(), talk, said)
     text = c.Text(said, spans, reply_to, attachments, request.expire_s or 0, mentions=meant)
     way = showing.way_of(engine.look(), talk)
-    message = await engine.submit(conversations.say, talk, text, id=id, local_files=local, **way)
-    engine.wake()
-    return message
+    return await engine.submit(conversations.say, talk, text, id=id, local_files=local, **way)
 
 
 def _formatted(request: o.Send | o.Edit) -> tuple[str, tuple[c.Span, ...]]:
