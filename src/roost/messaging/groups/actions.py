@@ -289,10 +289,14 @@ def changes_waiting(work: Work, id: bytes) -> list[GroupIntent]:
 
 
 def cancel(work: Work, number: int) -> None:
-    """Give up a change that waits."""
+    """Give up a change that waits. Raises CallerError `under_way`: members may see it already."""
     intent = work.get(GroupIntent, number)
-    if intent is not None:
-        work.delete(intent)
+    if intent is None:
+        return
+    if not committing.call_off(work, group(work, intent.group), number):
+        raise CallerError("This change is on its way already.", code="under_way", hint="Change it back instead.")
+    work.delete(intent)
+    committing.pump(work, intent.group)
 
 
 def role(work: Work, id: bytes, account: bytes) -> Role:

@@ -27,6 +27,7 @@ from roost.messaging.records import (
     GroupStatus,
     IntentKind,
     LogPut,
+    LogPutState,
     LogState,
     Message,
     MessageState,
@@ -181,6 +182,20 @@ def abandon(work: Work, row: GroupRow) -> None:
             pause = int.from_bytes(work.entropy.bytes(4), "big") % RACE_MS
             work.put(msgspec.structs.replace(intent, not_before=work.now + pause))
             due(work, row.id, work.now + pause)
+
+
+def call_off(work: Work, row: GroupRow, number: int) -> bool:
+    """An intent is to be given up: so is the commit that is to bring it about. False: its host has it, or is just
+    getting it. (One that got it and could not say so makes a commit of mine land that is none: see `receiving`.)
+    """
+    commit = work.get(GroupCommit, row.id)
+    if commit is None or number not in commit.intents:
+        return True
+    put = work.get(LogPut, commit.put) if commit.put else None
+    if put is not None and (put.state == LogPutState.STORED or not put.problem):
+        return False
+    abandon(work, row)
+    return True
 
 
 def begin(

@@ -64,6 +64,8 @@ def _message(work: Work, row: GroupRow, landed: Landed, message: bytes) -> None:
     except mls.OwnMessage:
         if not own.is_remembered(work, message):
             rejoining.copy_seen(work, row, group, message)
+        elif own.is_commit(message):  # called off, and it is in force for all others
+            rejoining.lose(work, row, "commit")
         return
     except mls.NotForThisClient:
         rejoining.lose(work, row, "commit")
