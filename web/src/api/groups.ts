@@ -94,6 +94,21 @@ export interface JoinRequest {
   received_at: string;
 }
 
+/** A contact would let one into a group; `id` is the message's. */
+export interface GroupIntroduction {
+  id: string;
+  group: string;
+  title: string;
+  by: string;
+  by_name: string;
+}
+
+/** What a message says that invites somebody into a group. */
+export interface GroupInvites {
+  group: string;
+  title: string;
+}
+
 export interface ChannelPerson {
   pseudonym: string;
   name: string;
@@ -143,6 +158,8 @@ export type GroupEvent =
 export interface GroupOperations {
   "group-create": [{ title: string; members?: string[]; description?: string }, GroupChanged];
   "group-add": [{ group: string; members: string[] }, GroupChanged];
+  "group-introduce": [{ group: string; members: string[] }, GroupChanged];
+  "group-introductions": [Record<string, never>, GroupIntroduction[]];
   "group-remove": [{ group: string; members: string[] }, GroupChanged];
   "group-ban": [{ group: string; members: string[] }, GroupChanged];
   "group-unban": [{ group: string; members: string[] }, GroupChanged];

@@ -1,7 +1,7 @@
 // What the agent answers (docs/api.md, GET /openapi.json), as far as the app uses it. Times are RFC 3339 text.
 
 import type { Span } from "../ui/markup";
-import type { GroupEvent, GroupOperations, Mention, Note, Poll } from "./groups";
+import type { GroupEvent, GroupInvites, GroupOperations, Mention, Note, Poll } from "./groups";
 
 export type MessageState = "queued" | "sent" | "delivered" | "read" | "received" | "failed";
 export type NetworkKind = "central" | "federated" | "onion" | "direct";
@@ -42,6 +42,7 @@ export interface Message {
   expires_at: string | null;
   unknown: boolean;
   introduces: string;
+  invites: GroupInvites | null;
   spans: Span[];
   forwarded: boolean;
   pinned: boolean;

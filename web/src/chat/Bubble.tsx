@@ -2,6 +2,7 @@ import { memo, type ReactNode } from "react";
 import type { Attachment, Conversation, Message } from "../api/types";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
+import { InvitedBox } from "../groups/Invited";
 import { PollBox } from "../groups/PollBox";
 import { useStore } from "../state/store";
 import { Avatar, hue } from "../ui/Avatar";
@@ -80,7 +81,7 @@ function Content({ message, kind, first, replied, find, actions, onJump, onView 
         ) : (
           message.introduces !== "" ? (
             <p className="text">{t("introductions.meet", { name: cleanName(message.introduces) })}</p>
-          ) : message.poll !== null ? <PollBox message={message} poll={message.poll} /> : message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} spans={message.spans} mentions={message.mentions} find={find} /></div>
+          ) : message.invites !== null ? <InvitedBox message={message} invites={message.invites} /> : message.poll !== null ? <PollBox message={message} poll={message.poll} /> : message.text !== "" && <div className={bigEmoji(message.text) ? "text big" : "text"}><Markup text={message.text} spans={message.spans} mentions={message.mentions} find={find} /></div>
         )}
         <Foot message={message} actions={actions} />
       </div>
@@ -122,6 +123,7 @@ export function Quote({ message, onJump }: { message: Message | undefined; onJum
 export function summary(message: Message, deleted: string): string {
   if (message.deleted) return deleted;
   if (message.introduces !== "") return `👋 ${cleanName(message.introduces)}`;
+  if (message.invites !== null) return `👥 ${cleanName(message.invites.title)}`;
   const text = cleanText(covered(message.text.slice(0, 2000), message.spans)).replace(/\s+/gu, " ").slice(0, 200);
   if (message.poll !== null) return `📊 ${text}`;
   return text || message.attachments.map(named).join(", ");

@@ -69,9 +69,9 @@ function More({ trigger, message, actions, onClose }: Props & { trigger: Trigger
   const info = useStore(roost.groups.details).get(message.conversation)?.info;
   const choices: (Choice | "line" | null)[] = [
     { id: "reply", label: t("message.reply"), icon: "reply", run: () => actions.reply(message) },
-    mine && message.text !== "" && message.poll === null ? { id: "edit", label: t("message.edit"), icon: "edit", run: () => actions.edit(message) } : null,
+    mine && message.text !== "" && message.poll === null && message.invites === null ? { id: "edit", label: t("message.edit"), icon: "edit", run: () => actions.edit(message) } : null,
     message.text !== "" ? { id: "copy", label: t("message.copy"), icon: "copy", run: () => actions.copy(message) } : null,
-    message.poll === null ? { id: "forward", label: t("message.forward"), icon: "forward", run: () => actions.forward(message) } : null,
+    message.poll === null && message.invites === null ? { id: "forward", label: t("message.forward"), icon: "forward", run: () => actions.forward(message) } : null,
     mayPin(row, info) ? { id: "pin", label: t(message.pinned ? "message.unpin" : row?.kind === "direct" ? "message.pin" : "message.pinAll"), icon: "pin", run: () => actions.pin(message) } : null,
     { id: "select", label: t("message.select"), icon: "select", run: () => actions.select(message) },
     { id: "details", label: t("message.details"), icon: "info", run: () => actions.details(message) },

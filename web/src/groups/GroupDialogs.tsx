@@ -55,19 +55,23 @@ function Add({ detail: { info, members }, onClose }: DetailProps): ReactNode {
   const t = useT();
   const change = useChange();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [ask, setAsk] = useState(false);
   const [busy, setBusy] = useState(false);
   const add = async (): Promise<void> => {
     setBusy(true);
-    const worked = await change(() => roost.client.call("group-add", { group: info.group, members: [...chosen] }));
+    const worked = await change(() => roost.client.call(ask ? "group-introduce" : "group-add", { group: info.group, members: [...chosen] }));
     setBusy(false);
-    if (worked) onClose();
+    if (!worked) return;
+    if (ask) notify(t("invited.sent"));
+    onClose();
   };
   return (
     <Dialog title={t("group.add")} onClose={onClose}>
       <PickPeople chosen={chosen} onChosen={setChosen} without={new Set(members.map((row) => row.member))} />
+      <Switch label={t("invited.ask")} hint={t("invited.askHow")} on={ask} onChange={setAsk} />
       <p className="hint">{t(info.history > 0 ? "group.addHistory" : "group.addNoHistory", { n: info.history })}</p>
       <div className="dialog-actions">
-        <Button kind="primary" disabled={busy || chosen.size === 0} onPress={() => void add()}>{t(busy ? "common.wait" : "group.add")}</Button>
+        <Button kind="primary" disabled={busy || chosen.size === 0} onPress={() => void add()}>{t(busy ? "common.wait" : ask ? "invited.send" : "group.add")}</Button>
       </div>
     </Dialog>
   );

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useState, type KeyboardEvent, type ReactNode } from
 import type { Conversation, Message } from "../api/types";
 import { Marks } from "../chat/Marks";
 import { summary } from "../chat/Bubble";
+import { Introduced } from "../groups/Invited";
 import { JoinRequests } from "../groups/JoinRequests";
 import { lastLine, standing, typingText } from "../groups/words";
 import { useLanguage, useT } from "../i18n/i18n";
@@ -68,6 +69,7 @@ export function ConversationList({ open, onOpen, onAdd, onSettings, onProfiles, 
       <div className="sidebar-scroll">
         <Requests onAccepted={onOpen} />
         <JoinRequests />
+        <Introduced />
         <Introductions onAsked={onOpen} />
         {archive && <p className="list-label">{t("list.archive")}</p>}
         <ul className="conversations" onKeyDown={arrows}>

@@ -1,7 +1,7 @@
 // What the app knows of groups and channels beyond their rows in the list: who is in them, what may be done, who asks.
 
 import type { Client } from "../api/client";
-import type { ChannelInfo, GroupEvent, GroupInfo, GroupMember, JoinRequest } from "../api/groups";
+import type { ChannelInfo, GroupEvent, GroupInfo, GroupIntroduction, GroupMember, JoinRequest } from "../api/groups";
 import { Store } from "./store";
 
 export interface GroupDetail {
@@ -15,6 +15,7 @@ export class Groups {
   readonly details = new Store<ReadonlyMap<string, GroupDetail>>(new Map());
   readonly channels = new Store<ReadonlyMap<string, ChannelInfo>>(new Map());
   readonly requests = new Store<JoinRequest[]>([]);
+  readonly introductions = new Store<GroupIntroduction[]>([]);
   /** Changes that were asked for in this window and are waited for: their refusal is said where they were asked. */
   asked = 0;
   private readonly soon = new Map<string, number>();
@@ -31,8 +32,11 @@ export class Groups {
     this.channels.update((held) => new Map(held).set(channel, info));
   }
 
+  /** Who would come into a group of ours, and into which one would be let. */
   async refreshRequests(): Promise<void> {
-    this.requests.set(await this.client.call("group-requests", {}));
+    const [requests, introductions] = await Promise.all([this.client.call("group-requests", {}), this.client.call("group-introductions", {})]);
+    this.requests.set(requests);
+    this.introductions.set(introductions);
   }
 
   /** After events: what was looked at is read again, once for however many come together. */

@@ -204,6 +204,7 @@ export class Roost {
         this.stopTyping(event.conversation, event.from);
         this.threads.get(event.conversation)?.append(event);
         if (event.from !== "me") this.onMessage(event);
+        if (event.invites !== null) void this.groups.refreshRequests().catch(() => undefined);
         this.refreshConversations();
         break;
       case "receipt":
