@@ -100,6 +100,23 @@ def test_what_changes_is_shown_in_the_conversation(trio: tuple[Person, Person, P
     assert alice.refused("react", bob.lines("read", "Holiday")[1]["id"], "👍")["code"] == "not_yours"
 
 
+def test_members_who_are_no_contacts_are_verified(trio: tuple[Person, Person, Person]) -> None:
+    alice, bob, carol = trio
+    alice.one("group", "create", "Trip", "Bob", "Carol")
+    joined(bob)
+    joined(carol)
+    seen = bob.one("verify", "Carol")
+    assert seen["verified"] is False
+    assert seen["safety_number"] == carol.one("verify", bob.account, "--confirm")["safety_number"]
+    assert carol.one("verify", "Bob")["verified"] is True
+    marks = {person["name"]: person["verified"] for person in carol.lines("group", "members", "Trip")}
+    assert marks == {"Alice": False, "Bob": True, "Carol": False}
+    assert [contact["name"] for contact in carol.lines("contacts")] == ["Alice"]
+    assert carol.refused("verify", "Trip")["code"] == "not_a_contact"
+    assert carol.refused("verify", "Nobody")["code"] == "unknown_conversation"
+    assert carol.one("verify", "Bob", "--unconfirm")["verified"] is False
+
+
 def test_coming_in_by_introduction(trio: tuple[Person, Person, Person]) -> None:
     alice, bob, carol = trio
     made = alice.one("group", "create", "Trip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -225,6 +226,23 @@ def test_roles_rights_and_a_moderator(three: Three) -> None:
     member(alice, "Carol", "Make them a member")
     leave_panel(alice)
     carol.page.locator(".composer textarea").wait_for()
+
+
+def test_safety_numbers_of_members_who_are_no_contacts(three: Three) -> None:
+    _, bob, carol = three
+    numbers = []
+    for person, other in ((bob, "Carol"), (carol, "Bob")):
+        member(person, other, "Compare safety numbers")
+        digits = person.page.get_by_role("group", name="Safety number")
+        expect(digits.locator("span").first).to_have_text(re.compile(r"\d{5}"))
+        numbers.append(digits.inner_text())
+        if person is bob:
+            person.close()
+    assert numbers[0] == numbers[1]
+    carol.page.get_by_role("dialog").get_by_role("button", name="They are the same").click()
+    about(carol).locator(".member", has_text="Bob").get_by_title("Verified").wait_for()
+    for person in (bob, carol):
+        leave_panel(person)
 
 
 def test_settings(three: Three) -> None:

@@ -88,6 +88,7 @@ class MemberView(View, frozen=True, kw_only=True):
     leaving: bool = False
     picture: str = ""
     own_name: str = ""  # what they call themselves
+    verified: bool = False  # one compared safety numbers with them
 
 
 class WaitingChange(View, frozen=True, kw_only=True):

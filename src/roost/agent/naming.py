@@ -146,6 +146,22 @@ def member(work: Work, group: r.GroupRow, named: str) -> bytes:
     return found[0]
 
 
+def fellow(work: Work, named: str) -> tuple[bytes, str]:
+    """The account and the name of somebody who is in a group with me. Raises CallerError `unknown_member`,
+    `ambiguous`."""
+    here = {row.id for row in work.find(r.GroupRow) if row.status not in (r.GroupStatus.LEFT, r.GroupStatus.REMOVED)}
+    rows = [row for row in work.find(r.GroupMember) if row.group in here and row.account != work.me.account]
+    people = {row.account: row.name for row in rows}
+    found = _matching([(account, account, (name,)) for account, name in people.items()], named)
+    if not found:
+        raise CallerError("There is no such member.", code="unknown_member")
+    if len(found) > 1:
+        raise CallerError(
+            "Several members have this name.", code="ambiguous", hint="Use the id: roost group members GROUP"
+        )
+    return found[0], people[found[0]]
+
+
 def person(work: Work, group: r.GroupRow, named: str) -> bytes:
     """The account of a member, a contact, or whoever has the id. Raises CallerError."""
     try:

@@ -105,7 +105,8 @@ class Contacts(Request[tuple[views.ContactView, ...]], frozen=True, kw_only=True
 
 
 class Verify(Request[views.SafetyNumber], frozen=True, kw_only=True):
-    """The safety number of a conversation; `confirm` True marks it verified, False takes the mark back."""
+    """The safety number of a contact, or of somebody who is in a group with oneself; `confirm` True marks it
+    verified, False takes the mark back."""
 
     conversation: str
     confirm: bool | None = None

@@ -78,6 +78,7 @@ def member(work: Work, row: r.GroupMember) -> g.MemberView:
         leaving=row.leaving,
         picture=_digest(about.picture) if about else "",
         own_name=work.me.about.name if mine else row.name,
+        verified=not mine and contact is not None and contact.verified,
     )
 
 

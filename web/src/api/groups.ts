@@ -43,6 +43,7 @@ export interface GroupMember {
   leaving: boolean;
   picture: string;
   own_name: string;
+  verified: boolean;
 }
 
 export interface WaitingChange {

@@ -7,6 +7,8 @@ import { Avatar } from "../ui/Avatar";
 import { Confirm } from "../ui/Confirm";
 import { Button, Field, Menu, type Choice } from "../ui/controls";
 import { cleanName } from "../ui/text";
+import { Verify } from "../people/Verify";
+import { Icon } from "../ui/icons";
 import { useChange } from "./changing";
 import { roleName } from "./words";
 
@@ -46,11 +48,13 @@ function Member({ row, detail: { info }, onOpen, onAsk }: { row: GroupMember; de
   const roost = useRoost();
   const t = useT();
   const change = useChange();
+  const [verifying, setVerifying] = useState(false);
   const name = cleanName(row.name);
   const administer = info.may.includes("administer");
   const outranked = !row.me && (administer || (info.may.includes("moderate") && (row.role === "member" || row.role === "read-only")));
   const choices: (Choice | "line")[] = [];
   if (row.contact) choices.push({ id: "open", label: t("member.write"), icon: "send", run: () => onOpen(row.member) });
+  if (!row.me) choices.push({ id: "verify", label: t("contact.verify"), icon: "shield", run: () => setVerifying(true) });
   if (administer) {
     for (const role of ROLES) {
       if (role !== row.role) choices.push({ id: role, label: t(SENTENCES[role]), icon: "shield", run: () => void change(() => roost.client.call("group-role", { group: info.group, member: row.member, role })) });
@@ -65,9 +69,11 @@ function Member({ row, detail: { info }, onOpen, onAsk }: { row: GroupMember; de
       <Avatar id={row.member} name={row.name} picture={row.picture} client={roost.client} size="small" />
       <span className="grow">
         <bdi>{name}</bdi>
+        {row.verified && <span className="verified" title={t("contact.verified")}><Icon name="shield" size={14} /><span className="visually-hidden">{t("contact.verified")}</span></span>}
         {known !== "" && <span className="hint">{known}</span>}
       </span>
       {row.role !== "member" && <span className="chip">{roleName(row.role, t)}</span>}
+      {verifying && <Verify conversation={{ id: row.member, name: row.name, verified: row.verified }} onClose={() => setVerifying(false)} onMarked={() => void roost.groups.load(info.group).catch(() => undefined)} />}
       {choices.length > 0 && <Menu label={t("member.more", { name })} choices={choices} />}
     </li>
   );

@@ -11,7 +11,7 @@ import { cleanName } from "../ui/text";
 type Result = "none" | "other" | "wrong";
 
 /** Safety numbers: compared by eye, or by scanning the code on the other's screen. */
-export function Verify({ conversation, onClose }: { conversation: Conversation; onClose: () => void }): ReactNode {
+export function Verify({ conversation, onClose, onMarked }: { conversation: Pick<Conversation, "id" | "name" | "verified">; onClose: () => void; onMarked?: () => void }): ReactNode {
   const roost = useRoost();
   const t = useT();
   const [number, setNumber] = useState("");
@@ -26,6 +26,7 @@ export function Verify({ conversation, onClose }: { conversation: Conversation; 
     void roost.attemptTo(async () => {
       await roost.client.call("verify", { conversation: conversation.id, confirm });
       if (confirm) notify(t("verify.done", { name }));
+      onMarked?.();
     });
   };
   const scanned = (text: string): void => {

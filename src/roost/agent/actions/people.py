@@ -13,8 +13,9 @@ from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.crypto import account_id, card_keys, safety_number
 from roost.errors import CallerError, Refused, RoostError
-from roost.messaging import accounts, contact_sync, introductions, invitations, peers, requests
+from roost.messaging import accounts, contact_sync, introductions, invitations, requests
 from roost.messaging import records as r
+from roost.messaging.groups import actions
 from roost.messaging.work import Work
 from roost.wire.identity import SignedCard
 from roost.wire.links import Invitation, InvitationKind, parse_invitation
@@ -205,16 +206,35 @@ async def contacts(service: Service, _: o.Contacts) -> tuple[v.ContactView, ...]
 @handles(o.Verify)
 async def verify(service: Service, request: o.Verify) -> v.SafetyNumber:
     engine = service.engine
-    contact = naming.contact_of(
-        engine.look(),
-        request.conversation,
-        why="Safety numbers are those of two people: verify the members one by one.",
-        hint="Who is a contact of yours: roost group members GROUP, then roost verify NAME",
-    )
+    account = _whom_to_verify(engine.look(), request.conversation)
     if request.confirm is not None:
-        contact = engine.step(peers.verify, contact.account, request.confirm)
-    number = safety_number(engine.look().me.account, contact.account)
-    return v.SafetyNumber(safety_number=number, verified=contact.verified, contact=account_id(contact.account))
+        engine.step(actions.verify, account, request.confirm)
+    held = engine.look().get(r.Contact, account)
+    number = safety_number(engine.look().me.account, account)
+    return v.SafetyNumber(
+        safety_number=number, verified=held is not None and held.verified, contact=account_id(account)
+    )
+
+
+def _whom_to_verify(work: Work, named: str) -> bytes:
+    """A contact, or somebody who is in a group with me. Raises CallerError."""
+    try:
+        contact = naming.contact_of(
+            work,
+            named,
+            why="Safety numbers are those of two people: verify the members one by one.",
+            hint="Who is in it: roost group members GROUP, then roost verify NAME-OR-ID",
+        )
+    except CallerError as error:
+        if error.code != "unknown_conversation":
+            raise
+        try:
+            return naming.fellow(work, named)[0]
+        except CallerError as fellow:
+            if fellow.code != "unknown_member":
+                raise
+        raise
+    return contact.account
 
 
 def _changed(contact: r.Contact, done: str) -> v.ContactChange:

@@ -32,7 +32,7 @@ def contacts() -> None:
 @click.argument("conversation")
 @click.option("--confirm/--unconfirm", "confirm", default=None, help="Mark it compared and right, or take that back.")
 def verify(conversation: str, confirm: bool | None) -> None:
-    """Show the safety number of a conversation.
+    """Show the safety number of a contact, or of anybody who is in a group with you.
 
     Compare it with the other side over a way you trust, such as face to face. If both see the same 60 digits, nobody
     stands between you: mark it with --confirm.

@@ -81,6 +81,7 @@ def members(people: Iterable[MemberView]) -> RenderableType:
     for person in people:
         name = Text(one_line(person.name, 40), style="bold green" if person.me else "bold")
         extra = ["you"] if person.me else ([] if person.contact else ["no contact of yours"])
+        extra += ["verified"] if person.verified else []
         extra += ["wants to leave"] if person.leaving else []
         extra += [count(person.devices, "device")] if person.devices > 1 else []
         rows.append((name, _role(person.role), ", ".join(extra), Text(person.member, style="dim")))

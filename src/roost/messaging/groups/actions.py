@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import mls
 from roost.errors import CallerError
-from roost.messaging import mailboxes
+from roost.messaging import mailboxes, peers
 from roost.messaging.groups import (
     committing,
     holding,
@@ -304,6 +304,18 @@ def role(work: Work, id: bytes, account: bytes) -> Role:
     row = group(work, id)
     _member(work, row, account)
     return rules.role_of(states.held_state(row), account)
+
+
+def verify(work: Work, account: bytes, verified: bool) -> Contact:
+    """I compared the safety number with somebody who is in a group with me and need be no contact, or take that back.
+    It is remembered on this device for as long as a group is shared. Raises CallerError `unknown_member`.
+    """
+    contact = work.get(Contact, account)
+    if contact is None:
+        if not work.find(GroupMember, where={"account": account}, limit=1):
+            raise CallerError("There is no such member.", code="unknown_member", hint="roost group members GROUP")
+        work.put(Contact(account, ContactState.MEMBER, "", work.now))
+    return peers.verify(work, account, verified)
 
 
 # --- checks ----------------------------------------------------------------------------------------------------------
