@@ -247,7 +247,7 @@ def note(work: Work, row: r.Message, content: GroupNote) -> v.NoteView:
     detail = content.detail
     if content.kind is NoteKind.ROLE:
         detail = detail.replace("_", "-")
-    elif content.kind not in (NoteKind.TITLE, NoteKind.TIMER, NoteKind.CREATED, NoteKind.JOINED):
+    elif content.kind not in (NoteKind.TITLE, NoteKind.TIMER, NoteKind.CREATED, NoteKind.JOINED, NoteKind.UNSENT):
         detail = ""
     return v.NoteView(
         change=content.kind.name.lower(),
@@ -299,6 +299,8 @@ def _of_the_group(by: str, content: GroupNote) -> str:
             return f"{by} made new messages disappear {_duration(int(content.detail))} after they were read."
         case NoteKind.REOPENED:
             return f"{by} reopened the group."
+        case NoteKind.UNSENT:
+            return f"Edits, reactions or votes of yours that did not reach the group: {content.detail}."
         case _:
             return f"{by} changed what members may do."
 

@@ -318,6 +318,7 @@ class NoteKind(enum.IntEnum):
     JOINED = 12
     REJOINED = 13
     REOPENED = 14
+    UNSENT = 15  # `detail` counts changes of messages, one's own, that did not reach the group
 
 
 class GroupNote(TextRecord, frozen=True, tag=83):

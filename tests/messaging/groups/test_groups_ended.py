@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from roost.messaging import conversations
 from roost.messaging.groups import actions, committing
-from roost.messaging.records import GroupFormer, GroupMember, GroupSaid, GroupStatus, Message, MessageState
+from roost.messaging.records import (
+    GroupFormer,
+    GroupMember,
+    GroupSaid,
+    GroupStatus,
+    Message,
+    MessageState,
+    ReactionRow,
+)
+from roost.wire.groups import Role
 from tests.messaging.groups.group_world import GroupWorld
 
 
@@ -30,6 +40,26 @@ def test_what_still_waits_when_one_is_removed_or_leaves_has_failed(world: GroupW
     assert carol.work().need(Message, sent).state == MessageState.SENT
     assert not carol.work().find(Message, where={"state": int(MessageState.QUEUED)})
     assert not carol.work().find(GroupSaid)
+
+
+def test_what_was_done_to_messages_and_reached_nobody_is_told(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    first = carol.say(id, "first")
+    world.settle()
+    carol.away = bob.away = True
+    carol.do(conversations.edit, first, "second")
+    carol.do(conversations.react, first, "👍")
+    bob.do(conversations.react, first, "👎")
+    alice.do(actions.remove, id, [carol.account])
+    alice.do(actions.set_role, id, bob.account, Role.READ_ONLY)
+    world.settle()
+    carol.away = bob.away = False
+    world.settle()
+    assert ("unsent", "2") in carol.notes(id)
+    assert ("unsent", "1") in bob.notes(id)
+    assert alice.work().need(Message, first).text == "first"
+    assert not alice.work().find(ReactionRow)
+    assert all(kind != "unsent" for kind, _ in alice.notes(id))
 
 
 def test_who_left_keeps_the_name_until_the_group_is_forgotten(world: GroupWorld) -> None:

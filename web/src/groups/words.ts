@@ -35,6 +35,7 @@ function noteKey(note: Note, mine: boolean, aboutMe: boolean, own: boolean): Key
   if (own && COMES_AND_GOES.has(change)) return change === "added" ? (mine ? "note.joined.me" : "note.joined") : mine ? "note.left.me" : "note.left";
   if (change === "left") return aboutMe ? "note.left.me" : "note.leftThem";
   if (change === "rejoined") return aboutMe ? "note.rejoined.me" : "note.rejoined";
+  if (change === "unsent") return "note.unsent";
   if (change === "joined") return mine ? "note.in" : "note.added.toMe";
   if (!SAID.has(change)) return null;
   const whom = aboutMe && ["added", "removed", "banned", "unbanned", "role"].includes(change) ? ".toMe" : "";

@@ -157,6 +157,7 @@ export const deGroups: Record<keyof typeof enGroups, string> = {
   "note.permissions.me": "Du hast geändert, wer was darf",
   "note.reopened": "{by} macht mit der Gruppe hier weiter",
   "note.reopened.me": "Du machst mit der Gruppe hier weiter",
+  "note.unsent": "Bearbeitungen, Reaktionen oder Stimmen von dir, die nicht in der Gruppe ankamen: {detail}",
   "note.rejoined": "{name} ist wieder da",
   "note.rejoined.me": "Du bist wieder da",
   "timer.seconds": "{n} Sekunden",

@@ -157,6 +157,7 @@ export const enGroups = {
   "note.permissions.me": "You changed who may do what",
   "note.reopened": "{by} went on with the group here",
   "note.reopened.me": "You went on with the group here",
+  "note.unsent": "Edits, reactions or votes of yours that did not reach the group: {detail}",
   "note.rejoined": "{name} is back",
   "note.rejoined.me": "You are back",
   "timer.seconds": "{n} seconds",

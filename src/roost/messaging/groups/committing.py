@@ -12,7 +12,7 @@ import msgspec
 
 from roost.crypto import mls
 from roost.messaging import logs
-from roost.messaging.groups import admission, holding, intents, judging, keeping, notes, places, states
+from roost.messaging.groups import admission, holding, intents, judging, keeping, notes, places, states, unsaid
 from roost.messaging.groups.own import remember_own
 from roost.messaging.groups.rules import Change
 from roost.messaging.records import (
@@ -245,6 +245,7 @@ def close(work: Work, row: GroupRow, status: GroupStatus, change: Change | None 
         else:
             logs.leave(work, log)
     _fail_what_waits(work, row.id)
+    unsaid.group_closed(work, row)
     for kind in (GroupIntent, GroupSaid, GroupSender, GroupAnswer, GroupRequest):
         for waiting in work.find(kind, where={"group": row.id}):
             work.delete(waiting)

@@ -23,6 +23,7 @@ from roost.messaging.groups import (
     rejoining,
     sending,
     states,
+    unsaid,
 )
 from roost.messaging.logs import Landed
 from roost.messaging.records import GroupRow, GroupStatus
@@ -102,6 +103,8 @@ def _landed_own(work: Work, row: GroupRow, landed: Landed) -> None:
         committing.landed_own(work, row, landed.number)
     elif subject.startswith(sending.SUBJECT):
         said = sending.landed(work, row, subject)
+        if said is not None:
+            unsaid.landed(work, row, said)
         if said is not None and isinstance(decode_content(decode(Entry, said.entry).content), Leave):
             _go(work, work.need(GroupRow, row.id))
 
