@@ -212,8 +212,8 @@ class NoteView(View, frozen=True, kw_only=True):
     """What changed in a group, between its messages. The message's `from` did it, its `text` says it in English.
 
     `change`: created, joined, added, removed, left, banned, unbanned, role, title, description, avatar, timer,
-    permissions, rejoined, reopened, unsent. `member` ("me" or an account's id) and `name`: whom it is about. `detail`: the
-    new title, role, seconds of the timer, or how many of one's changes of messages reached nobody.
+    permissions, rejoined, reopened, unsent. `member` ("me" or an account's id) and `name`: whom it is about. `detail`:
+    the new title, role, seconds of the timer, or how many of one's changes of messages reached nobody.
     """
 
     change: str
