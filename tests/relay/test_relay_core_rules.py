@@ -227,13 +227,20 @@ def test_subscribe_tells_the_end(relay: CoreRelay) -> None:
 
 
 def test_a_full_mailbox_leaves_a_reserve_to_its_admins() -> None:
-    relay = CoreRelay(MemoryEngine(), Limits(mailbox_envelopes=32))
+    relay = CoreRelay(MemoryEngine(), Limits(mailbox_envelopes=4, shared_envelopes=32))
     relay.ask(create("a", MailboxKind.SHARED))
     answers = [code(relay.ask(Put(A_PUT, envelope(str(index))))) for index in range(32)]
     assert answers == ["Stored"] * 30 + ["full"] * 2
     assert code(relay.ask(Put(A_ADMIN, envelope("commit")))) == "Stored"
     assert code(relay.ask(Put(A_ADMIN, envelope("commit 2")))) == "Stored"
     assert code(relay.ask(Put(A_ADMIN, envelope("commit 3")))) == "full"
+
+
+def test_a_mailbox_of_one_reader_has_a_quota_of_its_own() -> None:
+    relay = CoreRelay(MemoryEngine(), Limits(mailbox_envelopes=16, shared_envelopes=32))
+    relay.ask(create("a"))
+    answers = [code(relay.ask(Put(A_PUT, envelope(str(index))))) for index in range(16)]
+    assert answers == ["Stored"] * 15 + ["full"]
 
 
 def test_a_shared_mailbox_takes_the_writers_of_a_large_group() -> None:

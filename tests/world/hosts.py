@@ -115,7 +115,8 @@ class Relay:
         self._core = CoreRelay(self.engine, self._limits, now=self.now_s)
 
     def set_full(self, *, mailboxes: bool = False, disk: bool = False) -> None:
-        self._limits = replace(LIMITS, mailbox_envelopes=FULL_MAILBOX) if mailboxes else LIMITS
+        room = {"mailbox_envelopes": FULL_MAILBOX, "shared_envelopes": FULL_MAILBOX} if mailboxes else {}
+        self._limits = replace(LIMITS, **room)
         self._core.desk.limits = self._limits
         self.engine.full = disk
 

@@ -35,6 +35,7 @@ class QuotaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     total_gib: Annotated[float, Meta(gt=0)] = 20.0
     mailbox_envelopes: Positive = 10_000
+    shared_envelopes: Positive = 50_000
     mailbox_blob_gib: Annotated[float, Meta(ge=0)] = 5.0
     request_slots: Annotated[int, Meta(ge=1, le=256)] = 16
     mailbox_idle_days: Annotated[int, Meta(ge=30)] = 180
@@ -91,6 +92,7 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return Limits(
             envelope_days=self.envelope_days,
             mailbox_envelopes=quotas.mailbox_envelopes,
+            shared_envelopes=quotas.shared_envelopes,
             mailbox_blob_bytes=int(quotas.mailbox_blob_gib * _GIB),
             total_bytes=int(quotas.total_gib * _GIB),
             request_slots=quotas.request_slots,

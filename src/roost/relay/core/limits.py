@@ -20,6 +20,7 @@ class Limits:
 
     envelope_days: int = 30  # how long an unread envelope waits
     mailbox_envelopes: int = 10_000  # 40 MiB; months of one contact's messages
+    shared_envelopes: int = 50_000  # 220 MiB; a month of a group or channel with 1,500 messages and changes a day
     mailbox_blob_bytes: int = 5 * 1024**3  # two files of the largest size, padded, and the reserve
     total_bytes: int = 20 * 1024**3  # of the whole relay
     reserve_sixteenths: int = 1  # of each quota, for administrators' puts only
@@ -43,6 +44,10 @@ class Limits:
     def grants(self, kind: MailboxKind) -> int:
         """How many capabilities a mailbox of this kind may have."""
         return self.shared_grants if kind == MailboxKind.SHARED else self.mailbox_grants
+
+    def envelopes(self, kind: MailboxKind) -> int:
+        """How many entries a mailbox of this kind may have."""
+        return self.shared_envelopes if kind == MailboxKind.SHARED else self.mailbox_envelopes
 
     def reserved(self, quota: int) -> int:
         """The part of `quota` that only an administrator's puts may use."""

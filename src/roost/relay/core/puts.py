@@ -70,7 +70,8 @@ class PutRules:
         limits = self.limits
         if self.ledger.used + ENTRY_COST > limits.total_bytes - limits.reserved(limits.total_bytes):
             return None
-        if len(mailbox.numbers) >= limits.mailbox_envelopes - limits.reserved(limits.mailbox_envelopes):
+        most = limits.envelopes(mailbox.kind)
+        if len(mailbox.numbers) >= most - limits.reserved(most):
             return None
         known, digest = mailbox.find(envelope)
         if known is not None:
@@ -142,7 +143,7 @@ class PutRules:
             weakest = min(mailbox.entries.values(), key=lambda entry: (entry.work, -entry.number))
             return (mailbox.remove(weakest.number),)
         self._within(self.ledger.used + ENTRY_COST, self.limits.total_bytes, grant)
-        self._within(len(mailbox.numbers) + 1, self.limits.mailbox_envelopes, grant)
+        self._within( len(mailbox.numbers) + 1, self.limits.envelopes(mailbox.kind), grant)
         if grant.limit and mailbox.stored_by(_writer_number(grant)) >= grant.limit:
             raise RefusedRequest(RefusalCode.FULL)
         return ()
