@@ -8,7 +8,7 @@ except for those whose commit is still under way (`pending`).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from roost.crypto import envelope_hash
 from roost.relay.core.limits import BLOB_COST, ENTRY_COST, ROW_COST
@@ -176,16 +176,47 @@ class Mailbox:
         self._ledger.used += ENTRY_COST
         return operation
 
+    def append_new(self, envelopes: Sequence[bytes], day: int, room: int) -> list[AppendEntry]:
+        """Take envelopes that need nothing: as many as there is room for, and none from the first on that is here."""
+        taken: list[AppendEntry] = []
+        number, by_hash, fresh = self.top, self.by_hash, self.fresh
+        for envelope in envelopes[: max(0, room)]:
+            head, digest = envelope[:_HEAD], b""
+            if by_hash or head in fresh:
+                known, digest = self.find(envelope)
+                if known is not None:
+                    break
+            number += 1
+            entry = EntryRow(number, digest, day)
+            operation = AppendEntry(self.id, entry, envelope)
+            self.entries[number] = entry
+            self.pending[number] = operation
+            self.numbers.append(number)
+            if digest:
+                by_hash[digest] = number
+            else:
+                fresh[head] = number
+            taken.append(operation)
+        self.top = number
+        self._ledger.used += ENTRY_COST * len(taken)
+        return taken
+
     def trim(self, upto: int, keep: Iterable[int]) -> TrimEntries | None:
         """Forget entries up to `upto` except `keep`; None when there is nothing to forget on disk."""
         kept = set(keep)
         cut = bisect_right(self.numbers, upto)
+        if cut == len(self.numbers) and not kept and not self.holds:
+            return self._trim_all(upto)
         gone = [number for number in self.numbers[:cut] if number not in kept]
         if not gone:
             return None
         self.numbers[:cut] = [number for number in self.numbers[:cut] if number in kept]
-        unwritten = all(number in self.pending and not self.pending[number].begun for number in gone)
-        holds = [hold for number in gone for hold in self._forget(number, charge=True)]
+        unwritten, holds, pending = True, list[bytes](), self.pending
+        for number in gone:
+            operation = pending.get(number)
+            if operation is None or operation.begun:
+                unwritten = False
+            holds += self._forget(number, charge=True)
         if unwritten and not holds:
             return None
         present = tuple(sorted(number for number in kept if number in self.entries and number <= upto))
@@ -224,18 +255,35 @@ class Mailbox:
     def settled(self, entries: Iterable[int], blobs: Iterable[bytes]) -> None:
         """These are on disk now."""
         for number in entries:
-            self.settle(number)
+            self._settle(number)
         for blob in blobs:
             self.pending_blobs.pop(blob, None)
 
-    def settle(self, number: int) -> None:
+    def written(self, operations: Iterable[AppendEntry]) -> None:
+        """As `settled`."""
+        for operation in operations:
+            if not operation.dropped:
+                self._settle(operation.entry.number)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _trim_all(self, upto: int) -> TrimEntries | None:
+        """`trim` of everything where nothing needs blobs, as nearly all trims are."""
+        written = len(self.entries) > len(self.pending)
+        for operation in self.pending.values():
+            operation.dropped = True
+            written = written or operation.begun
+        self._ledger.used -= ENTRY_COST * len(self.entries)
+        for books in (self.numbers, self.entries, self.pending, self.by_hash, self.fresh):
+            books.clear()
+        return TrimEntries(self.id, upto, (), 0) if written else None
+
+    def _settle(self, number: int) -> None:
         """This entry is on disk now, or was trimmed."""
         operation = self.pending.pop(number, None)
         if operation is not None and self.fresh.get(head := operation.envelope[:_HEAD]) == number:
             del self.fresh[head]
             self.by_hash[operation.entry.hash] = number
-
-    # --- inside -----------------------------------------------------------------------------------------------------
 
     def _need(self, entry: EntryRow) -> None:
         for hold in entry.holds:
@@ -247,15 +295,18 @@ class Mailbox:
         """Drop the entry from the books (not from `numbers`); the holds that nothing needs any more."""
         entry = self.entries.pop(number)
         operation = self.pending.pop(number, None)
+        head = b""
         if operation is not None:
             operation.dropped = True
-        head = b"" if operation is None else operation.envelope[:_HEAD]
+            head = operation.envelope[:_HEAD]
         if self.fresh.get(head) == number:
             del self.fresh[head]
         else:
             self.by_hash.pop(entry.hash, None)
         if charge:
             self._ledger.used -= ENTRY_COST
+        if not entry.holds:
+            return []
         return [hold for hold in entry.holds if self._release(hold, number, charge=charge)]
 
     def _release(self, hold: bytes, number: int, *, charge: bool) -> bool:

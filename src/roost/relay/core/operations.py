@@ -223,15 +223,15 @@ FREEING = (TrimEntries, RemoveEntry, SealMailbox, DeleteMailbox, RemoveCard, For
 
 def begin(operations: Sequence[Operation]) -> Sequence[Operation]:
     """What is to be written of operations whose transaction begins. Entries get their hashes now at the latest."""
-    wanted = operations
+    wanted = []
     for operation in operations:
         if type(operation) is AppendEntry:
             if operation.dropped:
-                wanted = [other for other in wanted if other is not operation]
-            else:
-                operation.begun = True
-                if not operation.entry.hash:
-                    operation.entry.hash = envelope_hash(operation.envelope)
+                continue
+            operation.begun = True
+            if not operation.entry.hash:
+                operation.entry.hash = envelope_hash(operation.envelope)
+        wanted.append(operation)
     return wanted
 
 

@@ -6,6 +6,7 @@ anything can refuse it, so that a sender who lost an answer always learns that t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roost.crypto import envelope_hash, work_strength
@@ -61,22 +62,17 @@ class PutRules:
             deliver=Deliver(mailbox.id, entry.number, request.envelope),
         )
 
-    def plain(self, mailbox: Mailbox, shown: bytes, envelope: bytes) -> AppendEntry | None:
-        """What `put` would do with a request without needs, proof or haste, where that is simply to append it; None,
-        and nothing changed, where it might do anything else."""
+    def plain(self, mailbox: Mailbox, shown: bytes, envelopes: Sequence[bytes]) -> list[AppendEntry]:
+        """What `put` would do with requests without needs, proof or haste, as far as that is simply to append their
+        envelopes: it ends before the first with which `put` might do anything else, and changes nothing for that."""
         grant = mailbox.grants[shown]
         if grant.right != Right.PUT or grant.limit or mailbox.sealed or mailbox.kind == MailboxKind.REQUEST:
-            return None
+            return []
         limits = self.limits
-        if self.ledger.used + ENTRY_COST > limits.total_bytes - limits.reserved(limits.total_bytes):
-            return None
+        bytes_left = limits.total_bytes - limits.reserved(limits.total_bytes) - self.ledger.used
         most = limits.envelopes(mailbox.kind)
-        if len(mailbox.numbers) >= most - limits.reserved(most):
-            return None
-        known, digest = mailbox.find(envelope)
-        if known is not None:
-            return None
-        return mailbox.append(EntryRow(mailbox.top + 1, digest, self.today), envelope)
+        room = most - limits.reserved(most) - len(mailbox.numbers)
+        return mailbox.append_new(envelopes, self.today, min(room, bytes_left // ENTRY_COST))
 
     def put_blob(self, mailbox: Mailbox, shown: bytes, request: PutBlob) -> Decision:
         """Raises RefusedRequest: sealed, unsupported, full, denied."""
@@ -143,7 +139,7 @@ class PutRules:
             weakest = min(mailbox.entries.values(), key=lambda entry: (entry.work, -entry.number))
             return (mailbox.remove(weakest.number),)
         self._within(self.ledger.used + ENTRY_COST, self.limits.total_bytes, grant)
-        self._within( len(mailbox.numbers) + 1, self.limits.envelopes(mailbox.kind), grant)
+        self._within(len(mailbox.numbers) + 1, self.limits.envelopes(mailbox.kind), grant)
         if grant.limit and mailbox.stored_by(_writer_number(grant)) >= grant.limit:
             raise RefusedRequest(RefusalCode.FULL)
         return ()

@@ -6,11 +6,13 @@ buffered for it beyond that (DESIGN section 6, back-pressure).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from roost.relay.core.decision import EndSubscriptions
 from roost.relay.core.desk import Desk
 from roost.relay.core.mailbox import Mailbox
+from roost.relay.core.operations import AppendEntry
 from roost.relay.core.subscriptions import Subscription, Subscriptions
 from roost.relay.server.loading import Loader
 from roost.relay.storage import Storage
@@ -34,8 +36,8 @@ class Subscriber(Protocol):
 
     def send(self, frame: bytes) -> None: ...
 
-    def deliver(self, head: bytes, envelope: bytes) -> None:
-        """Send a frame that is made of both."""
+    def deliver(self, call: int, operations: Sequence[AppendEntry]) -> None:
+        """Send a delivery for each of these entries."""
         ...
 
 
@@ -78,6 +80,19 @@ class Deliveries:
                 subscription.live = False
                 subscription.link.stalled = True
 
+    def appended(self, mailbox: int, operations: Sequence[AppendEntry]) -> None:
+        """As `live` for each of these entries."""
+        for subscription in self.subscriptions.of(mailbox):
+            if not subscription.live:
+                continue
+            if subscription.link.writable:
+                subscription.link.deliver(subscription.call, operations)
+                subscription.cursor = operations[-1].entry.number
+                self.delivered += len(operations)
+            else:
+                subscription.live = False
+                subscription.link.stalled = True
+
     def end(self, end: EndSubscriptions) -> None:
         """The mailbox or the capability is gone: a second reply to the subscription's call says so."""
         for subscription in self.subscriptions.of(end.mailbox):
@@ -96,7 +111,7 @@ class Deliveries:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _give(self, subscription: Subscription[Subscriber], number: int, envelope: bytes) -> None:
-        subscription.link.deliver(delivery_head(subscription.call, number), envelope)
+        subscription.link.send(delivery_head(subscription.call, number) + envelope)
         self.delivered += 1
         if number:
             subscription.cursor = number

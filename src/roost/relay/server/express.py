@@ -1,11 +1,13 @@
-"""The short way of a plain put: into an ordinary mailbox in memory, by a known capability, refused by nothing.
+"""The short way of plain puts: into an ordinary mailbox in memory, by a known capability, refused by nothing.
 
-Nearly all that a busy relay does takes this way. It decides nothing of its own: whatever is not plainly accepted is
-left to the ordinary way (relay.server.service), untouched, and a test holds both against each other.
+Nearly all that a busy relay does takes this way, as many puts at once as one read brought. It decides nothing of its
+own: whatever is not plainly accepted is left to the ordinary way (relay.server.service), untouched, and a test holds
+both against each other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
@@ -14,15 +16,16 @@ from roost.relay.core.admission import REQUEST_COST
 from roost.relay.core.mailbox import Mailbox
 from roost.relay.core.operations import AppendEntry, Freed
 from roost.relay.server.service import Peer, Service
+from roost.wire.calls import PlainPut
 from roost.wire.mailbox import Response
 from roost.wire.sizes import ENVELOPE_SIZE
 
 
 class ExpressPeer(Peer, Protocol):
-    """What is needed of a link. `size` is that of the request, for its limits."""
+    """What is needed of a link. A plain put counts as an envelope's size."""
 
-    def stored(self, call: int, size: int, number: int) -> None:
-        """Answer a put with `Stored`."""
+    def stored(self, calls: Sequence[int], operations: Sequence[AppendEntry]) -> None:
+        """Answer puts with `Stored`."""
         ...
 
     def reply(self, call: int, size: int, response: Response) -> None: ...
@@ -38,46 +41,48 @@ class Express:
         self._desk = service.desk
         self.puts = 0
 
-    def put(self, link: ExpressPeer, call: int, capability: bytes, envelope: bytes, size: int) -> bool:
-        """Whether the put was accepted; it is answered once it is durable. Otherwise nothing happened."""
-        shown = link.hashes.get(capability)
+    def put(self, link: ExpressPeer, puts: Sequence[PlainPut]) -> int:
+        """How many of `puts`, which show one capability, were accepted, from the first on; they are answered once they
+        are durable. To the others nothing happened."""
+        shown = link.hashes.get(puts[0][1])
         if shown is None:
-            return False
+            return 0
         service = self._service
         mailbox = service.loader.at_hand(shown)
         if mailbox is None:
-            return False
+            return 0
         now = service.clock()
         requests = link.client.requests
-        if not requests.has(REQUEST_COST) or not service.has_room(now):
-            return False
-        operation = self._desk.rules(now).plain(mailbox, shown, envelope)
-        if operation is None:
-            return False
-        requests.take(REQUEST_COST, now)
-        self.puts += 1
-        number = operation.entry.number
-        self._deliveries.live(mailbox.id, number, envelope)
+        if not requests.has(REQUEST_COST * len(puts)) or not service.has_room(now):
+            return 0
+        operations = self._desk.rules(now).plain(mailbox, shown, [put[2] for put in puts])
+        count = len(operations)
+        if not count:
+            return 0
+        requests.take(REQUEST_COST * count, now)
+        self.puts += count
+        self._deliveries.appended(mailbox.id, operations)
         mailbox.pins += 1
-        done = partial(self._written, link, call, size, mailbox, operation, service.restarts)
-        self._storage.submit((operation,), done, ENVELOPE_SIZE)
-        return True
+        calls = [put[0] for put in puts[:count]]
+        done = partial(self._written, link, calls, mailbox, operations, service.restarts)
+        self._storage.submit(operations, done, ENVELOPE_SIZE * count)
+        return count
 
     def _written(
         self,
         link: ExpressPeer,
-        call: int,
-        size: int,
+        calls: Sequence[int],
         mailbox: Mailbox,
-        operation: AppendEntry,
+        operations: Sequence[AppendEntry],
         restarts: int,
         error: SurroundingsError | None,
         _: Freed,
     ) -> None:
         mailbox.pins -= 1
         if error is None:
-            number = operation.entry.number
-            mailbox.settle(number)
-            link.stored(call, size, number)
+            mailbox.written(operations)
+            link.stored(calls, operations)
         else:
-            link.reply(call, size, self._service.failed(error, restarts))
+            refusal = self._service.failed(error, restarts)
+            for call in calls:
+                link.reply(call, ENVELOPE_SIZE, refusal)

@@ -13,16 +13,21 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from roost.errors import WireError
-from roost.wire.frames import FrameReader, frame
+from roost.wire.calls import PlainPut, plain_put
+from roost.wire.frames import frame
 from roost.wire.sizes import MAX_FRAME
 
 _PATH = "/roost"
 _HEALTH = "/health"
+_LENGTH = 4
 _DATA = (Opcode.BINARY, Opcode.CONT, Opcode.TEXT)
 
 _quiet = logging.getLogger("roost.relay.websocket")  # at its debug level the library logs every frame
 _quiet.setLevel(logging.CRITICAL)
 _quiet.propagate = False
+
+
+Buffer = bytes | memoryview
 
 
 class Framing(Protocol):
@@ -31,8 +36,11 @@ class Framing(Protocol):
     ready: bool
     """Frames may be sent."""
 
-    def receive(self, data: bytes) -> list[bytes]:
-        """The frames that `data` completes. Raises WireError when the stream cannot be used any further."""
+    def receive(self, data: Buffer) -> list[PlainPut | bytes]:
+        """The frames that `data` completes, plain puts (wire.calls) taken apart already; none of them refers to `data`.
+
+        Raises WireError when the stream cannot be used any further.
+        """
         ...
 
     def replies(self) -> bytes:
@@ -54,10 +62,40 @@ class RawFraming:
     ready = True
 
     def __init__(self) -> None:
-        self._reader = FrameReader()
+        self._begun = bytearray()  # a frame that is not complete
 
-    def receive(self, data: bytes) -> list[bytes]:
-        return self._reader.feed(data)
+    def receive(self, data: Buffer) -> list[PlainPut | bytes]:
+        found: list[PlainPut | bytes] = []
+        start, end = self._complete(data, found) if self._begun else 0, len(data)
+        while end - start >= _LENGTH:
+            at = start + _LENGTH
+            size = int.from_bytes(data[start:at])
+            stop = at + size
+            if stop > end:
+                _check(size)
+                break
+            found.append(plain_put(data, at, size) or _checked(data[at:stop]))
+            start = stop
+        if start < end:
+            self._begun += data[start:]
+        return found
+
+    def _complete(self, data: Buffer, found: list[PlainPut | bytes]) -> int:
+        """Put to the frame that began earlier what it lacks, and no more; where in `data` the next one begins."""
+        begun = self._begun
+        used = max(0, _LENGTH - len(begun))
+        begun += data[:used]
+        if len(begun) < _LENGTH:
+            return len(data)
+        size = int.from_bytes(begun[:_LENGTH])
+        _check(size)
+        stop = used + _LENGTH + size - len(begun)
+        begun += data[used:stop]
+        if len(begun) < _LENGTH + size:
+            return len(data)
+        found.append(plain_put(begun, _LENGTH, size) or bytes(begun[_LENGTH:]))
+        self._begun = bytearray()
+        return stop
 
     def replies(self) -> bytes:
         return b""
@@ -81,19 +119,19 @@ class WebFraming:
         self._protocol = ServerProtocol(max_size=MAX_FRAME, logger=_quiet)
         self._parts: list[bytes] = []
 
-    def receive(self, data: bytes) -> list[bytes]:
-        self._protocol.receive_data(data)
+    def receive(self, data: Buffer) -> list[PlainPut | bytes]:
+        self._protocol.receive_data(bytes(data))
         events = self._protocol.events_received()
         if self._protocol.parser_exc is not None:
             raise WireError("not a WebSocket")
-        frames = []
+        frames: list[PlainPut | bytes] = []
         for event in events:
             if isinstance(event, Request):
                 if len(events) > 1:  # parsed before the upgrade was accepted: a close among them would go unanswered
                     raise WireError("frames before the answer to the upgrade")
                 self._answer(event)
             elif isinstance(event, Frame) and (body := self._message(event)):
-                frames.append(body)
+                frames.append(plain_put(body) or body)
         return frames
 
     def _answer(self, request: Request) -> None:
@@ -146,3 +184,13 @@ class WebFraming:
         if self._protocol.state is State.OPEN and self._protocol.close_rcvd is None:
             self._protocol.send_close(CloseCode.GOING_AWAY)
         return self.replies()
+
+
+def _check(size: int) -> None:
+    if not 0 < size <= MAX_FRAME:
+        raise WireError("frame size out of bounds")
+
+
+def _checked(body: Buffer) -> bytes:
+    _check(len(body))
+    return bytes(body)

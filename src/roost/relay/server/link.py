@@ -10,21 +10,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import cast
 
 from roost.errors import WireError
 from roost.relay.core.admission import Client
 from roost.relay.core.limits import Limits
+from roost.relay.core.operations import AppendEntry
 from roost.relay.core.subscriptions import Subscription
 from roost.relay.server.delivery import Subscriber
 from roost.relay.server.express import Express
-from roost.relay.server.framing import Framing, RawFraming, WebFraming
+from roost.relay.server.framing import Buffer, Framing, RawFraming, WebFraming
 from roost.relay.server.service import Service
-from roost.wire.calls import MalformedCall, decode_call, plain_put, stored_reply
+from roost.wire.calls import (
+    MalformedCall,
+    PlainPut,
+    decode_call,
+    delivery_head,
+    delivery_heads,
+    stored_frame,
+    stored_reply,
+)
 from roost.wire.codec import encode
-from roost.wire.mailbox import Goodbye, Hello, Refusal, RefusalCode, Reply, Response, SignedInfo
+from roost.wire.mailbox import Goodbye, Hello, Put, Refusal, RefusalCode, Reply, Request, Response, SignedInfo
+from roost.wire.sizes import ENVELOPE_SIZE
 
 _log = logging.getLogger("roost.relay")
 
@@ -36,6 +47,7 @@ FIRST_CALL_S = 75.0  # a client without anything to ask sends its first heart-be
 IDLE_S = 150.0  # clients send a heart-beat after 40 s of silence
 STUCK_S = 60.0  # a peer that takes nothing for so long is gone
 _WRITE_HIGH = 512 * 1024  # bytes; a few pages of entries, enough for a fast line
+_READ = 256 * 1024  # bytes at one time: some turns' worth of a busy link
 _OUTSTANDING_BYTES = 4 * 1024**2
 _MALFORMED = 8
 _GET = b"GET "
@@ -66,6 +78,7 @@ class Server:
         self.bytes_out = 0
         self._loop = asyncio.get_running_loop()
         self._unsent: list[Link] = []
+        self.buffer = memoryview(bytearray(_READ))
 
     @property
     def limits(self) -> Limits:
@@ -89,8 +102,12 @@ class Server:
             link.flush()
 
 
-class Link(asyncio.Protocol):
-    """A `Peer` of the service over a TLS byte stream."""
+class Link(asyncio.BufferedProtocol):
+    """A `Peer` of the service over a TLS byte stream.
+
+    What comes is decrypted into one buffer that all links share, since nothing of it is there any more when
+    `buffer_updated` returns: no memory for each connection, and no copy of what was read.
+    """
 
     __slots__ = (
         "_active_at",
@@ -138,7 +155,7 @@ class Link(asyncio.Protocol):
         self._called = False
         self._active_at = self._loop.time()
 
-    # --- asyncio.Protocol -------------------------------------------------------------------------------------------
+    # --- asyncio.BufferedProtocol -----------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -154,11 +171,17 @@ class Link(asyncio.Protocol):
             self._raw = True
             self._greet()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _hint: int) -> memoryview:
+        return self._server.buffer
+
+    def buffer_updated(self, size: int) -> None:
+        self.data_received(self._server.buffer[:size])
+
+    def data_received(self, data: Buffer) -> None:
         self._server.bytes_in += len(data)
         try:
             if self._framing is None:
-                self._framing = self._sniffed(data)
+                self._framing = self._sniffed(bytes(data))
             ready = self._framing.ready
             frames = self._framing.receive(data)
         except WireError:
@@ -168,10 +191,7 @@ class Link(asyncio.Protocol):
             self._write(self._framing.replies())
             if self._framing.ready and not ready:
                 self._greet()
-        for body in frames:
-            plain = plain_put(body)
-            if plain is None or not self._express(plain, len(body)):
-                self._call(body)
+        self._work(frames)
         if not self._raw and self._framing.over():
             self.flush()
             self._transport.close()
@@ -202,17 +222,16 @@ class Link(asyncio.Protocol):
         if self._framing is not None:
             self._write(self._framing.wrap(frame))
 
-    def deliver(self, head: bytes, envelope: bytes) -> None:
-        """Send a frame that is made of both."""
-        if self._raw:
-            size = len(head) + len(envelope)
-            self._queue += (size.to_bytes(4), head, envelope)
-            self._queued += 4 + size
-            if not self._flushing:
-                self._flushing = True
-                self._server.unsent(self)
-        else:
-            self.send(head + envelope)
+    def deliver(self, call: int, operations: Sequence[AppendEntry]) -> None:
+        """Send a delivery for each of these entries."""
+        if not self._raw:
+            for operation in operations:
+                self.send(delivery_head(call, operation.entry.number) + operation.envelope)
+            return
+        heads = delivery_heads(call, [operation.entry.number for operation in operations])
+        envelopes = [operation.envelope for operation in operations]
+        self._queue += chain.from_iterable(zip(heads, envelopes, strict=True))
+        self._more(len(operations) * (len(heads[-1]) + ENVELOPE_SIZE))
 
     def goodbye(self, retry_after_ms: int) -> None:
         """The relay is about to close."""
@@ -255,57 +274,75 @@ class Link(asyncio.Protocol):
         self._active_at = self._loop.time()
         self.send(encode(Hello(self._server.info())))
 
+    def _work(self, frames: Sequence[PlainPut | bytes]) -> None:
+        """One frame after another; plain puts in a row that show one capability go together."""
+        puts: list[PlainPut] = []
+        for frame in frames:
+            if type(frame) is not tuple:
+                self._put(puts)
+                puts = []
+                self._call(cast(bytes, frame))
+            elif puts and frame[1] != puts[0][1]:
+                self._put(puts)
+                puts = [frame]
+            else:
+                puts.append(frame)
+        self._put(puts)
+
+    def _put(self, puts: list[PlainPut]) -> None:
+        """The short way as far as it goes, the ordinary one for the first put that it leaves, and on."""
+        try:
+            while puts:
+                taken = self._server.express.put(self, puts)
+                if taken:
+                    self._counted(taken, taken * ENVELOPE_SIZE)
+                else:
+                    taken = 1
+                    call, capability, envelope = puts[0]
+                    self._handle(call, Put(capability, envelope), ENVELOPE_SIZE)
+                puts = puts[taken:]
+        except Exception:  # noqa: BLE001 - a fault of ours ends this link, not the relay; what it was about stays unsaid
+            _log.exception("internal error in a put")
+            self._transport.abort()
+
     def _call(self, body: bytes) -> None:
         try:
             call = decode_call(body)
         except MalformedCall as error:
             self._not_understood(error)
             return
-        size = len(body)
-        self._counted(size)
         try:
-            self._service.handle(self, call.id, call.request, partial(self.reply, call.id, size))
-        except Exception:  # noqa: BLE001 - a fault of ours ends this link, not the relay; what it was about stays unsaid
+            self._handle(call.id, call.request, len(body))
+        except Exception:  # noqa: BLE001 - as in `_put`
             _log.exception("internal error in a request")
             self._transport.abort()
 
-    def _express(self, plain: tuple[int, bytes, bytes], size: int) -> bool:
-        """Try the short way."""
-        try:
-            if not self._server.express.put(self, *plain, size):
-                return False
-        except Exception:  # noqa: BLE001 - as in `_call`
-            _log.exception("internal error in a put")
-            self._transport.abort()
-            return True
-        self._counted(size)
-        return True
+    def _handle(self, call: int, request: Request, size: int) -> None:
+        self._counted(1, size)
+        self._service.handle(self, call, request, partial(self.reply, call, size))
 
-    def _counted(self, size: int) -> None:
-        """A request is under way."""
+    def _counted(self, requests: int, size: int) -> None:
+        """Requests are under way."""
         self._called = True
         self._active_at = self._loop.time()
-        self._outstanding += 1
+        self._outstanding += requests
         self._outstanding_bytes += size
         if self._reading and self._overloaded():
             self._reading = False
             self._transport.pause_reading()
 
-    def stored(self, call: int, size: int, number: int) -> None:
-        """As `reply` with `Stored`."""
-        frame = stored_reply(call, number)
+    def stored(self, calls: Sequence[int], operations: Sequence[AppendEntry]) -> None:
+        """As `reply` with `Stored` to plain puts."""
+        self._outstanding -= len(calls)
+        self._outstanding_bytes -= len(calls) * ENVELOPE_SIZE
+        answers = zip(calls, [operation.entry.number for operation in operations], strict=True)
         if self._raw:
-            self._outstanding -= 1
-            self._outstanding_bytes -= size
-            self._queue += (len(frame).to_bytes(4), frame)
-            self._queued += 4 + len(frame)
-            if not self._flushing:
-                self._flushing = True
-                self._server.unsent(self)
-            if not self._reading:
-                self._read_on()
+            self._write(b"".join([stored_frame(call, number) for call, number in answers]))
         else:
-            self._answered(size, frame)
+            for call, number in answers:
+                self.send(stored_reply(call, number))
+        if not self._reading:
+            self._read_on()
 
     def reply(self, call: int, size: int, response: Response) -> None:
         self._answered(size, encode(Reply(call, response)))
@@ -343,7 +380,11 @@ class Link(asyncio.Protocol):
         if not data:
             return
         self._queue.append(data)
-        self._queued += len(data)
+        self._more(len(data))
+
+    def _more(self, size: int) -> None:
+        """So many bytes were queued."""
+        self._queued += size
         if not self._flushing:
             self._flushing = True
             self._server.unsent(self)

@@ -17,6 +17,7 @@ from roost.errors import SurroundingsError
 from roost.relay.core.operations import FREEING, AppendEntry, Freed, Operation, StoreBlob
 from roost.relay.storage.engine import Engine, Reader, StorageBroken, StorageFull
 
+SMALL = 128  # bytes, of what is neither an envelope nor a blob
 _CHECKPOINT_BYTES = 8 * 1024**2
 
 Batch = Sequence[Sequence[Operation]]
@@ -48,7 +49,7 @@ def size(operation: Operation) -> int:
     """Bytes that an operation writes, roughly."""
     if type(operation) is AppendEntry:
         return len(operation.envelope)
-    return len(operation.data) if isinstance(operation, StoreBlob) else 128
+    return len(operation.data) if isinstance(operation, StoreBlob) else SMALL
 
 
 class Committer:

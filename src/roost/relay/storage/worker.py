@@ -17,16 +17,18 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from roost.errors import SurroundingsError
-from roost.relay.core.operations import CardRow, Freed, MailboxRow, Operation, Totals, begin
-from roost.relay.storage.committing import Batch, Committer, Outcome, frees, size
+from roost.relay.core.operations import AppendEntry, CardRow, Freed, MailboxRow, Operation, Totals, begin
+from roost.relay.storage.committing import SMALL, Batch, Committer, Outcome, frees, size
 from roost.relay.storage.engine import Engine, Reader
 
 _log = logging.getLogger("roost.relay")
 _FAULT = "internal error after storage"
 
 _BUSY_BATCH = 16  # submissions: a transaction of more is a busy relay's, ...
-_BUSY_S = 0.005  # ... and the next one begins so long after it began, and ...
-_BUSY_TURNS = 4  # ... so many turns of the event loop later: most of its envelopes are delivered and trimmed by then
+_BUSY_S = 0.005  # ... and the next one begins so long after it began, ...
+_LOOK_S = 0.002  # where readers trim what they are given, when most is trimmed: looked at so often, ...
+_STILL = 4  # ... and no longer than for so many looks that see no trim, ...
+_TRIMMED_S = 0.05  # ... or so long after the last one ended
 _BATCH = 4_096  # submissions in one transaction, so that no one waits for more than about 100 ms
 
 Done = Callable[[SurroundingsError | None, Freed], None]
@@ -96,7 +98,9 @@ class GroupStorage:
         self.commits = 0
         self._waiting: list[_Submission] = []
         self._batch: list[_Submission] = []
-        self._begun_at = 0.0
+        self._begun_at = self._ended_at = 0.0
+        self._prompt = False  # readers trim about what they are given
+        self._small = self._large = 0
         self._busy = False  # a batch is being written, or is about to begin
         self._idle: asyncio.Future[None] | None = None
         self._reads = _Jobs()
@@ -108,6 +112,10 @@ class GroupStorage:
     def submit(self, operations: Sequence[Operation], done: Done, bytes_: int = -1) -> None:
         if bytes_ < 0:
             bytes_ = sum(map(size, operations))
+        if bytes_ <= SMALL:
+            self._small += 1
+        else:
+            self._large += 1
         self.backlog += bytes_
         self._waiting.append(_Submission(operations, done, bytes_))
         if not self._busy:
@@ -117,6 +125,8 @@ class GroupStorage:
     def _begin(self) -> None:
         """Begin the next transaction, with what is still wanted of all that waits."""
         self._begun_at = self._loop.time()
+        self._prompt = self._small * 4 >= self._large
+        self._small = self._large = 0
         self._batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
         batch = [begin(submission.operations) for submission in self._batch if submission.error is None]
         if any(batch):
@@ -124,13 +134,22 @@ class GroupStorage:
         else:
             self._loop.call_soon(self._committed, Outcome(Freed()))
 
-    def _begin_later(self, turns: int) -> None:
-        if turns and self._idle is None:
-            self._loop.call_soon(self._begin_later, turns - 1)
-        else:
+    def _begin_when_trimmed(self, trims: int = 0, still: int = 0) -> None:
+        """Begin the next transaction, a little later if that spares it most of its envelopes."""
+        late = still >= _STILL or self._loop.time() > self._ended_at + _TRIMMED_S
+        if late or self._idle is not None or not self._prompt or self._mostly_trimmed():
             self._begin()
+        else:
+            still = still + 1 if self._small == trims else 0
+            self._loop.call_later(_LOOK_S, self._begin_when_trimmed, self._small, still)
+
+    def _mostly_trimmed(self) -> bool:
+        entries = [operation for submission in self._waiting for operation in submission.operations]
+        left = sum(1 for entry in entries if not (type(entry) is AppendEntry and entry.dropped))
+        return left * 8 <= len(entries)
 
     def _committed(self, outcome: Outcome) -> None:
+        self._ended_at = self._loop.time()
         self.commits += 1
         batch = self._batch
         if outcome.failed:
@@ -143,7 +162,8 @@ class GroupStorage:
                 _log.exception(_FAULT)
         if self._waiting or len(batch) > _BUSY_BATCH:
             if len(batch) > _BUSY_BATCH and self._idle is None:
-                self._loop.call_at(self._begun_at + _BUSY_S, self._begin_later, _BUSY_TURNS)
+                wait = self._ended_at + _LOOK_S if self._prompt else self._begun_at + _BUSY_S
+                self._loop.call_at(wait, self._begin_when_trimmed)
             else:
                 self._begin()
             return
