@@ -199,6 +199,29 @@ async def test_what_changes_and_what_is_refused(tmp_path: Path, relays: list[Rel
         assert nobody.value.code == "unknown_member"
 
 
+async def test_an_admin_takes_the_group_to_another_relay(tmp_path: Path, relays: list[Relay]) -> None:
+    async with people(tmp_path, relays, "Ann", "Bob", "Cy") as (ann, bob, cy):
+        await ann.call(g.GroupCreate(title="Trip", members=("Bob", "Cy"), wait_timeout_s=20))
+        await joined(bob, cy)
+        with pytest.raises(CallerError):
+            await bob.call(g.GroupMove(group="Trip"))
+        await ann.call(g.GroupRole(group="Trip", member="Bob", role=g.Role.ADMIN, wait_timeout_s=20))
+
+        async def may() -> bool:
+            return "administer" in (await bob.call(g.GroupInfo(group="Trip"))).may
+
+        await reached(may)
+        assert (await bob.call(g.GroupInfo(group="Trip"))).host == relays[0].listen
+        moved = await bob.call(g.GroupMove(group="Trip", wait_timeout_s=20))
+        assert (moved.done, moved.state) == ("moved", g.ChangeState.DONE)
+        await say(bob, "over here now")
+        for person in (ann, cy):
+            await sees(person, "over here now")
+            assert (await person.call(g.GroupInfo(group="Trip"))).host == relays[1].listen
+        await say(ann, "so I see")
+        await sees(cy, "over here now", "so I see")
+
+
 async def test_the_removed_read_nothing_later(tmp_path: Path, at: list[Relay]) -> None:
     async with people(tmp_path, at, "Ann", "Bob", "Cy") as (ann, bob, cy):
         await ann.call(g.GroupCreate(title="Trip", members=("Bob", "Cy"), wait_timeout_s=20))

@@ -113,6 +113,20 @@ def test_a_change_waits_for_the_relay_and_can_be_given_up(three: tuple[Person, P
     assert bob.page.locator(".note-line", has_text="Never read").count() == 0
 
 
+def test_an_admin_takes_the_group_home(three: tuple[Person, Person, Person]) -> None:
+    alice, bob, _ = three
+    assert about(alice).get_by_role("button", name="Move to my relay").count() == 0
+    about(alice).get_by_role("button", name="More about Bob").click()
+    alice.page.get_by_role("menuitem", name="Make them an admin", exact=True).click()
+    leave_panel(alice)
+    about(bob).get_by_role("button", name="Move to my relay").click()
+    bob.page.get_by_role("dialog").get_by_role("button", name="Move to my relay").click()
+    expect(about(bob).locator(".hops .hop")).to_have_count(3)
+    leave_panel(bob)
+    bob.say("the new place")
+    alice.sees("the new place")
+
+
 def test_an_admin_goes_on_in_a_new_group(three: tuple[Person, Person, Person]) -> None:
     """The relay lied, or so the window is told: what comes of the way out is real."""
     alice, bob, _ = three

@@ -125,8 +125,8 @@ class GroupInfoView(GroupView, frozen=True, kw_only=True):
 
 class GroupChanged(Done, frozen=True, kw_only=True):
     """`done` says what: created, added, introduced, removed, left, banned, unbanned, role, title, description, avatar,
-    timer, permissions, joined, asked, accepted, declined, forgotten, reopened, resumed, cancelled. `reason`: why it
-    waits, where that is known."""
+    timer, permissions, joined, asked, accepted, declined, forgotten, moved, reopened, resumed, cancelled. `reason`:
+    why it waits, where that is known."""
 
     group: str
     title: str
@@ -232,6 +232,14 @@ class GroupForget(Request[GroupChanged], frozen=True, kw_only=True):
     """Remove a group that one is not in any more, with all that was said in it, from this device."""
 
     group: str
+
+
+class GroupMove(Request[GroupChanged], frozen=True, kw_only=True):
+    """Let a group go on in a new log at one's own relay, its members with it: for admins, as long as the relay where it
+    is still works."""
+
+    group: str
+    wait_timeout_s: Wait = SETTLE_S
 
 
 class GroupReopen(Request[GroupChanged], frozen=True, kw_only=True):
@@ -369,7 +377,7 @@ class Groups(Request[tuple[GroupView, ...]], frozen=True, kw_only=True):
 
 REQUESTS: tuple[type[Request[object]], ...] = (
     *(GroupCreate, GroupAdd, GroupIntroduce, GroupRemove, GroupBan, GroupUnban, GroupLeave, GroupForget, GroupRole),
-    *(GroupReopen, GroupResume, GroupCancel),
+    *(GroupMove, GroupReopen, GroupResume, GroupCancel),
     *(GroupTitle, GroupDescription, GroupAvatar, GroupTimer, GroupPermissions),
     *(GroupLink, GroupJoin, GroupIntroductions, GroupRequests, GroupAccept, GroupDecline),
     *(GroupInfo, GroupMembers, Groups),

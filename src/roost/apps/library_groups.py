@@ -102,6 +102,10 @@ class Group:
     async def decline(self, request: str) -> ask.GroupChanged:
         return await self._me.call(ask.GroupDecline(id=request))
 
+    async def move(self) -> ask.GroupChanged:
+        """Let it go on at one's own relay."""
+        return await self._me.call(ask.GroupMove(group=self.id))
+
     async def leave(self) -> ask.GroupChanged:
         return await self._me.call(ask.GroupLeave(group=self.id))
 

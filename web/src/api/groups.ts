@@ -166,6 +166,7 @@ export interface GroupOperations {
   "group-unban": [{ group: string; members: string[] }, GroupChanged];
   "group-leave": [{ group: string }, GroupChanged];
   "group-forget": [{ group: string }, GroupChanged];
+  "group-move": [{ group: string }, GroupChanged];
   "group-reopen": [{ group: string }, GroupChanged];
   "group-resume": [{ group: string }, GroupChanged];
   "group-cancel": [{ group: string; number: number }, GroupChanged];

@@ -17,7 +17,7 @@ import { GroupPicture } from "./GroupPicture";
 import { LONGEST_DESCRIPTION, LONGEST_TITLE } from "./NewGroup";
 import { PickPeople } from "./PickPeople";
 
-export type GroupDialog = "add" | "edit" | "permissions" | "link" | "leave" | "forget" | null;
+export type GroupDialog = "add" | "edit" | "permissions" | "link" | "move" | "leave" | "forget" | null;
 
 interface Props {
   conversation: Conversation;
@@ -28,6 +28,7 @@ interface Props {
 export function GroupDialogs(props: Props): ReactNode {
   const roost = useRoost();
   const detail = useStore(roost.groups.details).get(props.conversation.id);
+  if (props.open === "move") return <Move {...props} />;
   if (props.open === "leave") return <Leave {...props} />;
   if (props.open === "forget") return <Forget {...props} />;
   if (detail === undefined) return null;
@@ -168,6 +169,17 @@ function Allowed({ detail: { info }, onClose }: DetailProps): ReactNode {
       </form>
     </Dialog>
   );
+}
+
+function Move({ conversation, onClose }: Props): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const change = useChange();
+  const move = (): void => {
+    onClose();
+    void change(() => roost.client.call("group-move", { group: conversation.id }));
+  };
+  return <Confirm title={t("group.move")} text={t("group.moveHow", { name: cleanName(conversation.name) })} onClose={onClose} onConfirm={move} />;
 }
 
 function Leave({ conversation, onClose }: Props): ReactNode {

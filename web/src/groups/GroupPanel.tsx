@@ -79,6 +79,7 @@ function Actions({ info, onDialog }: { info: GroupInfo; onDialog: (dialog: Group
     [may("describe"), "edit", "edit", t("group.edit")],
     [may("describe"), "timer", "timer", t("contact.timer")],
     [may("administer"), "permissions", "shield", t("group.permissions")],
+    [may("administer") && info.network === "federated", "move", "relay", t("group.move")],
   ];
   const shown = rows.filter(([allowed]) => allowed && info.state === "active");
   if (shown.length === 0) return null;

@@ -169,6 +169,15 @@ def _forget(work: Work, id: bytes) -> None:
     conversations.clear(work, id)
 
 
+@handles(g.GroupMove)
+async def move(service: Service, request: g.GroupMove) -> g.GroupChanged:
+    row = await group(service, request.group)
+    came, reason = await settling.change(
+        service, row.id, lambda work: actions.move(work, row.id), request.wait_timeout_s
+    )
+    return changed(service.engine.look(), row.id, "moved", came=came, reason=reason)
+
+
 @handles(g.GroupReopen)
 async def reopen(service: Service, request: g.GroupReopen) -> g.GroupChanged:
     row = naming.group(service.engine.look(), request.group)

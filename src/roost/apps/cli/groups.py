@@ -124,6 +124,16 @@ def forget(group: str, yes: bool) -> None:
     change(here, GroupForget(group=group))
 
 
+@group.command("move", examples=("roost group move 'Summer trip'",))
+@click.argument("group", metavar="GROUP")
+@wait_option
+def move(group: str, timeout: float) -> None:
+    """Let a group go on at your relay, for instance before the one where it is ends. For admins; all members follow."""
+    from roost.agent.groups import GroupMove
+
+    change(session(), GroupMove(group=group, wait_timeout_s=timeout))
+
+
 @group.command("reopen", examples=("roost group reopen 'Summer trip'",))
 @click.argument("group", metavar="GROUP")
 @wait_option

@@ -39,6 +39,7 @@ _DONE = {
     "joined": "has you now",
     "accepted": "has them",
     "cancelled": "stays as it is",
+    "moved": "is at your relay",
     "reopened": "goes on",
     "resumed": "goes on",
     "forgotten": "is gone from this device",
