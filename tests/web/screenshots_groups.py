@@ -85,6 +85,23 @@ def _asking(album: Album, world: Stage, ann: Person) -> None:
     ann.page.locator(".sidebar .request", has_text="Dora").get_by_role("button", name="Decline").click()
 
 
+def _invited(album: Album, ann: Person, ben: Person) -> None:
+    make(ann, "Lake cooks")
+    command(ann.profile, "group", "introduce", "Lake cooks", "Ben")
+    asked = ben.page.locator(".sidebar .request", has_text="Lake cooks")
+    asked.wait_for()
+    ben.open("Ann")
+    album.take(ben, "light-group-invited")
+    asked.get_by_role("button", name="No, thanks").click()
+    ben.open(TRIP)
+    member(ben, "Cleo", "Compare safety numbers")
+    ben.page.locator(".safety").wait_for()
+    album.take(ben, "light-group-verify")
+    ben.close()
+    about(ben).get_by_role("button", name="Close").click()
+    ann.open(TRIP)
+
+
 def _channel(album: Album, world: Stage, ann: Person, ben: Person) -> None:
     made = command(ann.profile, "channel", "create", "Harbour news", "--as", "Harbour master")[0]
     ann.open("Harbour news")
@@ -115,6 +132,7 @@ def shoot(album: Album, world: Stage) -> None:
     _dialogs(album, ann)
     about(ann).get_by_role("button", name="Close").click()
     _asking(album, world, ann)
+    _invited(album, ann, ben)
     for name, choices in (("dark", {"theme": "dark"}), ("mirrored", {"theme": "light", "language": "ar-XB"})):
         set_preferences(ann, **choices)
         ann.page.locator("button.row", has_text=TRIP).click()

@@ -79,9 +79,9 @@ export function InvitedBox({ message, invites }: { message: Message; invites: Gr
   const title = cleanName(invites.title);
   if (message.from === "me") return <p className="text">{t("invited.byMe", { title })}</p>;
   return (
-    <>
-      <p className="text">{t("invited.you", { title })}</p>
+    <div className="text">
+      <p>{t("invited.you", { title })}</p>
       {OUTSIDE.includes(state) && <div className="request-actions"><Button kind={waits ? "primary" : "plain"} onPress={() => void join(message.id)}>{t("join.group")}</Button></div>}
-    </>
+    </div>
   );
 }
