@@ -6,7 +6,9 @@ commit is sealed to every one of them. It is the worst case; each commit of anot
 
 from __future__ import annotations
 
+import gc
 import os
+import tracemalloc
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from benchmarks import mls_peers
 from benchmarks.bench_crypto import ENTROPY
 from benchmarks.measure import Clock, Result, cost, throughput
+from roost.crypto import seal_log_envelope
 from roost.crypto.mls import (
     DEFAULT_SUITE,
     Add,
@@ -29,7 +32,9 @@ from roost.crypto.mls import (
     save_epoch,
     save_keys,
 )
-from roost.wire.sizes import ENVELOPE_SIZE
+from roost.wire.codec import encode
+from roost.wire.groups import GroupMessage
+from roost.wire.logs import encode_frame, frames_of
 
 SIZES = (10, 100, 256, 1_000)
 LARGEST = 5_000  # measured when --seconds is 2 or more: it takes minutes
@@ -90,9 +95,31 @@ def _size(clock: Clock, size: int, encapsulation: Result, sealing: Result) -> li
     _, removal = group.commit([Remove(1)], ENTROPY, now=NOW)
     epoch_part, keys_part = save_epoch(other), save_keys(other)
     timed("load the stored state", lambda: load(epoch_part, keys_part), 1)
+    results.append(Result(f"{size} members: memory of a group", _memory(lambda: load(epoch_part, keys_part)), "bytes"))
+    results.append(Result(f"{size} members: bytes stored of a group", len(epoch_part) + len(keys_part), "bytes"))
     for name, data in (("Welcome", welcome), ("commit", staged.message), ("removal", removal.message)):
         results.append(Result(f"{size} members: bytes of a {name}, fresh tree", len(data), "bytes"))
     return results + _messages(clock, size, group, other, sealing)
+
+
+def _memory(make: Callable[[], object]) -> int:
+    """Bytes that what `make` gives takes, as long as it is held."""
+    make()  # what is made once for all groups does not count
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    held = make()
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    del held
+    return taken
+
+
+def _uploaded(message: bytes) -> int:
+    """Bytes that a sender uploads for an MLS message: it goes once, into the group's log."""
+    frames = frames_of(encode(GroupMessage(message)))
+    return sum(len(seal_log_envelope(bytes(32), encode_frame(frame), ENTROPY)) for frame in frames)
 
 
 def _follow(group: Group, message: bytes) -> Group:
@@ -111,6 +138,6 @@ def _messages(clock: Clock, size: int, group: Group, other: Group, floor: Result
         throughput(f"{size} members: encrypt", 1e6 / sealing, "/s", floor),
         throughput(f"{size} members: decrypt", 1e6 / opening, "/s", floor),
         Result(f"{size} members: bytes of a message of {len(TEXT)}", len(message), "bytes"),
-        Result(f"{size} members: bytes uploaded for it, an envelope", ENVELOPE_SIZE, "bytes"),
+        Result(f"{size} members: bytes uploaded for it", _uploaded(message), "bytes"),
         Result(f"{size} members: bytes stored after a message, one speaker", len(save_keys(other)), "bytes"),
     ]
