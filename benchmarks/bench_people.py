@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import resource
-import shutil
 import statistics
 import sys
 import tempfile
@@ -32,8 +31,6 @@ from roost.wire.sizes import ENVELOPE_SIZE
 
 IN_FLIGHT = 32
 WAITING = 10_000
-FILE_MIB = 64  # for each second of --seconds
-COPY_BLOCK = 2**20
 
 
 def run(clock: Clock) -> list[Result]:
@@ -42,20 +39,25 @@ def run(clock: Clock) -> list[Result]:
 
 
 async def _run(clock: Clock) -> list[Result]:
+    async with two_people() as (alice, bob, contact):
+        floor = Result("two commits and an echo", _two_commits(alice.parent) + await _echo(), "us")
+        return [
+            cost(floor.name, floor.value),
+            *await _talking(clock, alice, bob, contact, floor),
+            *await _absence(alice, bob, contact),
+        ]
+
+
+@contextlib.asynccontextmanager
+async def two_people() -> AsyncIterator[tuple[Path, Path, str]]:
+    """The profiles of two contacts, whose mailboxes are at a relay that runs; and how the first names the second."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        floor = Result("two commits and an echo", _two_commits(folder) + await _echo(), "us")
         async with _relay(folder) as link:
             alice, bob = folder / "alice", folder / "bob"
             for profile, person in ((alice, "Alice"), (bob, "Bob")):
                 await create_profile(profile, person, link, None, "none")
-            contact = await _befriend(alice, bob)
-            return [
-                cost(floor.name, floor.value),
-                *await _talking(clock, alice, bob, contact, floor),
-                *await _absence(alice, bob, contact),
-                *await _file(alice, bob, contact, int(FILE_MIB * clock.seconds)),
-            ]
+            yield alice, bob, await _befriend(alice, bob)
 
 
 # --- floors -----------------------------------------------------------------------------------------------------------
@@ -97,8 +99,13 @@ async def _echo() -> float:
 # --- processes --------------------------------------------------------------------------------------------------------
 
 
+def peak_memory() -> float:
+    """The most that this process has used, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 @contextlib.asynccontextmanager
-async def _process(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def a_process(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", *command, stdout=asyncio.subprocess.PIPE)
     try:
         yield process
@@ -108,7 +115,7 @@ async def _process(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def _line(process: asyncio.subprocess.Process, within_s: float = 60) -> str:
+async def line_of(process: asyncio.subprocess.Process, within_s: float = 60) -> str:
     assert process.stdout is not None
     async with asyncio.timeout(within_s):
         return (await process.stdout.readline()).decode().strip()
@@ -117,8 +124,8 @@ async def _line(process: asyncio.subprocess.Process, within_s: float = 60) -> st
 @contextlib.asynccontextmanager
 async def _relay(folder: Path) -> AsyncIterator[str]:
     options = ("--data", str(folder / "relay"), "--listen", "127.0.0.1:0", "--access", "benchmark", "--json")
-    async with _process("roost", "relay", *options) as process:
-        yield json.loads(await _line(process))["link"]
+    async with a_process("roost", "relay", *options) as process:
+        yield json.loads(await line_of(process))["link"]
 
 
 async def _befriend(alice: Path, bob: Path) -> str:
@@ -137,8 +144,8 @@ async def _befriend(alice: Path, bob: Path) -> str:
 
 
 async def _talking(clock: Clock, alice: Path, bob: Path, contact: str, floor: Result) -> list[Result]:
-    async with _process("benchmarks.person", str(bob), "listen") as process, Service.open(alice) as me:
-        assert await _line(process) == "ready"
+    async with a_process("benchmarks.person", str(bob), "listen") as process, Service.open(alice) as me:
+        assert await line_of(process) == "ready"
         await _messages(me, contact, process, 0.5, 1)
         single = await _messages(me, contact, process, 3 * clock.seconds, 1)
         many = await _messages(me, contact, process, 3 * clock.seconds, IN_FLIGHT)
@@ -165,7 +172,7 @@ async def _messages(me: Service, contact: str, other: asyncio.subprocess.Process
 
     async def hear() -> None:
         while True:
-            talk.latencies.append(int(await _line(other)) / 1e6)
+            talk.latencies.append(int(await line_of(other)) / 1e6)
             room.release()
 
     hearing = asyncio.create_task(hear())
@@ -185,53 +192,20 @@ async def _messages(me: Service, contact: str, other: asyncio.subprocess.Process
 async def _absence(alice: Path, bob: Path, contact: str) -> list[Result]:
     """What waits for somebody who was away."""
     async with Service.open(alice) as me:
-        for number in range(WAITING):
-            await me.call(o.Send(conversation=contact, text=f"{number} while you were away"))
-        while any(row.state != r.OutboxState.STORED for row in me.engine.look().find(r.Outbox)) or not (
-            me.engine.look().find(r.Outbox, limit=1)
-        ):
+        before, begun = peak_memory(), time.monotonic()
+        for first in range(0, WAITING, IN_FLIGHT):
+            numbers = range(first, min(first + IN_FLIGHT, WAITING))
+            texts = (f"{number} while you were away" for number in numbers)
+            await asyncio.gather(*(me.call(o.Send(conversation=contact, text=text)) for text in texts))
+        while me.engine.look().find(r.Outbox, where={"state": int(r.OutboxState.SEALED)}, limit=1):
             await me.engine.changed(0.2)
-    async with _process("benchmarks.person", str(bob), "absence", str(WAITING)) as process:
-        opened, spent, peak = map(float, (await _line(process, 300)).split())
+        sent, memory = time.monotonic() - begun, peak_memory() - before
+    async with a_process("benchmarks.person", str(bob), "absence", str(WAITING)) as process:
+        opened, spent, peak = map(float, (await line_of(process, 300)).split())
     return [
+        throughput(f"{WAITING:,} messages for somebody who is away, to the relay", WAITING / sent, "/s"),
+        Result("... memory that they took", memory, "MiB"),
         cost("a profile is open", opened * 1e6),
         throughput(f"{WAITING:,} messages that waited, to disk", WAITING / spent, "/s"),
         Result("... peak memory beyond a profile that is not open", peak, "MiB"),
     ]
-
-
-async def _file(alice: Path, bob: Path, contact: str, mib: int) -> list[Result]:
-    """A file sent, fetched and saved, against a plain copy to disk."""
-    path, saved = alice.parent / "big.bin", alice.parent / "saved.bin"
-    block = os.urandom(COPY_BLOCK)
-    with path.open("wb") as file:
-        for _ in range(mib):
-            file.write(block)
-    floor = throughput("a plain copy, synced", mib / _copied(path, saved), "MiB/s")
-    saved.unlink()
-    async with Service.open(alice) as me, Service.open(bob) as other:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        begun = time.monotonic()
-        message = await me.call(o.Send(conversation=contact, text="a file", files=(str(path),)))
-        while not other.engine.look().find(r.StoredFile, where={"state": int(r.FileState.COMPLETE)}):
-            await other.engine.changed(0.5)
-        fetched = time.monotonic() - begun
-        begun = time.monotonic()
-        await other.call(o.Save(id=message.id, to=str(saved)))
-        spent = time.monotonic() - begun
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return [
-        floor,
-        throughput(f"a file of {mib} MiB, sent and fetched", mib / fetched, "MiB/s", floor),
-        throughput("... saved", mib / spent, "MiB/s", floor),
-        Result("... memory that both agents took for it", peak / 1024, "MiB"),
-    ]
-
-
-def _copied(path: Path, to: Path) -> float:
-    begun = time.monotonic()
-    with path.open("rb") as source, to.open("wb") as target:
-        shutil.copyfileobj(source, target, COPY_BLOCK)
-        target.flush()
-        os.fsync(target.fileno())
-    return time.monotonic() - begun

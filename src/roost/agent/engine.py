@@ -52,12 +52,14 @@ T = TypeVar("T")
 Step = Callable[Concatenate[Work, P], T]
 Listener = Callable[[Event], None]
 
+# What makes the loops look again; of the outbox they are told by each row.
 _CONCERNS: frozenset[type[Row]] = LOG_CONCERNS | {
     *(GroupRow, GroupSender),
-    *(Outbox, OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact),
+    *(OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact),
 }
 _GROUPS: frozenset[type[Row]] = frozenset({GroupRow, GroupSender})  # what names when groups have something to do
 _log = logging.getLogger(__name__)
+NOTE_WITHIN_S = 0.01  # what was noted is committed
 _DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile
 
 
@@ -71,6 +73,8 @@ class Engine:
         self._listeners: list[Listener] = []
         self._sessions = ParsedSessions()
         self._submitted: list[tuple[Callable[[], None], Callable[[RoostError | None], None]]] = []
+        self._commit: asyncio.TimerHandle | None = None  # of what can wait a moment
+        self._commit_soon = False
         self._wake = asyncio.Event()
         self._change = asyncio.Event()
         self.network = Network(entropy, self._relay_state)
@@ -83,6 +87,7 @@ class Engine:
         self._touched: set[type[Row]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._look_everywhere = True
+        self._sleeps_until = NEVER
 
     @property
     def now_ms(self) -> int:
@@ -108,6 +113,13 @@ class Engine:
 
     async def submit(self, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `step`, in one commit with all others that are submitted in the same turn of the loop."""
+        return await self._submit(0.0, function, *args, **kwargs)
+
+    async def note(self, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `submit`, where nobody is kept waiting by a moment: in one commit with what comes within it."""
+        return await self._submit(NOTE_WITHIN_S, function, *args, **kwargs)
+
+    async def _submit(self, within_s: float, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[T] = loop.create_future()
         done: list[tuple[T, Changes]] = []
@@ -127,13 +139,21 @@ class Engine:
             elif error is not None:
                 _settle(outcome, error)
 
-        if not self._submitted:
-            loop.call_soon(self._commit_submitted)
         self._submitted.append((run, written))
+        if within_s and self._commit is None:
+            self._commit = loop.call_later(within_s, self._commit_submitted)
+        elif not within_s and not self._commit_soon:
+            self._commit_soon = True
+            loop.call_soon(self._commit_submitted)
         return await outcome
 
     def _commit_submitted(self) -> None:
-        batch, self._submitted = self._submitted, []
+        batch, self._submitted, self._commit_soon = self._submitted, [], False
+        if self._commit is not None:
+            self._commit.cancel()
+            self._commit = None
+        if not batch:
+            return
         try:
             with self.profile.store.transaction():
                 for run, _ in batch:
@@ -147,14 +167,12 @@ class Engine:
 
     def steps(self, functions: Iterable[Callable[[Work], object]]) -> None:
         """Several steps in one commit, each seeing the ones before it; all or nothing."""
-        done = []
+        work = self.look()
         with self.profile.store.transaction():
             for function in functions:
-                work = self.look()
                 function(work)
-                done.append(self._written(work))
-        for changes in done:
-            self._done(changes)
+            changes = self._written(work)
+        self._done(changes)
 
     def _written(self, work: Work) -> Changes:
         """Seal what the step has queued, and write everything."""
@@ -167,11 +185,15 @@ class Engine:
         """The changes are on disk: tell listeners, and wake the loops where they are concerned."""
         touched = {type(row) for row in changes.put} | {kind for kind, _ in changes.delete}
         self._touched |= touched
-        ends = min((row.expire_at for row in changes.put if isinstance(row, Message)), default=NEVER)
-        if ends < self._tick_at or not touched.isdisjoint(_CONCERNS):  # a message that disappears sets the next tick
-            self._tick_at = min(self._tick_at, ends)
+        due = NEVER
+        for row in changes.put:
+            if isinstance(row, Message):  # one that disappears sets the next tick
+                self._tick_at = min(self._tick_at, row.expire_at)
+                due = min(due, row.expire_at)
+            elif isinstance(row, Outbox):
+                due = min(due, self.outgoing.written(row))
+        if due < self._sleeps_until or not touched.isdisjoint(_CONCERNS):
             self._wake.set()
-        self.outgoing.written(changes.put)
         self._tell(changes.events)
 
     def _tell(self, events: Iterable[Event]) -> None:
@@ -260,6 +282,7 @@ class Engine:
             except RoostError as error:
                 self.trouble(error)
                 pause = 1.0
+            self._sleeps_until = self.now_ms + int(pause * 1000)
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -277,7 +300,7 @@ class Engine:
             self.step(groups.tick)
         if self._look_everywhere:
             self.outgoing.look_everywhere()
-        touched = frozenset(_CONCERNS if self._look_everywhere else self._touched)
+        touched = _CONCERNS | {Outbox} if self._look_everywhere else frozenset(self._touched)
         self._touched, self._look_everywhere = set(), False
         if not touched.isdisjoint(_GROUPS) or self._groups_at <= self.now_ms:
             self._groups_at = groups.next_deadline(self.look())

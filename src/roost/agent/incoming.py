@@ -22,7 +22,7 @@ from roost.wire.mailbox import RefusalCode, Trim
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
-BATCH = 64  # envelopes in one transaction
+BATCH = 128  # envelopes in one transaction
 _RETRY_S = 5.0
 
 

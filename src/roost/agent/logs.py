@@ -143,10 +143,10 @@ class Logs:
     def next_deadline(self) -> int:
         """When something is due again, in milliseconds since 1970; NEVER when nothing is."""
         due = min(self._again_at.values(), default=NEVER)
-        now = self._engine.now_ms
-        soon = self._engine.look().find(
-            LogPut, at_most=("next_at", now + LOOK_AHEAD_MS), order="next_at", descending=True, limit=16
-        )
+        now, work, soon = self._engine.now_ms, self._engine.look(), []
+        if work.find(LogPut, limit=1):
+            within = ("next_at", now + LOOK_AHEAD_MS)
+            soon = work.find(LogPut, at_most=within, order="next_at", descending=True, limit=16)
         self._due_at = min([due, *(put.next_at for put in soon if put.next_at > now)])
         return self._due_at
 

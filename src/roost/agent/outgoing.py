@@ -8,7 +8,7 @@ outbox is searched only at the start, after trouble and when a pause is over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -78,15 +78,15 @@ class Outgoing:
         """Something outside the outbox changed: anything may be due."""
         self._search = True
 
-    def written(self, rows: Iterable[Row]) -> None:
-        """These were committed just now: note what is due."""
-        now = self._engine.now_ms
-        for row in rows:
-            if isinstance(row, Outbox) and row.state != OutboxState.QUEUED:
-                if row.next_at <= now:
-                    self._due[row.number] = None
-                else:
-                    self._due_at = min(self._due_at, row.next_at)
+    def written(self, row: Outbox) -> int:
+        """A row was committed just now: note when it is due; returns that moment, 0 when something can be done now."""
+        if row.state == OutboxState.QUEUED:
+            return 0
+        if row.next_at <= self._engine.now_ms:
+            self._due[row.number] = None
+            return 0
+        self._due_at = min(self._due_at, row.next_at)
+        return row.next_at
 
     def start_due(self, touched: frozenset[type[Row]]) -> None:
         """Seal what waits, and start a worker for everything that is due and has none.
@@ -269,8 +269,11 @@ class Outgoing:
 
     def _landed(self, number: int) -> None:
         del self._flying[number]
-        self._due[number] = None  # where it failed, or became due again meanwhile
-        self._engine.nudge()
+        row = self._engine.look().get(Outbox, number)
+        if row is not None:
+            self.written(row)  # it is due where what came of it could not be written, or it became so meanwhile
+        if self._due or self._more:
+            self._engine.nudge()
 
     @staticmethod
     def _needs(work: Work, row: Outbox) -> tuple[Needs, ...]:
@@ -302,7 +305,7 @@ class Outgoing:
     async def _note(self, step: Callable[..., None], *what: object) -> None:
         """Write down what a host said. If the disk refuses, the row is put again later, and the host knows it."""
         try:
-            await self._engine.submit(step, *what)
+            await self._engine.note(step, *what)
         except RoostError as error:
             self._engine.trouble(error)
             await asyncio.sleep(NOTE_AGAIN_S)
@@ -325,7 +328,7 @@ class Outgoing:
     async def _acknowledge(self, peer: PeerDevice) -> None:
         again_at = self._engine.now_ms + ACK_RETRY_MS
         if await self.put_bare(peer, again_at=again_at):
-            self._engine.step(sealing.acknowledgement_put, peer, again_at)
+            await self._engine.note(sealing.acknowledgement_put, peer, again_at)
 
     async def put_bare(
         self, peer: PeerDevice, payload: bytes = b"", *, ephemeral: bool = False, again_at: int = NEVER

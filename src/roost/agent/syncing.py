@@ -183,8 +183,9 @@ def _can_leave(work: Work, row: r.Outbox) -> bool:
     return row.problem in _PASSING and floors.may_leave(work, row, peer)
 
 
-def held_up_by(engine: Engine, message: r.Message) -> str:
-    """Why a message of mine has not reached its host, in one sentence; empty where nothing is wrong."""
+def held_up_by(engine: Engine, message: r.Message, *, new: bool = False) -> str:
+    """Why a message of mine has not reached its host, in one sentence; empty where nothing is wrong. `new`: it was said
+    just now, so no host can have refused it."""
     if message.state == r.MessageState.FAILED:
         return committing.ENDED
     if message.state != r.MessageState.QUEUED:
@@ -204,6 +205,8 @@ def held_up_by(engine: Engine, message: r.Message) -> str:
         if not puts:
             return NOT_SHOWN
         return next((sentence(put.problem) for put in puts if put.problem), "")
+    if new:
+        return HELD_WORDS if floors.holds(work, message.conversation) else ""
     rows = work.find(r.Outbox, where={"message": message.id, "account": message.conversation})
     if any(problem_of(work, row) == outbox.HELD for row in rows):
         return HELD_WORDS

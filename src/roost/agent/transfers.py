@@ -7,7 +7,9 @@ a transfer that was cut off goes on at the blob it had reached. Constant memory,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +35,13 @@ from roost.messaging.work import Work
 from roost.store import FileRef
 from roost.wire.addresses import Address, MailboxAddress, RelayAddress
 from roost.wire.content import Text, decode_content
-from roost.wire.mailbox import BlobData, GetBlob, PutBlob, RefusalCode
+from roost.wire.mailbox import BlobData, GetBlob, PutBlob, RefusalCode, Request, Response
 
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
 IN_FLIGHT = 8  # blobs of one transfer: half a megabyte
+WRITTEN_EVERY = 64  # blobs: what is sent once more after a crash, at most
 AT_ONCE = 3  # transfers in each direction
 RETRY_MS = 10_000
 
@@ -155,15 +158,17 @@ class Transfers:
         ref = FileRef(stored.file, AttachmentKey(stored.file_key), stored.size)
         key, hold = AttachmentKey(upload.pointer.key), upload.pointer.hold
         name = self._name(upload.message, upload.index)
-        for start in range(upload.done, upload.pointer.blobs, IN_FLIGHT):
-            stop = min(start + IN_FLIGHT, upload.pointer.blobs)
-            puts = [
-                PutBlob(address.put, hold, key.blob_id(index), self._blob(ref, key, index))
-                for index in range(start, stop)
-            ]
-            await asyncio.gather(*(self._engine.network.call(address.relay, put, timeout_s=60) for put in puts))
-            self._engine.step(outbox.upload_progress, upload.outbox, upload.index, stop)
-            self._progress(upload.message, upload.index, name, stop, upload.pointer.blobs, stored.size, incoming=False)
+        done, total = upload.done, upload.pointer.blobs
+        puts = (
+            PutBlob(address.put, hold, key.blob_id(index), self._blob(ref, key, index)) for index in range(done, total)
+        )
+        async with aclosing(self._calls(address.relay, puts)) as answers:
+            async for _ in answers:
+                done += 1
+                if done % WRITTEN_EVERY == 0 or done == total:
+                    self._engine.step(outbox.upload_progress, upload.outbox, upload.index, done)
+                if done % IN_FLIGHT == 0 or done == total:
+                    self._progress(upload.message, upload.index, name, done, total, stored.size, incoming=False)
 
     def _blob(self, ref: FileRef, key: AttachmentKey, index: int) -> bytes:
         if index >= ref.blobs:
@@ -180,18 +185,20 @@ class Transfers:
         key = AttachmentKey(row.file_key)
         name = self._name(row.message, row.index)
         with self._engine.profile.files.resume(FileRef(row.file, key, row.size)) as download:
-            while download.done < download.total:
-                ids = [
-                    key.blob_id(index) for index in range(download.done, min(download.done + IN_FLIGHT, download.total))
-                ]
-                try:
-                    await self._fetch_some(*source, ids, download.append)
-                except (CryptoError, Refused) as error:
-                    if error.code in (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL):
-                        raise
-                    self._engine.step(files.lost, row.message, row.index)
-                    return
-                self._progress(row.message, row.index, name, download.done, download.total, row.size, incoming=True)
+            gets = (GetBlob(source[1], key.blob_id(index)) for index in range(download.done, download.total))
+            try:
+                async with aclosing(self._calls(source[0], gets)) as answers:
+                    async for answer in answers:
+                        assert isinstance(answer, BlobData)
+                        download.append(answer.data)
+                        if download.done % IN_FLIGHT == 0 or download.done == download.total:
+                            done, total = download.done, download.total
+                            self._progress(row.message, row.index, name, done, total, row.size, incoming=True)
+            except (CryptoError, Refused) as error:
+                if error.code in (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL):
+                    raise
+                self._engine.step(files.lost, row.message, row.index)
+                return
             digest = download.finish()
         genuine = digest == self._announced(row)
         self._engine.step(files.fetched if genuine else files.lost, row.message, row.index)
@@ -206,15 +213,20 @@ class Transfers:
         relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
         return (relay.link.address, mailbox.get) if relay and mailbox else None
 
-    async def _fetch_some(
-        self, relay: RelayAddress, get: bytes, ids: list[bytes], append: Callable[[bytes], None]
-    ) -> None:
-        answers = await asyncio.gather(
-            *(self._engine.network.call(relay, GetBlob(get, id), timeout_s=60) for id in ids)
-        )
-        for answer in answers:
-            assert isinstance(answer, BlobData)
-            append(answer.data)
+    async def _calls(self, relay: RelayAddress, requests: Iterable[Request]) -> AsyncGenerator[Response, None]:
+        """The answers, in order, with a few requests under way at a time. Closing it ends those."""
+        flying: deque[asyncio.Task[Response]] = deque()
+        try:
+            for request in requests:
+                flying.append(asyncio.create_task(self._engine.network.call(relay, request, timeout_s=60)))
+                if len(flying) == IN_FLIGHT:
+                    yield await flying.popleft()
+            while flying:
+                yield await flying.popleft()
+        finally:
+            for task in flying:
+                task.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
 
     def _announced(self, row: StoredFile) -> bytes:
         message = self._engine.look().get(Message, row.message)

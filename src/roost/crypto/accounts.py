@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 from typing import Final
 
 from roost.crypto.errors import MalformedAccountId
@@ -12,6 +13,7 @@ ACCOUNT_KEY_SIZE: Final = 32
 ACCOUNT_ID_LENGTH: Final = 52
 
 
+@lru_cache(maxsize=4_096)
 def account_id(account: bytes) -> str:
     """52 characters: unpadded base32 in lower case of a 32-byte account key."""
     if len(account) != ACCOUNT_KEY_SIZE:

@@ -168,7 +168,7 @@ def stored(work: Work, number: int) -> None:
         return
     before = row.attempts if row.state == OutboxState.STORED else 0  # how hard it was to get there does not count
     pause = REPUT_AFTER_MS[min(before, len(REPUT_AFTER_MS) - 1)]
-    work.put(
+    row = work.put(
         msgspec.structs.replace(
             row, state=OutboxState.STORED, attempts=before + 1, next_at=work.now + pause, problem=""
         )
@@ -180,7 +180,9 @@ def _message_sent(work: Work, row: Outbox) -> None:
     message = work.get(Message, row.message) if row.message else None
     if message is None or row.account != message.conversation or message.state != MessageState.QUEUED:
         return
-    siblings = work.find(Outbox, where={"message": row.message, "account": row.account})
+    siblings = [row]
+    if len(work.find(PeerDevice, where={"account": row.account})) != 1:
+        siblings = work.find(Outbox, where={"message": row.message, "account": row.account})
     if all(sibling.state == OutboxState.STORED for sibling in siblings):
         move_message(work, message, MessageState.SENT)
 

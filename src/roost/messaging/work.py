@@ -6,8 +6,10 @@ or an outbound message is stored whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from operator import attrgetter
 
 from roost.crypto import Entropy
 from roost.messaging.parsed import ParsedSessions
@@ -22,7 +24,15 @@ class NoProfile(LookupError):
 
 def row_key(row: Row) -> _Key:
     """The values of a row's key columns."""
-    return tuple(getattr(row, name) for name in row.key)
+    return _keys_of(type(row))(row)
+
+
+@cache
+def _keys_of(kind: type[Row]) -> Callable[[Row], _Key]:
+    values = attrgetter(*kind.key)
+    if len(kind.key) == 1:
+        return lambda row: (values(row),)
+    return values
 
 
 @dataclass(slots=True)
@@ -33,15 +43,16 @@ class Work:
     now: int
     entropy: Entropy
     sessions: ParsedSessions = field(default_factory=ParsedSessions)
-    _rows: dict[tuple[type[Row], _Key], Row | None] = field(default_factory=dict)
+    _rows: dict[type[Row], dict[_Key, Row | None]] = field(default_factory=dict)
     _events: list[Event] = field(default_factory=list)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def get(self, kind: type[R], *key: object) -> R | None:
         """The row with this key as this step sees it."""
-        if (kind, key) in self._rows:
-            return self._rows[kind, key]  # type: ignore[return-value]
+        mine = self._rows.get(kind)
+        if mine is not None and key in mine:
+            return mine[key]  # type: ignore[return-value]
         return self.records.get(kind, *key)
 
     def need(self, kind: type[R], *key: object) -> R:
@@ -64,7 +75,7 @@ class Work:
     ) -> list[R]:
         """As `Records.find`, with this step's own changes."""
         where = where or {}
-        mine = {key: row for (of, key), row in self._rows.items() if of is kind}
+        mine = self._rows.get(kind, {})
         rows = self.records.find(
             kind,
             where=where,
@@ -92,11 +103,11 @@ class Work:
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def put(self, row: R) -> R:
-        self._rows[type(row), row_key(row)] = row
+        self._rows.setdefault(type(row), {})[row_key(row)] = row
         return row
 
     def delete(self, row: Row) -> None:
-        self._rows[type(row), row_key(row)] = None
+        self._rows.setdefault(type(row), {})[row_key(row)] = None
 
     def next_number(self, name: str) -> int:
         """The next value, from 1 on, of a counter that never falls."""
@@ -117,18 +128,19 @@ class Work:
 
     def written(self, kind: type[R]) -> list[R]:
         """The rows of a kind that this step has written so far."""
-        return [row for (of, _), row in self._rows.items() if of is kind and row is not None]  # type: ignore[misc]
+        return [row for row in self._rows.get(kind, {}).values() if row is not None]  # type: ignore[misc]
 
     def merge(self, step: Work) -> None:
         """Take over what a smaller step, made with this one as its records, wants written."""
-        self._rows.update(step._rows)
+        for kind, rows in step._rows.items():
+            self._rows.setdefault(kind, {}).update(rows)
         self._events.extend(step._events)
 
     def changes(self) -> Changes:
         """Everything that this step wants written."""
         return Changes(
-            put=tuple(row for row in self._rows.values() if row is not None),
-            delete=tuple((kind, key) for (kind, key), row in self._rows.items() if row is None),
+            put=tuple(row for rows in self._rows.values() for row in rows.values() if row is not None),
+            delete=tuple((kind, key) for kind, rows in self._rows.items() for key, row in rows.items() if row is None),
             events=tuple(self._events),
         )
 

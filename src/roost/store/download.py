@@ -44,12 +44,13 @@ class Download:
             with os_errors():
                 blob = os.pread(self._descriptor, BLOB_SIZE, self.done * BLOB_SIZE)
             try:
-                self._count(blob)
+                plain = self.ref.open_blob(self.done, blob)
             except CryptoError:
                 return
+            self._count(plain)
 
-    def _count(self, blob: bytes) -> None:
-        self._hash.update(self.ref.open_blob(self.done, blob))
+    def _count(self, plain: bytes) -> None:
+        self._hash.update(plain)
         self.done += 1
 
     @property
@@ -67,11 +68,11 @@ class Download:
         """
         if self.done >= self.total:
             raise ValueError("all blobs are there")
-        self.ref.open_blob(self.done, blob)
+        plain = self.ref.open_blob(self.done, blob)
         with os_errors():
             os.lseek(self._descriptor, self.done * BLOB_SIZE, os.SEEK_SET)
             write_all(self._descriptor, blob)
-        self._count(blob)
+        self._count(plain)
 
     def finish(self) -> bytes:
         """Make the complete file durable under its name; returns BLAKE2b-256 of its plain bytes, to be compared.

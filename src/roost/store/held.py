@@ -6,7 +6,8 @@ answer follows every row that is written, or is forgotten. Nothing here reads or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from roost.messaging.records import R, Row
@@ -15,7 +16,7 @@ Key = tuple[Any, ...]
 
 _ROWS: Final = 2_048
 _SEARCHES: Final = 16  # answers that are held of one kind of row, those that were asked for last
-_LONGEST: Final = 64  # rows of an answer that is held
+_LONGEST: Final = 256  # rows of an answer that is held
 
 
 class Search(NamedTuple):
@@ -28,36 +29,49 @@ class Search(NamedTuple):
     limit: int | None
 
 
+class _Answer:
+    __slots__ = ("expected", "rows", "values")
+
+    def __init__(self, search: Search, rows: Mapping[Key, Row]) -> None:
+        self.rows = dict(rows)
+        self.values: Callable[[Row], object] | None = attrgetter(*search.columns) if search.columns else None
+        self.expected = search.values if len(search.columns) > 1 else next(iter(search.values), None)
+
+    def fits(self, row: Row) -> bool:
+        return self.values is None or self.values(row) == self.expected
+
+
 class Held:
     def __init__(self) -> None:
-        self._rows: dict[tuple[type[Row], Key], Row | None] = {}
-        self._answers: dict[type[Row], dict[Search, dict[Key, Row]]] = {}
-
-    def get(self, kind: type[R], key: Key, unknown: Any) -> Any:
-        """The row, None when it is known that there is none, `unknown` when nothing is known."""
-        return self._rows.get((kind, key), unknown)
+        self.rows: dict[tuple[type[Row], Key], Row | None] = {}  # None: there is none
+        self._answers: dict[type[Row], dict[Search, _Answer]] = {}
 
     def read(self, kind: type[Row], key: Key, row: Row | None) -> None:
-        if len(self._rows) >= _ROWS:
-            self._rows.clear()
-        self._rows[kind, key] = row
+        if len(self.rows) >= _ROWS:
+            self.rows.clear()
+        self.rows[kind, key] = row
 
     def written(self, kind: type[Row], key: Key, row: Row | None) -> None:
         """The row is this from now on; None: it is gone."""
         self.read(kind, key, row)
         answers = self._answers.get(kind)
         if answers:
-            for search in [search for search, rows in answers.items() if not _follow(search, rows, key, row)]:
+            gone = []
+            for search, answer in answers.items():
+                fits = row is not None and answer.fits(row)
+                if (fits or key in answer.rows) and not _follow(search, answer.rows, key, row if fits else None):
+                    gone.append(search)
+            for search in gone:
                 del answers[search]
 
     def answer(self, kind: type[R], search: Search) -> list[R] | None:
         """What the search finds; None when that is not known."""
         answers = self._answers.get(kind)
-        rows = answers.pop(search, None) if answers else None
-        if answers is None or rows is None:
+        answer = answers.pop(search, None) if answers else None
+        if answers is None or answer is None:
             return None
-        answers[search] = rows  # the last of those that are forgotten
-        return list(rows.values())  # type: ignore[arg-type]
+        answers[search] = answer  # the last of those that are forgotten
+        return list(answer.rows.values())  # type: ignore[arg-type]
 
     def answered(self, kind: type[Row], search: Search, rows: Mapping[Key, Row]) -> None:
         if len(rows) > _LONGEST:
@@ -65,22 +79,19 @@ class Held:
         answers = self._answers.setdefault(kind, {})
         if len(answers) >= _SEARCHES:
             del answers[next(iter(answers))]
-        answers[search] = dict(rows)
+        answers[search] = _Answer(search, rows)
 
     def clear(self) -> None:
-        self._rows.clear()
+        self.rows.clear()
         self._answers.clear()
 
 
 def _follow(search: Search, rows: dict[Key, Row], key: Key, row: Row | None) -> bool:
-    """Change an answer as a row changed; False when the database must be asked again."""
+    """Change an answer as one of its rows did, one that left it (None) or one that comes to it; False when the database
+    must be asked again."""
     before = rows.get(key)
     full = search.limit is not None and len(rows) >= search.limit
-    if row is None or any(
-        getattr(row, name) != value for name, value in zip(search.columns, search.values, strict=True)
-    ):
-        if before is None:
-            return True
+    if row is None:
         del rows[key]
         return not full  # else another takes its place
     if before is not None:

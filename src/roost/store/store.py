@@ -65,7 +65,7 @@ class Store:
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """The row with this key."""
-        row: R | None = self._held.get(kind, key, _UNKNOWN)
+        row: Any = self._held.rows.get((kind, key), _UNKNOWN)
         if row is _UNKNOWN:
             waiting = self._waiting.get(kind, {}).get(key)
             if waiting is not None:
@@ -74,7 +74,7 @@ class Store:
             rows = self._database.rows(table.select, key)
             row = table.decode(rows[0][0]) if rows else None
             self._held.read(kind, key, row)
-        return row
+        return row  # type: ignore[no-any-return]
 
     def find(
         self,
@@ -154,14 +154,14 @@ class Store:
         for kind, key in changes.delete:
             self._change(kind, key, None)
         for row in changes.put:
-            self._change(type(row), tuple(getattr(row, name) for name in row.key), row)
+            self._change(type(row), table_of(type(row)).key_of(row), row)
 
     def _change(self, kind: type[Row], key: Key, row: Row | None) -> None:
         waiting = self._waiting.setdefault(kind, {})
         if key in waiting:
             before = waiting[key][0]
         else:  # the index of words follows what a message was
-            before = self.get(kind, *key) if kind is Message else self._held.get(kind, key, _UNKNOWN)
+            before = self.get(kind, *key) if kind is Message else self._held.rows.get((kind, key), _UNKNOWN)
         waiting[key] = before, row
         self._held.written(kind, key, row)
 

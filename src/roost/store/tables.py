@@ -7,6 +7,7 @@ migrations/; a test compares them with the declarations.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -14,7 +15,7 @@ from typing import Final, Generic
 
 import msgspec
 
-from roost.messaging.records import R
+from roost.messaging.records import R, Row
 from roost.store.database import Value
 from roost.store.failures import profile_damaged
 
@@ -41,7 +42,8 @@ class Table(Generic[R]):
         self.key: Final = kind.key
         self.columns: Final = (*kind.key, *(name for name in kind.indexes if name not in kind.key))
         self._decoder: Final = msgspec.msgpack.Decoder(kind)
-        self._column_values: Final = [attrgetter(name) for name in self.columns]
+        self.key_of: Final = _values_of(self.key)
+        self._values: Final = _values_of(self.columns)
         self._changes: Final[dict[tuple[str, ...], str]] = {}
         self._name: Final = _quote(kind.table)
         by_key = " AND ".join(f"{_quote(name)} = ?" for name in self.key)
@@ -60,18 +62,13 @@ class Table(Generic[R]):
 
     def encode(self, row: R) -> tuple[Value, ...]:
         """The values of `upsert`."""
-        return (*(value(row) for value in self._column_values), _encode(row))
-
-    def key_of(self, row: R) -> tuple[Value, ...]:
-        return tuple(value(row) for value in self._column_values[: len(self.key)])
+        return (*self._values(row), _encode(row))
 
     def change(self, before: R, after: R) -> tuple[str, tuple[Value, ...]]:
         """The statement that makes one row of another with its key, and its values. An index that is named in an
         update is written anew even where nothing changed in it: only columns that changed are."""
-        values = [value(after) for value in self._column_values]
-        changed = [
-            index for index in range(len(self.key), len(values)) if values[index] != self._column_values[index](before)
-        ]
+        values, old = self._values(after), self._values(before)
+        changed = [index for index, value in enumerate(values) if value != old[index]]
         names = tuple(self.columns[index] for index in changed)
         if names not in self._changes:
             self._changes[names] = (
@@ -105,6 +102,13 @@ class Table(Generic[R]):
             + ", ".join(_quote(name) + direction for name in dict.fromkeys(order))
             + (" LIMIT ?" if shape.limited else "")
         )
+
+
+def _values_of(names: tuple[str, ...]) -> Callable[[Row], tuple[Value, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    (name,) = names
+    return lambda row: (getattr(row, name),)
 
 
 def _quote(name: str) -> str:

@@ -38,33 +38,33 @@ async def send(service: Service, request: o.Send) -> v.SentMessage:
     work = engine.look()
     id = accounts.message_id(work.me, request.key) if request.key is not None else engine.entropy.bytes(16)
     message = work.get(r.Message, id)
+    new = message is None and request.wait is None
     if message is None:
         message = await _say(service, request, id)
     if request.wait is not None:
         await _wait(service, message, request)
         message = engine.look().get(r.Message, message.id) or message
-    shown = showing.message(engine.look(), message)
     return v.SentMessage(
-        id=shown.id,
-        conversation=shown.conversation,
-        state=shown.state,
-        sent_at=shown.sent_at,
-        reason=syncing.held_up_by(engine, message),
+        id=message.id.hex(),
+        conversation=account_id(message.conversation),
+        state=showing.STATES[r.MessageState(message.state)],
+        sent_at=v.instant(message.sent_at),
+        reason=syncing.held_up_by(engine, message, new=new),
     )
 
 
 async def _say(service: Service, request: o.Send, id: bytes) -> r.Message:
     engine = service.engine
-    known = (await _conversation(service, request.conversation)).id
-    before = engine.look().get(r.Message, delivery.message_id(engine.look(), known, id))
+    found = await _conversation(service, request.conversation)
+    before = engine.look().get(r.Message, delivery.message_id(engine.look(), found.id, id))
     if before is not None:  # a channel's ids are made of more than the key
         return before
-    talk = await writable(service, request.conversation)
+    talk = await _writable(service, found)
     conversations.check_text(request.text)
     reply_to = naming.message_id(request.reply_to) if request.reply_to else None
     attachments, local = await take_files(service, request.files, request.voice)
     said, spans = _formatted(request)
-    meant = mentions.find(engine.look(), talk, said)
+    meant = mentions.find(engine.look(), talk, said) if "@" in said else ()
     text = c.Text(said, spans, reply_to, attachments, request.expire_s or 0, mentions=meant)
     way = showing.way_of(engine.look(), talk)
     return await engine.submit(conversations.say, talk, text, id=id, local_files=local, **way)
@@ -78,7 +78,10 @@ def _formatted(request: o.Send | o.Edit) -> tuple[str, tuple[c.Span, ...]]:
 
 async def writable(service: Service, named: str) -> bytes:
     """The id of the conversation, which takes messages of mine now. Raises CallerError."""
-    found = await _conversation(service, named)
+    return await _writable(service, await _conversation(service, named))
+
+
+async def _writable(service: Service, found: naming.Conversation) -> bytes:
     if found.group is not None and not service.engine.logs.caught_up:
         await syncing.refresh(service.engine, FETCH_S)  # others may have changed the keys meanwhile
     return delivery.open_talk(service.engine.look(), found.id).id
