@@ -63,6 +63,20 @@ class Process:
             if wanted(found):
                 return found
 
+    def has_worked(self, seconds: float) -> None:
+        """Wait until it has used so much of a processor, which says how far it is whatever else the machine does; or,
+        where that is not told, for as long by the clock."""
+        told = Path(f"/proc/{self.process.pid}/stat")
+        if not told.exists():
+            time.sleep(seconds)
+            return
+        deadline = time.monotonic() + 5
+        tick = os.sysconf("SC_CLK_TCK")
+        while sum(map(int, told.read_text().rpartition(") ")[2].split()[11:13])) < seconds * tick:
+            if time.monotonic() > deadline:
+                break  # it waits for something, having done all that it had to do
+            time.sleep(0.01)
+
     def errors(self) -> str:
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
