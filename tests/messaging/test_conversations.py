@@ -169,6 +169,27 @@ def test_block_and_unblock(world: World) -> None:
     assert bob.texts(alice.account) == ["are you there?"]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_who_blocked_each_other_talk_again_when_neither_does(world: World, first: int) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    pair = (alice, bob)
+    for one, other in (pair, pair[::-1]):
+        one.do(requests.block, other.account)
+        world.settle()
+    for one, other in (pair, pair[::-1]) if first else (pair[::-1], pair):
+        one.do(requests.unblock, other.account)
+        world.settle()
+    alice.say(bob.account, "friends?")
+    for _ in range(3):
+        world.wait(600_000)
+        world.settle()
+    bob.say(alice.account, "friends")
+    world.settle()
+    assert bob.texts(alice.account) == alice.texts(bob.account) == ["friends?", "friends"]
+    assert not alice.work().find(Outbox)
+
+
 def test_who_was_blocked_before_they_accepted_is_asked_anew(world: World) -> None:
     alice, bob = world.person("Alice"), world.person("Bob")
     bob.add(alice.invite())

@@ -225,7 +225,9 @@ def _take_over(work: Work, known: Contact | None, sync: c.ContactSync) -> None:
     if sync.made_at > base.made_at:
         peers.start_over(work, sync.account)
     if sync.state == ContactState.BLOCKED:
-        mailboxes.drop_all(work, account=sync.account)
+        mailboxes.close(work, sync.account)
+    elif base.state == ContactState.BLOCKED:
+        mailboxes.reopen(work, sync.account)
     work.put(
         msgspec.structs.replace(
             base,

@@ -117,7 +117,10 @@ def deleted(work: Work, admin: bytes) -> None:
     """The relay has forgotten it."""
     mailbox = work.get(OwnMailbox, admin)
     if mailbox and mailbox.state == MailboxState.TO_DELETE:
-        work.delete(mailbox)
+        if mailbox.kept:
+            work.put(msgspec.structs.replace(mailbox, state=MailboxState.CLOSED))
+        else:
+            work.delete(mailbox)
 
 
 def lost(work: Work, admin: bytes) -> None:
@@ -144,7 +147,31 @@ def trimmed(work: Work, admin: bytes, upto: int) -> None:
 
 def drop(work: Work, mailbox: OwnMailbox) -> None:
     """Have it deleted at the relay; one that was never created is simply forgotten."""
-    work.put(msgspec.structs.replace(mailbox, state=MailboxState.TO_DELETE))
+    work.put(msgspec.structs.replace(mailbox, state=MailboxState.TO_DELETE, kept=False))
+
+
+def close(work: Work, account: bytes) -> None:
+    """A blocked account's mailboxes are deleted at the relay; of those in use the capabilities are kept."""
+    used = [row for fallback in (False, True) for row in _current(work, account, fallback=fallback)]
+    for mailbox in work.find(OwnMailbox, where={"account": account}):
+        if mailbox.state != MailboxState.CLOSED and not mailbox.kept:
+            kept = mailbox in used
+            work.put(msgspec.structs.replace(mailbox, state=MailboxState.TO_DELETE, kept=kept))
+
+
+def reopen(work: Work, account: bytes) -> None:
+    """The account is not blocked any more, and gets new mailboxes. Those that it knew are made again, as replaced ones:
+    who had blocked me as well cannot be told of others before it hears me, nor I of its."""
+    for mailbox in work.find(OwnMailbox, where={"account": account}):
+        if not mailbox.kept:
+            continue
+        relay = work.get(OwnRelay, mailbox.relay)
+        if relay is None or relay.leaving:
+            drop(work, mailbox)
+        else:
+            rotate(work, mailbox)
+            again = msgspec.structs.replace(mailbox, state=MailboxState.TO_CREATE, kept=False, cursor=0, trimmed=0)
+            work.put(again)
 
 
 def drop_all(work: Work, **where: object) -> None:
@@ -167,7 +194,7 @@ def leave_relay(work: Work, relay: OwnRelay) -> None:
     for mailbox in work.find(OwnMailbox, where={"relay": relay.relay}):
         if mailbox.state == MailboxState.ACTIVE and mailbox.account:
             rotate(work, mailbox)
-        elif mailbox.state == MailboxState.TO_CREATE:
+        elif mailbox.state in (MailboxState.TO_CREATE, MailboxState.CLOSED):
             work.delete(mailbox)
         elif not mailbox.account:
             drop(work, mailbox)

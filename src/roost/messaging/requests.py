@@ -154,13 +154,14 @@ def _drop_knocks(work: Work, account: bytes) -> None:
 def block(work: Work, account: bytes) -> None:
     """Blocking is deleting the mailbox that they write to."""
     contact = _other(work, account)
-    mailboxes.drop_all(work, account=account)
+    mailboxes.close(work, account)
     contact_sync.changed(work, msgspec.structs.replace(contact, state=ContactState.BLOCKED))
     work.tell("contact", account, account, "blocked")
 
 
 def unblock(work: Work, account: bytes) -> None:
-    """They get the address of a new mailbox; who had not accepted yet must be asked anew."""
+    """They get the address of a new mailbox, and may write to the former one until they have; who had not accepted yet
+    must be asked anew."""
     contact = _other(work, account)
     if contact.state != ContactState.BLOCKED:
         return
@@ -168,6 +169,7 @@ def unblock(work: Work, account: bytes) -> None:
     accepted = any(device.address is not None for device in devices)
     state = ContactState.ACCEPTED if accepted else ContactState.REQUESTED
     contact_sync.changed(work, msgspec.structs.replace(contact, state=state))
+    mailboxes.reopen(work, account)
     peers.announce(work, account)
     work.tell("contact", account, account, state.name.lower())
 

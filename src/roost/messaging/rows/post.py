@@ -16,6 +16,7 @@ class MailboxState(enum.IntEnum):
     ACTIVE = 1
     RETIRING = 2  # replaced; read until every device of the contact has written to its successor
     TO_DELETE = 3
+    CLOSED = 4  # deleted at its relay while its account is blocked
 
 
 class OutboxState(enum.IntEnum):
@@ -65,6 +66,7 @@ class OwnMailbox(Row, frozen=True):
     cursor: int = 0
     trimmed: int = 0
     fallback: bool = False  # the second one for its account, at another relay than the first
+    kept: bool = False  # until its account is unblocked, which may know no other address
 
 
 class InvitationRow(Row, frozen=True):
