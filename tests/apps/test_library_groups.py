@@ -48,6 +48,33 @@ async def test_a_group_in_the_library(friends: tuple[Person, Person]) -> None:
         assert (await trip.info()).description == "to the hills"
 
 
+async def test_asked_in_and_what_may_be_done(friends: tuple[Person, Person]) -> None:
+    alice, bob = friends
+    async with roost.open(alice.folder) as one, roost.open(bob.folder) as two, asyncio.timeout(60):
+        choir = await one.create_group("Choir")
+        assert (await choir.introduce("Bob")).done == "introduced"
+        async for event in two.events():
+            if isinstance(event, roost.Message):
+                assert event.data.invites is not None
+                break
+        (asked,) = await two.group_introductions()
+        assert (asked.id, asked.title, asked.by_name) == (event.id, "Choir", "Alice")
+        await two.join_group(asked.id)
+        async for event in two.events():
+            if isinstance(event, GroupEvent) and event.change == "joined":
+                break
+        await choir.permit(post="admin", history=20, approval=False)
+        info = await choir.info()
+        assert (info.permissions.post, info.history, info.approval) == ("admin", 20, False)
+        assert (await choir.link()).startswith("roost:")
+        await choir.end_link()
+        assert (await choir.info()).link == ""
+        here = await two.group("Choir")
+        assert (await here.leave()).done == "left"
+        assert (await here.forget()).done == "forgotten"
+        assert await two.groups() == []
+
+
 def test_the_group_bot(alice: Person, make_person: Callable[[str], Person]) -> None:
     bot = make_person("Host")
     example = ROOT / "examples" / "group_bot.py"

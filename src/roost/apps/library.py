@@ -249,6 +249,11 @@ class Me:
         found = await self.call(about.GroupInfo(group=named))
         return Group(self, found.group, found.title)
 
+    async def group_introductions(self) -> list[about.GroupIntroductionView]:
+        """Groups into which contacts would let one; `join_group` takes their `id`."""
+        found = await self.call(about.GroupIntroductions())
+        return list(found)
+
     async def join_group(self, link: str, greeting: str = "") -> about.GroupChanged:
         """Join a group by its link, or ask to: its `state` is then `waiting`. Or by an introduction, named by its
         message's id or the group's title."""

@@ -90,6 +90,34 @@ class Group:
         """One's link into the group, made if there is none."""
         return (await self._me.call(ask.GroupLink(group=self.id, renew=renew))).link
 
+    async def end_link(self) -> None:
+        """Nobody comes by one's link any more."""
+        await self._me.call(ask.GroupLink(group=self.id, revoke=True))
+
+    async def permit(
+        self,
+        *,
+        invite: str | None = None,
+        describe: str | None = None,
+        post: str | None = None,
+        pin: str | None = None,
+        history: int | None = None,
+        approval: bool | None = None,
+    ) -> ask.GroupChanged:
+        """Change who may do what (the least role for it), how many messages newcomers get, and whether somebody has to
+        let in who comes by a link; None leaves it as it is."""
+        least = [ask.Role(role) if role is not None else None for role in (invite, describe, post, pin)]
+        request = ask.GroupPermissions(
+            group=self.id,
+            invite=least[0],
+            describe=least[1],
+            post=least[2],
+            pin=least[3],
+            history=history,
+            approval=approval,
+        )
+        return await self._me.call(request)
+
     async def requests(self) -> list[ask.JoinRequestView]:
         """People who ask to join; `accept` takes their `id`."""
         asking = await self._me.call(ask.GroupRequests(group=self.id))
@@ -106,8 +134,25 @@ class Group:
         """Let it go on at one's own relay."""
         return await self._me.call(ask.GroupMove(group=self.id))
 
+    async def cancel(self, number: int) -> ask.GroupChanged:
+        """Give up a change that waits, by its number in `(await group.info()).waiting`."""
+        return await self._me.call(ask.GroupCancel(group=self.id, number=number))
+
+    async def reopen(self) -> Group:
+        """Go on in a new group, where this one was stopped or its relay is gone."""
+        made = await self._me.call(ask.GroupReopen(group=self.id))
+        return Group(self._me, made.group, made.title)
+
+    async def resume(self) -> ask.GroupChanged:
+        """Go on in a group that was stopped, because it was a false alarm."""
+        return await self._me.call(ask.GroupResume(group=self.id))
+
     async def leave(self) -> ask.GroupChanged:
         return await self._me.call(ask.GroupLeave(group=self.id))
+
+    async def forget(self) -> ask.GroupChanged:
+        """Delete a group that one is not in any more from this device."""
+        return await self._me.call(ask.GroupForget(group=self.id))
 
 
 def absolute(path: str | Path) -> str:
