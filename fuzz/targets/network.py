@@ -10,7 +10,7 @@ from fuzz.tools import Choices, CountedEntropy, Target, insist, only
 from roost.crypto import AnswerKey, Label, SigningKey
 from roost.errors import PeerError, Unreachable, WireError
 from roost.messaging.identity import newer_list, prekey_bundle, read_card, read_list
-from roost.network.carriers.framing import WebSocketFraming
+from roost.network.carriers.websocket import WebSocketFraming
 from roost.network.federation import open_answer
 from roost.network.identity import ShownCertificate, prove, read_info
 from roost.network.link_core import Answered, Delivered, LinkCore, LinkState, Opened, Over

@@ -10,7 +10,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from roost.errors import WireError
-from roost.network.carriers.framing import RawFraming, WebSocketFraming
+from roost.network.carriers.framing import RawFraming
+from roost.network.carriers.websocket import WebSocketFraming
 from roost.wire.addresses import RelayAddress
 from roost.wire.frames import frame
 from roost.wire.sizes import MAX_FRAME

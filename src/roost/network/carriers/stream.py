@@ -12,7 +12,7 @@ from typing import cast
 
 from roost.errors import Unreachable, WireError
 from roost.network.carriers.base import Receiver
-from roost.network.carriers.framing import Framing, RawFraming, WebSocketFraming
+from roost.network.carriers.framing import Framing, RawFraming
 from roost.network.errors import TRY_AGAIN, NotARelay
 from roost.network.hosts import reach
 from roost.network.identity import ShownCertificate
@@ -121,6 +121,8 @@ class StreamConnection(asyncio.Protocol):
         tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
         self._shown = ShownCertificate(tls.getpeercert(binary_form=True) or b"")
         if tls.selected_alpn_protocol() != ALPN_ROOST:
+            from roost.network.carriers.websocket import WebSocketFraming
+
             self._framing = WebSocketFraming(self._address)
         self._write(self._framing.opening())
 
