@@ -228,12 +228,14 @@ GROUPS: tuple[Record, ...] = (
     g.GroupIntroduction(counting(0x11), "Harbour choir"),
     g.Leave(),
     g.GapRange(3, 5),
+    g.HeardUpTo(counting(0x01), 5),
     g.Missing(counting(0x01), (g.GapRange(3, 5), g.GapRange(9, 9))),
     g.SealedKey(counting(0x01), b"\xb0" * 1_170),
     g.AdminKeys(3, (g.SealedKey(counting(0x01), b"\xb0" * 1_170),)),
     g.GroupNote(g.NoteKind.ROLE, counting(0x80), "admin"),
     g.JoinRequest(ID, counting(0x80), "Ada", "May I?"),
     g.JoinAnswer(ID, True),
+    g.CatchUp(7, (g.HeardUpTo(counting(0x01), 5),)),
 )
 FRAMES: tuple[Record, ...] = (
     m.Call(1, m.Ping()),

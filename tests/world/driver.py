@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 ACK_RETRY_MS = 10_000
-REST_MS = 1_000  # after something failed that no row says when to try again
+REST_MS, LONGEST_REST_MS = 1_000, 60_000  # after something failed that no row says when to try again
 _RESTING = ("mailbox", "card", "get", "trim", "ack", "log")
 Answer = Callable[[Response | None], None]  # None: unreachable
 
@@ -82,6 +82,7 @@ class Device:
     def _forget(self) -> None:
         self._sessions = ParsedSessions()
         self._running: set[object] = set()
+        self._failed: dict[object, int] = {}  # calls in a row
         self._position: dict[bytes, int] = {}
         self._clean: dict[bytes, str] = {}
         self._logs = DeviceLogs(self)
@@ -175,9 +176,12 @@ class Device:
                 return
             failed = response is None or isinstance(response, Refusal)
             if failed and isinstance(name, tuple) and name[0] in _RESTING:
-                self.world.time.after(REST_MS, partial(self._rested, life, name))
+                self._failed[name] = self._failed.get(name, 0) + 1
+                pause = min(REST_MS << self._failed[name] // 8, LONGEST_REST_MS)
+                self.world.time.after(pause, partial(self._rested, life, name))
             else:
                 self._running.discard(name)
+                self._failed.pop(name, None)
             self.guarded(done, response)
             self.wake()
 

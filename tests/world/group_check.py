@@ -136,12 +136,14 @@ def _excused(world: World, said: SaidInGroup, device: Device) -> bool:
     if gone and waits(sender, said):
         return True
     was_lost = any(at > said.at for at in world.group.returned.get(device.number, ()))
-    return (was_lost or world.group.host_lied) and (gone or not _heard_later(world, said, device))
+    if was_lost and (gone or message is None or message.deleted):  # what was deleted is not said again
+        return True
+    return world.group.host_lied and (gone or not _heard_later(world, said, device))
 
 
 def _heard_later(world: World, said: SaidInGroup, device: Device) -> bool:
     """Whether the device has something newer of the same sender: without that it cannot know that anything is missing,
-    where the host kept it back or the device had lost the group."""
+    where the host kept it back."""
     others = (one for one in world.group.said.values() if one.sender == said.sender and one.order > said.order)
     return any(device.received.get(one.id) for one in others)
 

@@ -47,4 +47,6 @@ class GroupLedger:
         elif kind in ("removed", "left"):
             self.ended.setdefault(device.number, []).append(now)
         elif kind in ("lost", "rejoined"):
+            if kind == "rejoined" and device.number not in self.joined:  # no Welcome ever came
+                self.joined[device.number] = [row.since]
             self.returned.setdefault(device.number, []).append(now)

@@ -25,6 +25,7 @@ MAX_KEY_PACKAGE: Final = 6_144
 MAX_KNOCK_GREETING: Final = 256
 GROUP_CARD: Final = 64  # kind of the extension in the card behind a group's link
 MAX_GAPS: Final = 64  # ranges in one `Missing`
+MAX_HEARD: Final = 256  # devices in one `CatchUp`
 MAX_GROUP_MESSAGE: Final = 32 * 1024**2 - 64  # a record of the log less its head
 MAX_SEALED_KEYS: Final = 48  # admin devices told in one message
 
@@ -274,6 +275,19 @@ class Missing(Record, frozen=True, tag=81):
     ranges: Annotated[tuple[GapRange, ...], Meta(min_length=1, max_length=MAX_GAPS)]
 
 
+class HeardUpTo(Record, frozen=True):
+    device: Key32
+    counter: Counter
+
+
+class CatchUp(Record, frozen=True, tag=86):
+    """The sending device had lost the group: every device says again what it said after that counter, or since that
+    epoch began where it is not named."""
+
+    epoch: Epoch
+    heard: Annotated[tuple[HeardUpTo, ...], Meta(max_length=MAX_HEARD)]
+
+
 class SealedKey(Record, frozen=True):
     device: Key32
     sealed: Annotated[bytes, Meta(max_length=2_048)]
@@ -339,4 +353,4 @@ ABOUT_GROUPS = (
     | KnockAccepted
     | GroupIntroduction
 )  # contents between two people
-IN_GROUPS = Leave | Missing | AdminKeys | GroupNote | JoinRequest | JoinAnswer  # contents inside groups
+IN_GROUPS = Leave | Missing | CatchUp | AdminKeys | GroupNote | JoinRequest | JoinAnswer  # contents inside groups

@@ -13,7 +13,7 @@ from roost.messaging.logs import Landed
 from roost.messaging.records import GroupAnswer, GroupRow, GroupStatus, LogPut, OwnKeyPackage, SharedLog
 from roost.messaging.work import Work
 from roost.wire.codec import encode
-from roost.wire.groups import Rejoin, SealedRecord
+from roost.wire.groups import Rejoin, Role, SealedRecord
 from tests.messaging.groups.group_world import GroupDevice, GroupWorld, HostedLog, agree
 
 MINUTE = 60_000
@@ -206,6 +206,90 @@ def test_a_welcome_to_a_key_package_of_another_copy_leads_in_from_outside(world:
     bob.say(id, "in")
     world.settle()
     assert alice.texts(id) == ["in"]
+
+
+def test_what_was_said_while_a_device_had_lost_the_group_comes_though_nobody_speaks_again(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    alice.say(id, "before")
+    world.settle()
+    bob.away = True
+    alice.do(actions.change, id, title="Chorus")
+    world.settle()
+    for text in ("one", "two"):
+        alice.say(id, text)
+        carol.say(id, text.upper())
+        world.settle()
+    log_of(world, alice, id).entries.clear()  # expired
+    bob.do(lambda work: rejoining.lose(work, bob.group(id), "test"))
+    bob.away = False
+    later(world)
+    agree(id, alice, bob, carol)
+    assert sorted(bob.texts(id)) == ["ONE", "TWO", "before", "one", "two"]
+    assert [sorted(person.texts(id)) for person in (alice, carol)] == [sorted(bob.texts(id))] * 2
+
+
+def test_what_was_said_in_an_older_epoch_and_lands_after_a_device_came_back_is_sealed_anew(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    carol.away = True
+    carol.say(id, "written in the old epoch")
+    bob.do(lambda work: rejoining.lose(work, bob.group(id), "test"))
+    world.settle()
+    assert bob.group(id).status == GroupStatus.ACTIVE
+    carol.away = False
+    world.settle()
+    assert bob.texts(id) == alice.texts(id) == ["written in the old epoch"]
+
+
+def test_a_device_that_its_host_never_shows_a_commit_hears_of_it_from_others(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    old = log_of(world, alice, id)
+    world.hides = {("Carol", number) for number in range(old.number + 1, old.number + 20)}
+    alice.do(actions.move, id)
+    world.settle()
+    assert carol.group(id).generation < alice.group(id).generation == bob.group(id).generation
+    for _ in range(3):
+        later(world, 30)
+        old.entries.clear()
+        world.hides.clear()
+    agree(id, alice, bob, carol)
+    assert ("group", "lost:behind") in carol.told
+    bob.say(id, "there you are")
+    world.settle()
+    assert carol.texts(id) == ["there you are"]
+
+
+def test_who_was_welcomed_by_somebody_who_is_out_before_it_comes_in_asks_other_contacts(world: GroupWorld) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    alice.do(actions.set_role, id, bob.account, Role.ADMIN)
+    world.settle()
+    dave = world.person("Dave")
+    for person in (bob, carol):
+        world.friends(person, dave)
+    dave.away = True
+    bob.do(actions.add, id, [dave.account])
+    world.settle()
+    old = log_of(world, alice, id)
+    alice.do(actions.remove, id, [bob.account])
+    world.settle()
+    old.entries.clear()
+    dave.away = False
+    for _ in range(3):
+        later(world, 30)
+    agree(id, alice, carol, dave)
+    dave.say(id, "hello")
+    world.settle()
+    assert alice.texts(id) == ["hello"]
+
+
+def test_a_question_that_is_put_again_replaces_the_one_before(world: GroupWorld) -> None:
+    id, (alice, bob) = world.grouped("Alice", "Bob")
+    log_of(world, bob, id).sealed = True
+    alice.away = True
+    bob.do(lambda work: rejoining.lose(work, bob.group(id), "test"))
+    for _ in range(4):
+        later(world, 60)
+    assert bob.group(id).tries > 2
+    assert len(bob.work().find(LogPut)) == 1
 
 
 def test_a_member_who_makes_up_an_answer_holds_nobody_up_for_long(world: GroupWorld) -> None:

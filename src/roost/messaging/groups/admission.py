@@ -118,6 +118,7 @@ def follow(work: Work, row: GroupRow, content: GroupWelcome, *, lost: bool = Fal
             log=log.id,
             log_secret=content.log_secret,
             generation=content.place.generation,
+            since=content.epoch,
             welcome=b"" if lost else encode(content),
             leaving=False,
             due_at=work.now + (0 if lost else JOIN_PATIENCE_MS),

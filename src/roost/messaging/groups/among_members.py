@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roost.messaging.groups import admission, answering, committing, forks, keeping, links, offers, rejoining
 from roost.messaging.origin import Origin
-from roost.messaging.records import GroupIntent, GroupMember, GroupRow
+from roost.messaging.records import GroupIntent, GroupMember, GroupRow, GroupStatus
 from roost.messaging.work import Work
 from roost.wire.groups import (
     GroupCheck,
@@ -27,10 +27,8 @@ def received(work: Work, origin: Origin, content: GroupTalk) -> None:
             _go_on(work, origin.account)
         case GroupWelcome():
             admission.welcomed(work, origin, content)
-        case GroupCheck() if work.get(GroupRow, content.group) is None:
-            rejoining.unknown_heard(work, origin, content.group)
         case GroupCheck():
-            forks.told(work, origin, content)
+            _history_told(work, origin, content)
         case GroupKnock():
             links.knocked(work, origin, content)
         case KnockAccepted():
@@ -39,6 +37,18 @@ def received(work: Work, origin: Origin, content: GroupTalk) -> None:
             answering.log_asked(work, origin, content)
         case GroupFound():
             rejoining.log_found(work, origin, content)
+
+
+def _history_told(work: Work, origin: Origin, content: GroupCheck) -> None:
+    """It may disagree with this device's history, or show that this device is not where the group is."""
+    row = work.get(GroupRow, content.group)
+    if row is None:
+        rejoining.unknown_heard(work, origin, content.group)
+    elif not row.state and row.status in (GroupStatus.JOINING, GroupStatus.LOST):
+        rejoining.member_heard(work, row, origin)
+    else:
+        forks.told(work, origin, content)
+        rejoining.ahead_heard(work, work.need(GroupRow, row.id), content.epoch)
 
 
 def _go_on(work: Work, account: bytes) -> None:

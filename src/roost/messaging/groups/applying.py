@@ -6,7 +6,7 @@ import msgspec
 
 from roost.errors import PeerError
 from roost.messaging import said
-from roost.messaging.groups import committing, gaps, keeping, links, permits, reading
+from roost.messaging.groups import committing, gaps, keeping, links, permits, reading, sending
 from roost.messaging.origin import Origin
 from roost.messaging.outbox import REMEMBER_MS
 from roost.messaging.records import GroupMember, GroupRow, GroupStatus, Seen
@@ -65,6 +65,8 @@ def _apply(
             _leaves(work, row, member)
         case g.Missing():
             gaps.asked(work, row, content)
+        case g.CatchUp():
+            gaps.catch_up_asked(work, row, content, entry.counter // sending.INCARNATION)
         case g.JoinRequest():
             links.request_told(work, row, member.account, content)
         case g.JoinAnswer():

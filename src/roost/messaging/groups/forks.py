@@ -18,6 +18,7 @@ from roost.messaging.records import (
     GroupRow,
     GroupStatus,
     GroupTranscript,
+    PeerDevice,
     Seen,
 )
 from roost.messaging.work import Work
@@ -45,7 +46,7 @@ def next_comparison(work: Work) -> int | None:
 def _tell_next(work: Work, row: GroupRow) -> None:
     pause = PAUSE_MS + int.from_bytes(work.entropy.bytes(4), "big") % PAUSE_MS
     row = msgspec.structs.replace(row, check_at=work.now + pause)
-    known = [account for account in sorted(states.members(work, row.id)) if _is_contact(work, account)]
+    known = [account for account in sorted(states.members(work, row.id)) if _is_compared_with(work, account)]
     if row.told >= min(len(known), MOST_CONTACTS):
         work.put(msgspec.structs.replace(row, checked=row.epoch, told=0))
         return
@@ -54,7 +55,10 @@ def _tell_next(work: Work, row: GroupRow) -> None:
     outbox.queue_all(work, account, encode_content(GroupCheck(row.id, row.epoch, row.transcript)))
 
 
-def _is_contact(work: Work, account: bytes) -> bool:
+def _is_compared_with(work: Work, account: bytes) -> bool:
+    """Contacts, and this person's other devices."""
+    if account == work.me.account:
+        return bool(work.find(PeerDevice, where={"account": account}, limit=1))
     contact = work.get(Contact, account)
     return contact is not None and contact.state == ContactState.ACCEPTED
 
@@ -65,12 +69,16 @@ def told(work: Work, origin: Origin, content: GroupCheck) -> None:
     if row is None or work.get(GroupMember, row.id, origin.account) is None:
         raise PeerError("a word about a group of somebody who is not in it", code="not_a_member")
     mine = work.get(GroupTranscript, row.id, content.epoch)
-    if row.status != GroupStatus.ACTIVE or mine is None or mine.transcript == content.transcript:
+    if row.status not in (GroupStatus.ACTIVE, GroupStatus.STOPPED) or mine is None:
         return
-    if work.get(Seen, _ignored(row, origin.account)) is None:
+    if mine.transcript == content.transcript or work.get(Seen, _ignored(row, origin.account)) is not None:
+        return
+    answered = b"fork answered" + row.id + content.epoch.to_bytes(8, "big") + origin.device
+    if work.get(Seen, answered) is None:  # they are in the same trouble, and need not know it yet
+        work.put(Seen(answered, work.now + outbox.REMEMBER_MS))
+        outbox.queue_all(work, origin.account, encode_content(GroupCheck(row.id, content.epoch, mine.transcript)))
+    if row.status == GroupStatus.ACTIVE:
         work.put(msgspec.structs.replace(row, status=GroupStatus.STOPPED))
-        answer = GroupCheck(row.id, content.epoch, mine.transcript)  # they are in the same trouble
-        outbox.queue_all(work, origin.account, encode_content(answer))
         work.tell("group", row.id, origin.account, "forked")
 
 

@@ -6,20 +6,23 @@ alone answers, because nobody else could say it in its name.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from roost.messaging.groups import sending
-from roost.messaging.records import NEVER, GroupRow, GroupSaid, GroupSender
+from roost.messaging.records import NEVER, GroupMember, GroupRow, GroupSaid, GroupSender, GroupStatus
 from roost.messaging.work import Work
 from roost.wire.content import encode_content
-from roost.wire.groups import MAX_GAPS, GapRange, Missing
+from roost.wire.groups import MAX_GAPS, MAX_HEARD, CatchUp, GapRange, HeardUpTo, Missing
 
 PATIENCE_MS = 20_000  # at most, before the first question; each further one waits longer
 MAX_ASKED = 6
-MAX_WIDTH = 1_000  # of what is asked for at once
+MAX_WIDTH = 1_000  # of one range that is missing
 KEPT_MS = 45 * 86_400_000  # what was said is kept so long, to be said again
 KEPT_COUNT = 2_000
 AGAIN_AT_ONCE = 200
+MOST_PEOPLE = 256  # in a group in which all say again what one device missed
 MOST_AGAIN = 8  # times that one entry is said once more, whoever asks
 
 
@@ -28,7 +31,7 @@ def heard(work: Work, row: GroupRow, device: bytes, counter: int) -> None:
     known = work.get(GroupSender, row.id, device)
     start = counter - counter % sending.INCARNATION
     if known is None or known.highest < start:  # the first since it joined, or since I did
-        since_i_joined = start >= sending.first_counter(row.counter // sending.INCARNATION)
+        since_i_joined = start >= sending.first_counter(row.since)
         highest = start if since_i_joined else counter - 1
         known = GroupSender(row.id, device, highest, known.missing if known else ())
     if counter > known.highest + 1:
@@ -73,18 +76,31 @@ def asked(work: Work, row: GroupRow, content: Missing) -> None:
         if other is not None and other.ask_at != NEVER:
             work.put(msgspec.structs.replace(other, ask_at=max(other.ask_at, _soon(work, other.asked + 1))))
         return
-    again = 0
-    for span in content.ranges:
-        for counter in range(span.first, min(span.last, span.first + MAX_WIDTH) + 1):
-            said = work.get(GroupSaid, row.id, counter)
-            if said is not None and again < AGAIN_AT_ONCE and _may_say_again(work, said):
-                again += 1
-                sending.say_again(work, said)
+    ready = work.now - PATIENCE_MS // 4  # what landed just now, it may be reading
+
+    def is_meant(said: GroupSaid) -> bool:
+        return said.landed_at <= ready and any(span.first <= said.counter <= span.last for span in content.ranges)
+
+    _say_again(work, row, is_meant)
+
+
+def catch_up_asked(work: Work, row: GroupRow, content: CatchUp, back: int) -> None:
+    """A device came back, in epoch `back`, that may have missed what I said. What was sealed since it opens itself."""
+    heard = {entry.device: entry.counter for entry in content.heard}.get(work.me.device)
+
+    def is_meant(said: GroupSaid) -> bool:
+        return said.epoch < back and (said.epoch >= content.epoch if heard is None else said.counter > heard)
+
+    _say_again(work, row, is_meant)
+
+
+def _say_again(work: Work, row: GroupRow, is_meant: Callable[[GroupSaid], bool]) -> None:
+    """Of very many the last ones: that others are missing is seen by their counters."""
+    said = [said for said in work.find(GroupSaid, where={"group": row.id}) if said.landed_at != NEVER]
+    meant = [one for one in said if one.again < MOST_AGAIN and is_meant(one)]
+    for one in sorted(meant, key=lambda one: one.counter)[-AGAIN_AT_ONCE:]:
+        sending.say_again(work, one)
     sending.flush(work, row.id)
-
-
-def _may_say_again(work: Work, said: GroupSaid) -> bool:
-    return said.landed_at + PATIENCE_MS // 4 <= work.now and said.again < MOST_AGAIN
 
 
 def next_ask(work: Work) -> int:
@@ -100,3 +116,30 @@ def forget(work: Work, row: GroupRow) -> None:
     for place, said in enumerate(landed):
         if said.landed_at < work.now - KEPT_MS or place < len(landed) - KEPT_COUNT:
             work.delete(said)
+
+
+# --- after coming back -----------------------------------------------------------------------------------------------
+
+
+def came_back(work: Work, row: GroupRow, epoch: int) -> None:
+    """This device had lost the group since that epoch. What was said meanwhile is asked for, of all at the same time,
+    when what is on its way has come. In a large group that would be too much: there it is seen by the counters that
+    something is missing, when somebody speaks."""
+    if row.catch_up or len(work.find(GroupMember, where={"group": row.id})) > MOST_PEOPLE:
+        return
+    senders = sorted(work.find(GroupSender, where={"group": row.id}), key=lambda sender: sender.device)
+    heard = tuple(HeardUpTo(sender.device, sender.highest) for sender in senders[:MAX_HEARD])
+    question = encode_content(CatchUp(max(epoch, row.since), heard))
+    at = _soon(work, 0)
+    work.put(msgspec.structs.replace(row, catch_up=question, catch_up_at=at, due_at=min(row.due_at, at)))
+
+
+def catch_up(work: Work, row: GroupRow) -> None:
+    """Put that question, once."""
+    if row.status != GroupStatus.ACTIVE or not row.catch_up:
+        return
+    if row.catch_up_at > work.now:
+        work.put(msgspec.structs.replace(row, due_at=min(row.due_at, row.catch_up_at)))
+        return
+    work.put(msgspec.structs.replace(row, catch_up=b""))
+    sending.send(work, row.id, row.catch_up)

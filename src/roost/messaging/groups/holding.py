@@ -53,6 +53,7 @@ def keep_epoch(work: Work, row: GroupRow, state: mls.Group) -> GroupRow:
             generation=held.place.generation,
             transcript=transcript(state),
             told=0 if state.number != row.epoch else row.told,
+            ahead_at=work.now,
         )
     )
 

@@ -33,8 +33,9 @@ def after_change(work: Work, row: GroupRow, group: mls.Group, change: Change, *,
     """An epoch began."""
     if moved:
         sending.requeue(work, row.id)
-    else:
-        sending.requeue(work, row.id, before=group.number - holding.SETTINGS.past_epochs + 1)
+    else:  # who came back from outside opens nothing of the epochs before
+        readable = group.number if change.external else group.number - holding.SETTINGS.past_epochs + 1
+        sending.requeue(work, row.id, before=readable)
     for account in {account for account, _ in change.removed}:
         introducing.take(work, row.id, account)  # what was said before does not bring them back
     here = {device for devices in change.members_after().values() for device in devices}

@@ -26,6 +26,7 @@ from roost.messaging.groups import (
     admission,
     answering,
     committing,
+    gaps,
     holding,
     keeping,
     offers,
@@ -37,12 +38,14 @@ from roost.messaging.groups.own import remember_own
 from roost.messaging.logs import Landed
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
+    NEVER,
     Contact,
     ContactState,
     GroupCommit,
     GroupMember,
     GroupRow,
     GroupStatus,
+    LogPut,
     LogState,
     Seen,
     SharedLog,
@@ -61,11 +64,13 @@ from roost.wire.groups import (
 )
 
 SUBJECT = b"rejoin"
+QUESTION = b"lost"
 FIRST_PAUSE_MS = 30_000  # before a question is put again
 LONGEST_PAUSE_MS = 6 * 60 * 60_000
 ASKED_FOR_MS = 24 * 60 * 60_000  # how long an answer about a group that is not known is waited for
 UNOPENED = 4  # envelopes in a row that no key opens: the group went on without this device
 UNOPENED_MS = 5 * 60_000  # or even one, when nothing that opens has followed for so long
+AHEAD_MS = 30 * 60_000  # or when others are further, and nothing that the log shows has led there for so long
 MAX_ASKED_CONTACTS = 8
 
 
@@ -94,10 +99,17 @@ def lose(work: Work, row: GroupRow, why: str) -> None:
         pause += min(FIRST_PAUSE_MS << 2 * tries, LONGEST_PAUSE_MS)
     work.put(
         msgspec.structs.replace(
-            row, status=GroupStatus.LOST, lost_at=work.now, tries=tries, due_at=work.now + pause, rejoin=b""
+            row, status=GroupStatus.LOST, lost_at=work.now, tries=tries, due_at=work.now + pause, rejoin=b"", ahead=0
         )
     )
     work.tell("group", row.id, detail=f"lost:{why}")
+
+
+def ahead_heard(work: Work, row: GroupRow, epoch: int) -> None:
+    """A member says that the group is in a later epoch: if reading the log does not lead there, `watch` gives up."""
+    if row.status == GroupStatus.ACTIVE and epoch > max(row.epoch, row.ahead):
+        first = row.ahead <= row.epoch
+        work.put(msgspec.structs.replace(row, ahead=epoch, ahead_at=work.now if first else row.ahead_at))
 
 
 def copy_seen(work: Work, row: GroupRow, group: mls.Group, message: bytes) -> None:
@@ -109,22 +121,32 @@ def copy_seen(work: Work, row: GroupRow, group: mls.Group, message: bytes) -> No
 
 
 def watch(work: Work) -> None:
-    """Groups whose logs hold what no key opens, or are gone."""
-    for log in work.find(SharedLog):
-        row = work.get(GroupRow, log.owner)
-        if row is None or row.log != log.id or row.status != GroupStatus.ACTIVE:
-            continue
-        if log.unopened >= UNOPENED or (log.unopened and work.now - log.unopened_at > UNOPENED_MS):
-            work.put(msgspec.structs.replace(log, unopened=0))
-            lose(work, row, "behind")
-        elif log.state == LogState.LOST:
+    """Groups whose logs hold what no key opens, or are gone, or do not lead where others are."""
+    for row in work.find(GroupRow, where={"status": int(GroupStatus.ACTIVE)}):
+        log = places.current(work, row)
+        if log is not None and log.state == LogState.LOST:
             lose(work, row, "log")
+        elif _gives_up_at(work, row, log) <= work.now:
+            if log is not None and log.unopened:
+                work.put(msgspec.structs.replace(log, unopened=0))
+            lose(work, row, "behind")
 
 
-def next_watch(work: Work) -> int | None:
+def next_watch(work: Work) -> int:
     """When `watch` has something to do at the latest."""
-    waits = [log.unopened_at + UNOPENED_MS + 1 for log in work.find(SharedLog) if log.unopened]
-    return min(waits, default=None)
+    rows = work.find(GroupRow, where={"status": int(GroupStatus.ACTIVE)})
+    return min((_gives_up_at(work, row, places.current(work, row)) for row in rows), default=NEVER)
+
+
+def _gives_up_at(work: Work, row: GroupRow, log: SharedLog | None) -> int:
+    """Coming back costs everybody a commit, and whoever speaks of later epochs may lie: so that counts now and then."""
+    unopened = behind = NEVER
+    if log is not None and log.unopened:
+        unopened = log.unopened_at + (UNOPENED_MS if log.unopened < UNOPENED else 0)
+    if row.ahead > row.epoch:
+        waits = ((row.ahead_at, AHEAD_MS), (row.lost_at, LONGEST_PAUSE_MS))
+        behind = max(at + pause if at <= work.now else work.now for at, pause in waits)  # the clock may have jumped
+    return min(unopened, behind)
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
@@ -155,13 +177,16 @@ def _ask_in_log(work: Work, row: GroupRow, log: SharedLog) -> bytes:
     said = answering.signed_part(row.id, me.account, me.device, row.epoch, nonce, secret.public)
     signature = identity.device_key(me).sign(Label.GROUP_REJOIN, said)
     ask = Rejoin(me.account, me.device, row.epoch, nonce, secret.public, signature)
-    logs.append(work, log, places.request_key(row), encode(ask))
+    for former in work.find(LogPut, where={"log": log.id}):
+        if former.subject == QUESTION:
+            logs.withdraw(work, former)
+    logs.append(work, log, places.request_key(row), encode(ask), subject=QUESTION)
     return encode(_Asking(answering.ask_id(ask), secret.to_bytes()))
 
 
 def _ask_contacts(work: Work, row: GroupRow) -> None:
     """Some contacts in the group, others each time."""
-    accounts = sorted({*states.members(work, row.id), row.inviter} - {work.me.account})
+    accounts = sorted({*states.members(work, row.id), row.inviter, *row.heard} - {work.me.account})
     known = [account for account in accounts if _is_known(work, account)]
     start = row.tries * MAX_ASKED_CONTACTS % max(len(known), 1)
     for account in (known[start:] + known[:start])[:MAX_ASKED_CONTACTS]:
@@ -239,16 +264,19 @@ def _came_back(work: Work, row: GroupRow, number: int) -> None:
     if commit is None or not number:
         return
     work.delete(commit)
-    group = mls.Group.accept_join(mls.load_staged(commit.staged), holding.SETTINGS)
+    group, lost = mls.Group.accept_join(mls.load_staged(commit.staged), holding.SETTINGS), row.epoch
     row = msgspec.structs.replace(
         row,
         status=GroupStatus.ACTIVE,
         rejoin=b"",
         counter=max(sending.first_counter(group.number), row.counter),
         updated_at=work.now,
+        since=row.since or group.number,
+        heard=(),
     )
     row = holding.keep_epoch(work, row, group)
     places.enter_epoch(work, row, group)
+    gaps.came_back(work, row, lost - holding.SETTINGS.past_epochs)
     work.tell("group", row.id, work.me.account, "rejoined")
     keeping.tend(work, row)
     sending.flush(work, row.id)
@@ -265,7 +293,8 @@ def log_found(work: Work, origin: Origin, content: GroupFound) -> None:
         row = work.put(GroupRow(content.group, GroupStatus.LOST, "", work.now, inviter=origin.account))
     if row is None or row.status != GroupStatus.LOST:
         raise PeerError("nobody was asked for this group", code="not_allowed")
-    if work.get(GroupMember, row.id, origin.account) is None and row.inviter != origin.account:
+    asked = origin.account in (work.me.account, row.inviter, *row.heard)
+    if not asked and work.get(GroupMember, row.id, origin.account) is None:
         raise PeerError("somebody else was asked for this group", code="not_allowed")
     if content.place.generation < row.generation or (content.log_secret == row.log_secret and _is_open(work, row)):
         return
@@ -298,6 +327,19 @@ def unknown_heard(work: Work, origin: Origin, group: bytes) -> None:
     if _is_known(work, origin.account) and work.get(Seen, mark) is None:
         work.put(Seen(mark, work.now + ASKED_FOR_MS))
         outbox.queue(work, origin.account, origin.device, encode_content(GroupLost(group, 0)))
+
+
+def member_heard(work: Work, row: GroupRow, origin: Origin) -> None:
+    """The same of a group that this device was welcomed to and never got into: whoever welcomed it may be out of it
+    since. Raises PeerError unless it is a contact who is believed. My own devices are asked in any case."""
+    if origin.account == work.me.account:
+        return
+    if not _is_known(work, origin.account):
+        raise PeerError("a word about a group of somebody who is not known", code="not_a_member")
+    if origin.account not in row.heard:
+        work.put(msgspec.structs.replace(row, heard=(*row.heard, origin.account)[-MAX_ASKED_CONTACTS:]))
+        if row.status == GroupStatus.LOST:
+            outbox.queue(work, origin.account, origin.device, encode_content(GroupLost(row.id, row.generation)))
 
 
 def _asked_for(group: bytes, account: bytes) -> bytes:

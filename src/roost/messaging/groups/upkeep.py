@@ -46,6 +46,7 @@ def step(work: Work, group: bytes) -> None:
     places.sweep(work, row)
     reading.tell(work, row)
     rejoining.step(work, work.need(GroupRow, group))
+    gaps.catch_up(work, work.need(GroupRow, group))
     committing.pump(work, group)
 
 
@@ -63,6 +64,5 @@ def _daily(work: Work) -> None:
 def next_deadline(work: Work) -> int:
     """When to call `tick` again at the latest."""
     due = [row.due_at for row in work.find(GroupRow, order="due_at", limit=1)]
-    answer = answering.next_answer(work)
-    more = [at for at in (answer, forks.next_comparison(work), rejoining.next_watch(work)) if at is not None]
-    return min([*due, gaps.next_ask(work), *more])
+    more = [at for at in (answering.next_answer(work), forks.next_comparison(work)) if at is not None]
+    return min([*due, gaps.next_ask(work), rejoining.next_watch(work), *more])

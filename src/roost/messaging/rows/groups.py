@@ -68,6 +68,12 @@ class GroupRow(Row, frozen=True):
     replaces: bytes = b""  # the group in whose place it was made
     leaving: bool = False  # I want to go; it is said once another admin is there
     receipts: tuple[bytes, ...] = ()  # messages that I have read and whose authors are not told yet
+    since: int = 0  # the epoch in which this device was added: what was said before is not for it
+    ahead: int = 0  # an epoch that a contact in the group spoke of
+    ahead_at: int = 0  # when it did, or when this device last came further itself
+    heard: tuple[bytes, ...] = ()  # contacts who spoke of the group before this device ever was in it
+    catch_up: bytes = b""  # an encoded wire.groups.CatchUp: what was said while this device had lost the group
+    catch_up_at: int = 0  # when to ask for that
 
 
 class GroupEpoch(Row, frozen=True):
