@@ -240,6 +240,7 @@ class Engine:
                 await self.logs.close()
                 await self.transfers.close()
                 await self.outgoing.close()
+                self._commit_submitted()  # what was noted a moment ago
                 self._write_trims()
         if failure is not None:
             raise failure
