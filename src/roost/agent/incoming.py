@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
 BATCH = 128  # envelopes in one transaction
+QUEUE = 4 * BATCH  # envelopes in memory that are not taken in
 _RETRY_S = 5.0
 
 
@@ -31,6 +32,7 @@ class Incoming:
         self._engine = engine
         self._queue: deque[tuple[bytes, int, bytes]] = deque()
         self._arrived = asyncio.Event()
+        self._troubled = False  # the last batch could not be taken in
         self._subscriptions: dict[bytes, Subscription] = {}
         self._trims: dict[bytes, tuple[int, tuple[int, ...]]] = {}  # what was asked for last
         self._trimmed: dict[bytes, int] = {}  # what the relay forgot, to be written with what arrives next
@@ -75,6 +77,8 @@ class Incoming:
         def deliver(number: int, envelope: bytes) -> None:
             self._queue.append((admin, number, envelope))
             self._arrived.set()
+            if len(self._queue) >= QUEUE and not self._troubled:
+                self._take_batch()  # before more is read from the network: a long absence must not fill the memory
 
         return deliver
 
@@ -94,14 +98,22 @@ class Incoming:
             await self._arrived.wait()
             self._arrived.clear()
             while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-                try:
-                    self._take_in(batch)
-                except RoostError as error:
-                    self._queue.extendleft(reversed(batch))
-                    self._engine.trouble(error)
+                if not self._take_batch():
                     await asyncio.sleep(_RETRY_S)
                 await asyncio.sleep(0)
+
+    def _take_batch(self) -> bool:
+        """Take in some of what arrived; False when the disk refuses: then it stays, and is tried again later."""
+        batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        try:
+            self._take_in(batch)
+        except RoostError as error:
+            self._queue.extendleft(reversed(batch))
+            self._engine.trouble(error)
+            self._troubled = True
+            return False
+        self._troubled = False
+        return True
 
     def _take_in(self, batch: list[tuple[bytes, int, bytes]]) -> None:
         trimmed = [partial(mailboxes.trimmed, admin=admin, upto=upto) for admin, upto in self._trimmed.items()]
