@@ -1,191 +1,112 @@
-"""A real relay process with real links: durable puts, each delivered to a subscriber and trimmed, against a plain echo.
+"""A real relay process with real links: durable puts, each delivered to a subscriber and trimmed, against a plain echo;
+and packets that one relay forwards to another.
 
-The load comes from this process over 100 links, so wall-clock figures show both ends on one machine. The figure that
-holds is per second of the *relay's* CPU time, compared with the echo server's own CPU time for frames of the same size:
-one delivery is a put, an answer, a pushed envelope, a share of a trim, TLS both ways and a commit to disk; one echo is
-a frame in and out.
+The server has one core for itself, its writer's process included, and the load the other. On a machine with other work
+the clock says little; the figure that holds is per second of the *server's* CPU time: one delivery is a put, an answer,
+a pushed envelope, a share of a trim, TLS both ways and a commit to disk; one echo is a frame in and out. Server and
+floor take turns, and the best round of each counts, since whatever disturbs one only adds to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import uvloop
 
-from benchmarks.load import Count, echo_links, relay_links
+from benchmarks.load import Keys, Load, Measured, built
 from benchmarks.measure import Clock, Result, percentiles, throughput
-from roost.crypto import capability_hash
+from benchmarks.processes import ACCESS, RunningRelay, cpu_seconds, relay, server
+from roost.crypto import PacketPublic
 from roost.network import Link, connect_relay
-from roost.wire.addresses import RelayAddress
-from roost.wire.links import parse_relay_link
-from roost.wire.mailbox import Create, Grant, MailboxKind, Put, Right, Trim
-from roost.wire.sizes import CAPABILITY_SIZE, ENVELOPE_SIZE
+from roost.network.federation import seal_request
+from roost.wire.mailbox import Forward, Put, Trim
+from roost.wire.sizes import ENVELOPE_SIZE
 
 LINKS = 100
 WINDOW = 8  # puts of one link at one time
 LATE = 200  # envelopes a subscriber takes before it trims
-ROOT = Path(__file__).resolve().parent.parent
-CONFIG = "open = true\nrequests_per_second = 1e9\n[quotas]\nmailbox_envelopes = 1000000\n"
-TICKS = os.sysconf("SC_CLK_TCK")
+ROUNDS = 4
+FORWARDS = 1_000  # in a second of measuring
+FORWARD_LINKS, FORWARD_WINDOW = 8, 16
 
 
 def run(clock: Clock) -> list[Result]:
-    seconds = max(clock.seconds, 0.5) * 3
-    floor, *latencies = uvloop.run(_echo(seconds))
-    return [floor, *latencies, *uvloop.run(_relay(seconds, floor))]
-
-
-# --- the floor --------------------------------------------------------------------------------------------------------
-
-
-async def _echo(seconds: float) -> list[Result]:
-    with _process("benchmarks.floor") as process:
-        port = int(_line(process))
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        light = await _latencies(partial(_echo_once, reader, writer), seconds / 3)
-        writer.close()
-        count = Count()
-        links = await echo_links(port, LINKS, count)
-        for link in links:
-            link.begin()
-        load = await _measured(count, process.pid, seconds)
-        for link in links:
-            link.close()
+    seconds = max(clock.seconds, 0.5)
+    with server("benchmarks.floor", cpus=_cpus()[0]) as (floor, line):
+        light = asyncio.run(_echo_light(int(line), seconds))
+        echoes, prompt, late = _rounds(seconds, floor, int(line))
+    echo = throughput("echo of 4 KiB, one at a time on each link", _per_cpu_s(echoes), "/CPU s")
+    with relay() as running:
+        delivered, stored = uvloop.run(_light(running, seconds))
+    forwarder, opener, forwards = uvloop.run(_forwarding(seconds))
     return [
-        throughput("echo of 4 KiB, one at a time on each link", load.per_cpu_s, "/CPU s"),
+        echo,
+        throughput("durable deliveries, trimmed when they come", _per_cpu_s(prompt), "/CPU s", echo),
+        throughput("durable deliveries, trimmed late", _per_cpu_s(late), "/CPU s", echo),
+        throughput("echo, by the clock", _per_s(echoes), "/s"),
+        throughput("... durable deliveries, trimmed when they come", _per_s(prompt), "/s"),
+        throughput("... durable deliveries, trimmed late", _per_s(late), "/s"),
         *percentiles("echo of 4 KiB, light", light),
-    ]
-
-
-async def _echo_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(bytes(ENVELOPE_SIZE))
-    await reader.readexactly(ENVELOPE_SIZE)
-
-
-# --- the relay --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Box:
-    """A mailbox with one writer and one subscriber, both on one link."""
-
-    link: Link
-    admin: bytes = field(default_factory=lambda: os.urandom(CAPABILITY_SIZE))
-    get: bytes = field(default_factory=lambda: os.urandom(CAPABILITY_SIZE))
-    put: bytes = field(default_factory=lambda: os.urandom(CAPABILITY_SIZE))
-    arrived: dict[bytes, asyncio.Future[None]] = field(default_factory=dict)
-    newest: int = 0
-    trimmed: int = 0
-
-    async def open(self) -> None:
-        rights = ((self.admin, Right.ADMIN), (self.get, Right.GET), (self.put, Right.PUT))
-        grants = tuple(Grant(capability_hash(secret), right) for secret, right in rights)
-        await self.link.call(Create(MailboxKind.ORDINARY, grants))
-        await self.link.subscribe(self.get, 0, self._deliver)
-
-    def _deliver(self, number: int, envelope: bytes) -> None:
-        self.newest = max(self.newest, number)
-        waiting = self.arrived.pop(envelope[:16], None)
-        if waiting is not None:
-            waiting.set_result(None)
-
-    async def send(self) -> tuple[float, float]:
-        """Put one envelope; seconds until it was delivered and until it was durable."""
-        envelope = os.urandom(16) + bytes(ENVELOPE_SIZE - 16)
-        delivered = self.arrived[envelope[:16]] = asyncio.get_running_loop().create_future()
-        begun = time.perf_counter()
-        at: list[float] = []
-        delivered.add_done_callback(lambda _: at.append(time.perf_counter() - begun))
-        await self.link.call(Put(self.put, envelope), timeout_s=None)
-        stored = time.perf_counter() - begun
-        await delivered
-        if self.newest - self.trimmed >= LATE:
-            self.trimmed = self.newest
-            await self.link.call(Trim(self.admin, self.newest), timeout_s=None)
-        return at[0], stored
-
-
-async def _relay(seconds: float, floor: Result) -> list[Result]:
-    async with _running() as (address, pid):
-        box = Box(await connect_relay(address))
-        await box.open()
-        delivered, stored = [], []
-        until = time.perf_counter() + seconds / 3
-        while time.perf_counter() < until:
-            one, other = await box.send()
-            delivered.append(one)
-            stored.append(other)
-        await box.link.close()
-        prompt = await _loaded(address.port, pid, seconds, trim_every=1)
-    async with _running() as (address, pid):
-        late = await _loaded(address.port, pid, seconds, trim_every=LATE)
-    return [
-        throughput("durable deliveries, trimmed when they come", prompt.per_cpu_s, "/CPU s", floor),
-        throughput("durable deliveries, trimmed late", late.per_cpu_s, "/CPU s", floor),
-        throughput("... by the clock, trimmed when they come", prompt.per_s, "/s"),
-        throughput("... by the clock, trimmed late", late.per_s, "/s"),
         *percentiles("put to delivered, light", delivered),
         *percentiles("put to durable, light", stored),
+        throughput("puts forwarded, of the forwarding relay", forwarder, "/CPU s", echo),
+        throughput("... of the relay that opens and stores them", opener, "/CPU s", echo),
+        throughput("... by the clock", forwards, "/s"),
     ]
 
 
-async def _loaded(port: int, pid: int, seconds: float, *, trim_every: int) -> Load:
-    """Deliveries between `LINKS` links, each with `WINDOW` puts under way into the next one's mailbox."""
-    count = Count()
-    links = await relay_links(port, LINKS, count, trim_every=trim_every)
-    for link, other in zip(links, [*links[1:], links[0]], strict=True):
-        link.begin(other, WINDOW)
-    load = await _measured(count, pid, seconds)
-    for link in links:
-        link.end()
-    await asyncio.sleep(0.2)
-    for link in links:
-        link.close()
-    if count.refused or not count.stored:
-        raise RuntimeError("the relay refused some of the load")
-    return load
+def _cpus() -> tuple[set[int] | None, set[int] | None]:
+    """One for the server, one for the load, where there are two."""
+    found = sorted(os.sched_getaffinity(0))
+    return ({found[0]}, {found[1]}) if len(found) > 1 else (None, None)
 
 
-@asynccontextmanager
-async def _running() -> AsyncIterator[tuple[RelayAddress, int]]:
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "relay.toml"
-        config.write_text(CONFIG)
-        options = ("--config", str(config), "--data", folder, "--listen", "127.0.0.1:0", "--json")
-        with _process("roost", "relay", *options) as process:
-            yield parse_relay_link(json.loads(_line(process))["link"]).address, process.pid
+# --- many links -------------------------------------------------------------------------------------------------------
 
 
-# --- measuring --------------------------------------------------------------------------------------------------------
+def _rounds(seconds: float, floor: int, floor_port: int) -> tuple[list[Measured], list[Measured], list[Measured]]:
+    ours, theirs = _cpus()
+    prefix = () if theirs is None else ("taskset", "-c", ",".join(map(str, theirs)))
+    echoes, prompt, late = [], [], []
+    with built(prefix) as load:
+        for _ in range(ROUNDS):
+            echoes.append(load.echo(floor_port, LINKS, seconds, partial(cpu_seconds, floor)))
+            prompt.append(_loaded(load, seconds, 1, ours))
+            late.append(_loaded(load, seconds, LATE, ours))
+    return echoes, prompt, late
 
 
-@dataclass(frozen=True)
-class Load:
-    """Frames a second, and a second of the server's CPU time."""
-
-    per_s: float
-    per_cpu_s: float
+def _loaded(load: Load, seconds: float, trim_every: int, cpus: set[int] | None) -> Measured:
+    with relay(cpus) as running:
+        return load.relay(running.address.port, LINKS, WINDOW, 2 * seconds, trim_every, running.cpu_s)
 
 
-async def _measured(count: Count, pid: int, seconds: float) -> Load:
-    """What is delivered while time passes, once it has settled; `pid` is the server."""
-    await asyncio.sleep(seconds / 5)
-    delivered, before, begun = count.delivered, _cpu_seconds(pid), time.perf_counter()
-    await asyncio.sleep(seconds)
-    cpu = max(_cpu_seconds(pid) - before, 1 / TICKS)
-    delivered = count.delivered - delivered
-    return Load(delivered / (time.perf_counter() - begun), delivered / cpu)
+def _per_cpu_s(rounds: list[Measured]) -> float:
+    return max(each.count / each.cpu_s for each in rounds)
+
+
+def _per_s(rounds: list[Measured]) -> float:
+    return max(each.count / each.seconds for each in rounds)
+
+
+# --- one at a time ----------------------------------------------------------------------------------------------------
+
+
+async def _echo_light(port: int, seconds: float) -> list[float]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def once() -> None:
+        writer.write(bytes(ENVELOPE_SIZE))
+        await reader.readexactly(ENVELOPE_SIZE)
+
+    found = await _latencies(once, seconds)
+    writer.close()
+    return found
 
 
 async def _latencies(once: Callable[[], Awaitable[None]], seconds: float) -> list[float]:
@@ -197,29 +118,90 @@ async def _latencies(once: Callable[[], Awaitable[None]], seconds: float) -> lis
     return found
 
 
-def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process with its children (proc(5), fields 14 and 15), Linux only."""
-    pids, total = [pid], 0
-    while pids:
-        one = pids.pop()
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-        for children in Path(f"/proc/{one}/task").glob("*/children"):
-            pids += [int(child) for child in children.read_text().split()]
-    return total / TICKS
+@dataclass
+class Box:
+    """A mailbox with one writer and one subscriber, both on one link."""
+
+    link: Link
+    keys: Keys = field(default_factory=Keys)
+    arrived: dict[bytes, asyncio.Future[None]] = field(default_factory=dict)
+    newest: int = 0
+    trimmed: int = 0
+
+    async def open(self) -> None:
+        await self.link.call(self.keys.create())
+        await self.link.subscribe(self.keys.get, 0, self._deliver)
+
+    def _deliver(self, number: int, envelope: bytes) -> None:
+        self.newest = max(self.newest, number)
+        waiting = self.arrived.pop(envelope[:16], None)
+        if waiting is not None:
+            waiting.set_result(None)
+
+    async def send(self) -> tuple[float, float]:
+        """Put one envelope; seconds until it was delivered and until it was durable."""
+        envelope = _envelope()
+        delivered = self.arrived[envelope[:16]] = asyncio.get_running_loop().create_future()
+        begun = time.perf_counter()
+        at: list[float] = []
+        delivered.add_done_callback(lambda _: at.append(time.perf_counter() - begun))
+        await self.link.call(Put(self.keys.put, envelope), timeout_s=None)
+        stored = time.perf_counter() - begun
+        await delivered
+        if self.newest - self.trimmed >= LATE:
+            self.trimmed = self.newest
+            await self.link.call(Trim(self.keys.admin, self.newest), timeout_s=None)
+        return at[0], stored
 
 
-@contextmanager
-def _process(module: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", module, *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+async def _light(running: RunningRelay, seconds: float) -> tuple[list[float], list[float]]:
+    box = Box(await connect_relay(running.address))
+    await box.open()
+    delivered, stored = [], []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        one, other = await box.send()
+        delivered.append(one)
+        stored.append(other)
+    await box.link.close()
+    return delivered, stored
 
 
-def _line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline()
+# --- from relay to relay ----------------------------------------------------------------------------------------------
+
+
+class _Entropy:
+    def bytes(self, count: int) -> bytes:
+        return os.urandom(count)
+
+
+async def _forwarding(seconds: float) -> tuple[float, float, float]:
+    """Puts into a mailbox at the second relay by way of the first: a CPU second of either, and by the clock."""
+    with relay() as near, relay() as far:
+        direct = await connect_relay(far.address)
+        keys = Keys()
+        await direct.call(keys.create())
+        to = PacketPublic(direct.info.packet_key.public)
+        links = [await connect_relay(near.address) for _ in range(FORWARD_LINKS)]
+        packets = [seal_request(to, Put(keys.put, _envelope()), _Entropy())[0] for _ in range(int(FORWARDS * seconds))]
+        for link in links:
+            await link.call(Forward(far.address, packets.pop(), ACCESS.encode()))
+
+        async def sender(link: Link) -> None:
+            while packets:
+                await link.call(Forward(far.address, packets.pop()), timeout_s=None)
+
+        count, begun, near_s, far_s = len(packets), time.perf_counter(), near.cpu_s(), far.cpu_s()
+        async with asyncio.TaskGroup() as group:
+            for link in links:
+                for _ in range(FORWARD_WINDOW):
+                    group.create_task(sender(link))
+        spent = time.perf_counter() - begun
+        near_s, far_s = near.cpu_s() - near_s, far.cpu_s() - far_s
+        for link in (direct, *links):
+            await link.close()
+    return count / near_s, count / far_s, count / spent
+
+
+def _envelope() -> bytes:
+    return os.urandom(16) + bytes(ENVELOPE_SIZE - 16)

@@ -1,180 +1,135 @@
-"""A load of many links on one relay, with as little work for each frame as Python allows.
-
-The relay must never wait for the load, or it would wake for every single frame and its figures would be those of a
-slow client. So frames are patched and counted here, not encoded and decoded; what the relay sees is ordinary.
-"""
+"""Runs load.c, the relay benchmark's load of many links: built when it is needed, since Python would be what the relay
+waits for. It needs a C compiler and OpenSSL's headers (Debian: gcc, libssl-dev)."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import struct
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import cast
+from pathlib import Path
 
+from benchmarks.processes import ACCESS
 from roost.crypto import capability_hash
-from roost.network.tls import client_context
 from roost.wire.codec import encode
 from roost.wire.frames import frame
-from roost.wire.mailbox import Call, Create, Grant, MailboxKind, Put, Right, Subscribe, Trim
+from roost.wire.mailbox import Call, Create, Grant, MailboxKind, Put, Request, Right, Subscribe, Trim
 from roost.wire.sizes import CAPABILITY_SIZE, ENVELOPE_SIZE
 
-_LENGTH = struct.Struct(">I")
+_SOURCE = Path(__file__).with_name("load.c")
 _WIDE = 2**16  # calls are numbered from here on, so that every id has the same width
 _NUMBER = 2**32  # entries' numbers too: a relay's are far above
-_HEAD = 39  # from a put's id to its envelope
-_UNIQUE = 16
-_RESPONSE = 11  # where a reply's response begins, counted from the frame's length
-_STORED, _SUBSCRIBED, _DONE = b"\x92\x02", b"\x92\x04", b"\x91\x01"
 
 
-@dataclass
-class Count:
-    """What the load saw."""
+@dataclass(frozen=True)
+class Keys:
+    """One mailbox's capabilities."""
 
-    delivered: int = 0
-    stored: int = 0
-    refused: int = 0
-
-
-@dataclass
-class _Keys:
     admin: bytes = field(default_factory=lambda: os.urandom(CAPABILITY_SIZE))
     get: bytes = field(default_factory=lambda: os.urandom(CAPABILITY_SIZE))
     put: bytes = field(default_factory=lambda: os.urandom(CAPABILITY_SIZE))
 
     def create(self) -> Create:
         rights = ((self.admin, Right.ADMIN), (self.get, Right.GET), (self.put, Right.PUT))
-        return Create(MailboxKind.ORDINARY, tuple(Grant(capability_hash(secret), right) for secret, right in rights))
+        grants = tuple(Grant(capability_hash(secret), right) for secret, right in rights)
+        return Create(MailboxKind.ORDINARY, grants, ACCESS.encode())
 
 
-class LoadLink(asyncio.Protocol):
-    """One link: it owns a mailbox and puts into another's, and trims once `trim_every` envelopes came."""
+@dataclass(frozen=True)
+class Measured:
+    """What came back in `seconds`, and the server's CPU time for it."""
 
-    def __init__(self, count: Count, trim_every: int) -> None:
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._keys = _Keys()
-        self._count = count
-        self._trim_every = trim_every
-        self._buffer = b""
-        self._calls = _WIDE
-        self._untrimmed = 0
-        self._newest = b""
-        self._running = False
-        self._envelopes = int.from_bytes(os.urandom(_UNIQUE - 1))
-        self._trim_parts = _parts(Call(_WIDE, Trim(self._keys.admin, _NUMBER)))
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        for request in (self._keys.create(), Subscribe(self._keys.get, 0)):
-            self._transport.write(frame(encode(Call(self._calls, request))))
-            self._calls += 1
-
-    def begin(self, to: LoadLink, window: int) -> None:
-        """Keep `window` puts under way until `end`."""
-        before, after = _parts(Call(_WIDE, Put(to._keys.put, bytes(ENVELOPE_SIZE))))
-        self._put_parts = before, after[:_HEAD], after[_HEAD + _UNIQUE :]
-        self._running = True
-        self._transport.write(b"".join(self._put() for _ in range(window)))
-
-    def end(self) -> None:
-        self._running = False
-
-    def close(self) -> None:
-        self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        data = self._buffer + data if self._buffer else bytes(data)
-        out: list[bytes] = []
-        start, end = 0, len(data)
-        while end - start >= _LENGTH.size:
-            stop = start + _LENGTH.size + _LENGTH.unpack_from(data, start)[0]
-            if stop > end:
-                break
-            if ENVELOPE_SIZE < stop - start < 2 * ENVELOPE_SIZE:
-                self._newest = data[start + 12 : start + 20]
-                self._untrimmed += 1
-                self._count.delivered += 1
-            elif data.startswith(_STORED, start + _RESPONSE):
-                self._count.stored += 1
-                if self._running:
-                    out.append(self._put())
-            elif data.startswith(_SUBSCRIBED, start + _RESPONSE):
-                self.ready.set_result(None)
-            elif self.ready.done() and not data.startswith(_DONE, start + _RESPONSE):
-                self._count.refused += 1
-            start = stop
-        self._buffer = data[start:]
-        if self._untrimmed >= self._trim_every:
-            out.append(self._trim())
-        if out:
-            self._transport.write(b"".join(out))
-
-    def _put(self) -> bytes:
-        self._calls += 1
-        self._envelopes += 1
-        before, head, tail = self._put_parts
-        return b"".join((before, self._calls.to_bytes(4), head, self._envelopes.to_bytes(_UNIQUE), tail))
-
-    def _trim(self) -> bytes:
-        self._calls += 1
-        self._untrimmed = 0
-        before, after = self._trim_parts
-        return b"".join((before, self._calls.to_bytes(4), after[:-9], self._newest, after[-1:]))
+    count: int
+    seconds: float
+    cpu_s: float
 
 
-class EchoLink(asyncio.Protocol):
-    """One link of the floor's load: the next frame when the last one came back."""
+@dataclass(frozen=True)
+class Load:
+    """The built program. `cpu_s` tells the server's CPU time so far."""
 
-    def __init__(self, count: Count) -> None:
-        self._count = count
-        self._missing = ENVELOPE_SIZE
-        self._running = False
-        self._frame = os.urandom(ENVELOPE_SIZE)
+    program: Path
+    prefix: tuple[str, ...] = ()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+    def echo(self, port: int, links: int, seconds: float, cpu_s: Callable[[], float]) -> Measured:
+        """Frames of an envelope's size, one at a time on each link."""
+        with self._run(port, links, 1, seconds, None, b"") as process:
+            return _measured(process, cpu_s)
 
-    def begin(self) -> None:
-        self._running = True
-        self._transport.write(self._frame)
+    def relay(
+        self, port: int, links: int, window: int, seconds: float, trim_every: int, cpu_s: Callable[[], float]
+    ) -> Measured:
+        """Each link has a mailbox, and keeps `window` puts under way into another's."""
+        with self._run(port, links, window, seconds, trim_every, _script(links)) as process:
+            return _measured(process, cpu_s)
 
-    def end(self) -> None:
-        self._running = False
+    @contextmanager
+    def idle(self, port: int, links: int, seconds: float) -> Iterator[None]:
+        """Links with a subscribed mailbox each, on which nothing happens."""
+        with self._run(port, links, 0, seconds, 1, _script(links)) as process:
+            _line(process)
+            yield
 
-    def close(self) -> None:
-        self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._missing -= len(data)
-        if self._missing <= 0:
-            self._missing += ENVELOPE_SIZE
-            self._count.delivered += 1
-            if self._running:
-                self._transport.write(self._frame)
-
-
-async def echo_links(port: int, links: int, count: Count) -> list[EchoLink]:
-    loop = asyncio.get_running_loop()
-    made = [await loop.create_connection(lambda: EchoLink(count), "127.0.0.1", port) for _ in range(links)]
-    return [link for _, link in made]
-
-
-async def relay_links(port: int, links: int, count: Count, *, trim_every: int) -> list[LoadLink]:
-    """Links with a subscribed mailbox each. Who answers is not checked: it is the relay that was just started."""
-    tls = client_context()
-    loop = asyncio.get_running_loop()
-    found = []
-    for _ in range(links):
-        make = partial(LoadLink, count, trim_every)
-        _, link = await loop.create_connection(make, "127.0.0.1", port, ssl=tls, server_hostname="127.0.0.1")
-        await link.ready
-        found.append(link)
-    return found
+    @contextmanager
+    def _run(
+        self, port: int, links: int, window: int, seconds: float, trim_every: int | None, script: bytes
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        options = [port, links, window, seconds / 4, seconds, *([] if trim_every is None else [trim_every])]
+        command = [*self.prefix, str(self.program), *map(str, options)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin is not None
+        try:
+            process.stdin.write(script)
+            process.stdin.close()
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
 
 
-def _parts(call: Call) -> tuple[bytes, bytes]:
-    """An encoded frame before and after its call's id."""
-    whole = frame(encode(call))
-    return whole[:6], whole[10:]
+@contextmanager
+def built(prefix: tuple[str, ...] = ()) -> Iterator[Load]:
+    """`prefix` are words that run the program, such as `taskset -c 1`."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise RuntimeError("the relay's load needs a C compiler and OpenSSL's headers (Debian: gcc, libssl-dev)")
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "load"
+        subprocess.run([compiler, "-O2", "-o", str(program), str(_SOURCE), "-lssl", "-lcrypto"], check=True)
+        yield Load(program, prefix)
+
+
+def _measured(process: subprocess.Popen[bytes], cpu_s: Callable[[], float]) -> Measured:
+    _line(process)
+    before = cpu_s()
+    delivered, _stored, refused, nanoseconds = map(int, _line(process).split()[1:])
+    spent = cpu_s() - before
+    if refused or not delivered:
+        raise RuntimeError("the server refused some of the load")
+    return Measured(delivered, nanoseconds / 1e9, max(spent, 0.01))
+
+
+def _line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError("the load ended too early")
+    return line
+
+
+def _script(links: int) -> bytes:
+    """What load.c sends: the frames of each link, which puts into the next one's mailbox."""
+    keys = [Keys() for _ in range(links)]
+    blocks = []
+    for own, to in zip(keys, [*keys[1:], keys[0]], strict=True):
+        first = _frame(_WIDE, own.create()) + _frame(_WIDE + 1, Subscribe(own.get, 0))
+        put = _frame(_WIDE, Put(to.put, bytes(ENVELOPE_SIZE)))
+        blocks += [first, put, _frame(_WIDE, Trim(own.admin, _NUMBER))]
+    return b"".join(len(block).to_bytes(4) + block for block in blocks)
+
+
+def _frame(call: int, request: Request) -> bytes:
+    return frame(encode(Call(call, request)))

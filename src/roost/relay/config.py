@@ -101,6 +101,8 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             work_bits_max=max(28, self.work_bits + 8),
             requests_per_second=self.requests_per_second,
             request_burst=self.requests_per_second * 4,
+            forwards_per_second=self.requests_per_second / 10,
+            forward_burst=self.requests_per_second / 2,
         )
 
     def given_access(self) -> str | None:

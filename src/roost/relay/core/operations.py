@@ -28,7 +28,7 @@ class _Change(_Value, tag=True):
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-class GrantRow(_Value):
+class GrantRow(_Value, gc=False):
     """One capability's right over a mailbox (wire.mailbox.Right); `limit` 0 is the relay's default."""
 
     hash: bytes

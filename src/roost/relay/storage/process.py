@@ -28,6 +28,7 @@ from roost.relay.storage.worker import GroupStorage
 LENGTH = struct.Struct(">I")
 BUFFER = 1024**2
 _END_S = 10.0
+_ANSWER = 64 * 1024  # bytes, more than nearly all answers have
 
 _encoder = msgspec.msgpack.Encoder()
 _outcomes = msgspec.msgpack.Decoder(Outcome)
@@ -48,6 +49,7 @@ class ProcessWriter:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *keep),
             )
+        self._encoded = bytearray()  # kept, for its memory
         self._unsent = memoryview(b"")
         self._received = bytearray()
         self._count = 0
@@ -61,7 +63,8 @@ class ProcessWriter:
         if self._gone:
             self._loop.call_soon(self._lost)
             return
-        encoded = bytearray(LENGTH.size)
+        self._unsent = memoryview(b"")
+        encoded = self._encoded
         _encoder.encode_into(batch, encoded, LENGTH.size)
         LENGTH.pack_into(encoded, 0, len(encoded) - LENGTH.size)
         self._unsent = memoryview(encoded)
@@ -95,7 +98,7 @@ class ProcessWriter:
 
     def _readable(self) -> None:
         try:
-            data = self._ours.recv(BUFFER)
+            data = self._ours.recv(_ANSWER)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
