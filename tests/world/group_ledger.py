@@ -47,6 +47,6 @@ class GroupLedger:
         elif kind in ("removed", "left"):
             self.ended.setdefault(device.number, []).append(now)
         elif kind in ("lost", "rejoined"):
-            if kind == "rejoined" and device.number not in self.joined:  # no Welcome ever came
-                self.joined[device.number] = [row.since]
+            if kind == "rejoined" and row.since not in self.joined.setdefault(device.number, []):
+                self.joined[device.number].append(row.since)  # no Welcome ever came, or did not lead in
             self.returned.setdefault(device.number, []).append(now)

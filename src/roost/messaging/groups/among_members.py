@@ -42,7 +42,7 @@ def received(work: Work, origin: Origin, content: GroupTalk) -> None:
 def _history_told(work: Work, origin: Origin, content: GroupCheck) -> None:
     """It may disagree with this device's history, or show that this device is not where the group is."""
     row = work.get(GroupRow, content.group)
-    if row is None:
+    if row is None or (row.status == GroupStatus.REMOVED and content.epoch > row.epoch):
         rejoining.unknown_heard(work, origin, content.group)
     elif not row.state and row.status in (GroupStatus.JOINING, GroupStatus.LOST):
         rejoining.member_heard(work, row, origin)

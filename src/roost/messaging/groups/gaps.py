@@ -23,7 +23,6 @@ KEPT_MS = 45 * 86_400_000  # what was said is kept so long, to be said again
 KEPT_COUNT = 2_000
 AGAIN_AT_ONCE = 200
 MOST_PEOPLE = 256  # in a group in which all say again what one device missed
-MOST_AGAIN = 8  # times that one entry is said once more, whoever asks
 
 
 def heard(work: Work, row: GroupRow, device: bytes, counter: int) -> None:
@@ -76,10 +75,11 @@ def asked(work: Work, row: GroupRow, content: Missing) -> None:
         if other is not None and other.ask_at != NEVER:
             work.put(msgspec.structs.replace(other, ask_at=max(other.ask_at, _soon(work, other.asked + 1))))
         return
-    ready = work.now - PATIENCE_MS // 4  # what landed just now, it may be reading
+    just_now = work.now - PATIENCE_MS // 4  # what landed then, it may be reading
 
     def is_meant(said: GroupSaid) -> bool:
-        return said.landed_at <= ready and any(span.first <= said.counter <= span.last for span in content.ranges)
+        waits = said.landed_at == NEVER or said.landed_at <= just_now
+        return waits and any(span.first <= said.counter <= span.last for span in content.ranges)
 
     _say_again(work, row, is_meant)
 
@@ -96,8 +96,8 @@ def catch_up_asked(work: Work, row: GroupRow, content: CatchUp, back: int) -> No
 
 def _say_again(work: Work, row: GroupRow, is_meant: Callable[[GroupSaid], bool]) -> None:
     """Of very many the last ones: that others are missing is seen by their counters."""
-    said = [said for said in work.find(GroupSaid, where={"group": row.id}) if said.landed_at != NEVER]
-    meant = [one for one in said if one.again < MOST_AGAIN and is_meant(one)]
+    said = work.find(GroupSaid, where={"group": row.id})
+    meant = [one for one in said if one.again < sending.MOST_AGAIN and is_meant(one)]
     for one in sorted(meant, key=lambda one: one.counter)[-AGAIN_AT_ONCE:]:
         sending.say_again(work, one)
     sending.flush(work, row.id)

@@ -72,6 +72,7 @@ UNOPENED = 4  # envelopes in a row that no key opens: the group went on without 
 UNOPENED_MS = 5 * 60_000  # or even one, when nothing that opens has followed for so long
 AHEAD_MS = 30 * 60_000  # or when others are further, and nothing that the log shows has led there for so long
 MAX_ASKED_CONTACTS = 8
+UNKNOWN = -1  # since when this device is a member
 
 
 class _Asking(Record, frozen=True):
@@ -271,7 +272,7 @@ def _came_back(work: Work, row: GroupRow, number: int) -> None:
         rejoin=b"",
         counter=max(sending.first_counter(group.number), row.counter),
         updated_at=work.now,
-        since=row.since or group.number,
+        since=row.since if row.since != UNKNOWN else group.number,
         heard=(),
     )
     row = holding.keep_epoch(work, row, group)
@@ -289,12 +290,15 @@ def _came_back(work: Work, row: GroupRow, number: int) -> None:
 def log_found(work: Work, origin: Origin, content: GroupFound) -> None:
     """A contact says where the log is: go there, and ask to be let in again."""
     row = work.get(GroupRow, content.group)
-    if row is None and work.get(Seen, _asked_for(content.group, origin.account)) is not None:
-        row = work.put(GroupRow(content.group, GroupStatus.LOST, "", work.now, inviter=origin.account))
+    asked = work.get(Seen, _asked_for(content.group, origin.account)) is not None
+    if asked and (row is None or row.status == GroupStatus.REMOVED):
+        row = row or GroupRow(content.group, GroupStatus.LOST, "", work.now)
+        lost = {"status": GroupStatus.LOST, "lost_at": work.now, "inviter": origin.account, "since": UNKNOWN}
+        row = work.put(msgspec.structs.replace(row, **lost))
     if row is None or row.status != GroupStatus.LOST:
         raise PeerError("nobody was asked for this group", code="not_allowed")
-    asked = origin.account in (work.me.account, row.inviter, *row.heard)
-    if not asked and work.get(GroupMember, row.id, origin.account) is None:
+    trusted = origin.account in (work.me.account, row.inviter, *row.heard)
+    if not trusted and work.get(GroupMember, row.id, origin.account) is None:
         raise PeerError("somebody else was asked for this group", code="not_allowed")
     if content.place.generation < row.generation or (content.log_secret == row.log_secret and _is_open(work, row)):
         return
@@ -321,8 +325,9 @@ def _is_open(work: Work, row: GroupRow) -> bool:
 
 
 def unknown_heard(work: Work, origin: Origin, group: bytes) -> None:
-    """A contact speaks of a group, as to a member, that this device knows nothing of: it may have been put back to a
-    copy from before it joined. Ask that contact, now and then; only members are answered."""
+    """A contact speaks of a group, as to a member, that this device knows nothing of, or was removed from: it may have
+    been put back to a copy from before it joined, or its Welcome was never sent because whoever added it lost the group
+    just then. Ask that contact, now and then; only members are answered."""
     mark = _asked_for(group, origin.account)
     if _is_known(work, origin.account) and work.get(Seen, mark) is None:
         work.put(Seen(mark, work.now + ASKED_FOR_MS))

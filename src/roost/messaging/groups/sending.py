@@ -20,6 +20,7 @@ from roost.messaging.records import (
     GroupSaid,
     GroupStatus,
     LogPut,
+    LogPutState,
     Message,
     MessageState,
 )
@@ -29,6 +30,8 @@ from roost.wire.content import Attachment, Edit, Entry, Text, decode_content, en
 from roost.wire.groups import GroupMessage
 
 SUBJECT = b"said"
+MOST_AGAIN = 8  # times that one entry is said once more, whoever asks
+INSIST_AFTER = 3  # times that the host took it
 INCARNATION = 2**24  # messages of a device between two joinings; the joining's epoch stands above
 
 
@@ -171,6 +174,19 @@ def requeue(work: Work, group: bytes, *, before: int = 2**62) -> None:
 
 
 def say_again(work: Work, said: GroupSaid) -> None:
-    """Somebody asks for what has landed before."""
-    if said.landed_at != NEVER:
+    """Somebody asks for what has landed before, or lies at the host and was not shown."""
+    put = work.get(LogPut, said.put) if said.landed_at == NEVER else None
+    if put is not None and put.state == LogPutState.STORED:
+        logs.withdraw(work, put)
+    if said.landed_at != NEVER or (put is not None and put.state == LogPutState.STORED):
         work.put(msgspec.structs.replace(said, landed_at=NEVER, put=0, again=said.again + 1))
+
+
+def insist(work: Work, row: GroupRow) -> None:
+    """What the host says it has, time and again, and does not show this device: it is sealed anew, or it never would
+    be seen in the log."""
+    for said in work.find(GroupSaid, where={"landed_at": NEVER}):
+        put = work.get(LogPut, said.put) if said.group == row.id and said.put else None
+        if put is not None and put.attempts >= INSIST_AFTER and said.again < MOST_AGAIN:
+            say_again(work, said)
+    flush(work, row.id)

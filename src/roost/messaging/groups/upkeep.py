@@ -15,6 +15,7 @@ from roost.messaging.groups import (
     places,
     reading,
     rejoining,
+    sending,
 )
 from roost.messaging.records import NEVER, GroupRow, GroupStatus, Setting
 from roost.messaging.work import Work
@@ -56,6 +57,7 @@ def _daily(work: Work) -> None:
     links.forget_strangers(work)
     for row in work.find(GroupRow, where={"status": int(GroupStatus.ACTIVE)}):
         gaps.forget(work, row)
+        sending.insist(work, row)
         keeping.tend(work, row)
         committing.refresh(work, row)
         committing.pump(work, row.id)
