@@ -337,3 +337,22 @@ async def test_a_writer_that_is_gone_is_told_and_every_submission_fails(tmp_path
     await storage.close()
     assert [type(error) for error in outcomes.errors] == [StorageBroken, StorageBroken]
     assert told
+
+
+def test_a_log_that_cannot_begin_anew_now_does_so_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others read, or move the log into the file: the batch is committed all the same."""
+    monkeypatch.setattr("roost.relay.storage.sqlite._WAL_LIMIT_PAGES", 2)
+    engine = SqliteEngine(tmp_path / "relay.db")
+    engine._connection.set_busy_timeout(0)
+    other = apsw.Connection(str(tmp_path / "relay.db"))
+    engine.apply([made()])
+    other.execute("BEGIN; SELECT count(*) FROM entries")
+    for number in range(1, 4):
+        assert engine.apply([entry(number)]) == Freed()
+    other.execute("COMMIT")
+    engine.apply([entry(4)])
+    reader = engine.reader()
+    assert reader.totals().entries == 4
+    reader.close()
+    other.close()
+    engine.close()

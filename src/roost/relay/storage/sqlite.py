@@ -7,7 +7,7 @@ connection of their own, since in the writer's they would make every thousandth 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,8 @@ class SqliteEngine:
                     self._reserve.release()
                 raise
             if self._wal_pages > _WAL_LIMIT_PAGES:
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+                with suppress(apsw.BusyError):  # others read or are at it themselves: after the next batch
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
         return self._freed
 
     def reader(self) -> Reader:
