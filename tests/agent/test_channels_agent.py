@@ -161,6 +161,26 @@ async def test_posts_that_wait_leave_later_and_survive_a_stop(tmp_path: Path, re
                 await ada.engine.changed(0.1)
 
 
+async def test_a_channel_moves_from_a_relay_that_ends(tmp_path: Path, relays: list[Relay]) -> None:
+    async with people(tmp_path, (relays[0], relays[1])) as (olga, ada):
+        made = await olga.call(ch.ChannelCreate(title="News", posting=ch.Posting.ALL))
+        await ada.call(ch.ChannelJoin(link=made.link))
+        await olga.call(o.Send(conversation="News", text="here", wait=v.MessageState.SENT))
+        await shown(ada, "here")
+        await olga.call(o.RelaysAdd(link=relays[1].link))
+        await olga.call(o.RelaysRemove(host=relays[0].listen))
+        async with aclosing(ada.events(from_now=True)) as heard:
+            moved = await olga.call(ch.ChannelMove(channel="News"))
+            assert (moved.done, moved.state) == ("moved", ch.ChannelCondition.OPEN)
+            told = await following(heard, e.ChannelEvent)
+            while told.change != "moved":
+                told = await following(heard, e.ChannelEvent)
+        info = await ada.call(ch.ChannelInfo(channel="News"))
+        assert (info.host, info.link) == (relays[1].listen, moved.link)
+        await ada.call(o.Send(conversation="News", text="there", wait=v.MessageState.SENT))
+        await shown(olga, "here", "there")
+
+
 async def test_a_title_that_several_have_is_ambiguous(tmp_path: Path, relays: list[Relay]) -> None:
     async with people(tmp_path, (relays[0], relays[0])) as (olga, _):
         first = await olga.call(ch.ChannelCreate(title="News"))

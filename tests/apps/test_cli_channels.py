@@ -42,6 +42,12 @@ def test_a_channel_by_commands(alice: Person, bob: Person, tmp_path: Path) -> No
         alice.until(lambda: "moderators are not held up" in alice.texts("Old news"))
         alice.one("save", posted["id"], "--to", str(tmp_path / "b.txt"))
         assert (tmp_path / "b.txt").read_text() == "what the file says"
+        moved = alice.one("channel", "move", "Old news")
+        assert (moved["done"], moved["link"] != made["link"]) == ("moved", True)
+        bob.until(lambda: bob.one("channel", "info", "Old news")["link"] == moved["link"])
+        bob.one("send", "Old news", "still a moderator here")
+        alice.until(lambda: "still a moderator here" in alice.texts("Old news"))
+        assert bob.refused("channel", "move", "Old news")["code"] == "not_permitted"
         exported = bob.one("export", "Old news", "--to", str(tmp_path / "out"))
         assert exported["files"] == 1
         assert alice.refused("channel", "leave", "Old news", "--yes")["code"] == "own_channel"

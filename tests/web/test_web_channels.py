@@ -125,6 +125,15 @@ def test_axe_finds_nothing_serious(olga: Person, reader: Person) -> None:
     assert [f"{name}: {row}" for name, found in problems.items() for row in found] == []
 
 
+def test_moved(olga: Person, reader: Person) -> None:
+    about(olga).get_by_role("button", name="Move the channel").click()
+    olga.page.get_by_role("dialog").get_by_role("button", name="Move the channel").click()
+    olga.page.get_by_role("dialog").wait_for(state="detached")
+    close_panel(olga)
+    olga.say("From the new pier")
+    reader.sees("From the new pier")
+
+
 def test_left_and_ended(olga: Person, reader: Person) -> None:
     reader.more("Leave the channel")
     dialog = reader.page.get_by_role("dialog")

@@ -182,6 +182,7 @@ CHANNELS: tuple[Record, ...] = (
     ROLE,
     STATE,
     POST,
+    ch.ChannelPlace(RELAY, bytes(range(16))),
     ch.ChannelBan(counting(0x80), 1_790_000_000_000, counting(0x32), True, True),
     SIGNED,
     ch.RepeatedState(ID, ch.SignedRecord(counting(0x31), encode(STATE), counting(0x44, 64))),

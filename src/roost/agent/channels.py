@@ -89,7 +89,7 @@ class ChannelInfoView(ChannelView, frozen=True, kw_only=True):
 
 
 class ChannelChanged(Done, frozen=True, kw_only=True):
-    """`done` says what: created, joined, left, deleted, removed, banned, unbanned, role, settings."""
+    """`done` says what: created, joined, left, deleted, removed, banned, unbanned, role, settings, moved."""
 
     channel: str
     title: str
@@ -134,6 +134,14 @@ class ChannelLeave(Request[ChannelChanged], frozen=True, kw_only=True):
 
     channel: str
     delete: bool = False
+
+
+class ChannelMove(Request[ChannelChanged], frozen=True, kw_only=True):
+    """The owner: let a channel go on at one's own relay, under a new link (in the answer). Readers follow by
+    themselves, or by that link where its relay is gone."""
+
+    channel: str
+    wait_timeout_s: Wait = JOIN_S
 
 
 class ChannelPost(Request[SentMessage], frozen=True, kw_only=True):
@@ -192,5 +200,5 @@ class ChannelSettings(Request[ChannelChanged], frozen=True, kw_only=True):
 
 REQUESTS: tuple[type[Request[object]], ...] = (
     *(Channels, ChannelCreate, ChannelJoin, ChannelLeave, ChannelPost, ChannelInfo),  # type: ignore[assignment]
-    *(ChannelRemove, ChannelBan, ChannelSetRole, ChannelSettings),
+    *(ChannelRemove, ChannelBan, ChannelSetRole, ChannelSettings, ChannelMove),
 )

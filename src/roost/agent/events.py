@@ -131,8 +131,8 @@ class GroupEvent(View, frozen=True, kw_only=True, tag="group", tag_field="type")
 class ChannelEvent(View, frozen=True, kw_only=True, tag="channel", tag_field="type"):
     """A channel changed, or how one stands to it. `text` says it in English.
 
-    `change`: created, joined (its first state was read), changed, left, banned, unbanned (`pseudonym` and `name` tell
-    who), refused (a post of one's own is shown by nobody; `detail` is the rule).
+    `change`: created, joined (its first state was read), changed, moved, left, banned, unbanned (`pseudonym` and
+    `name` tell who), refused (a post of one's own is shown by nobody; `detail` is the rule).
     """
 
     channel: str

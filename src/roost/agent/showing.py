@@ -10,7 +10,6 @@ from roost.agent import views as v
 from roost.crypto import account_id
 from roost.messaging import formatting, pins
 from roost.messaging import records as r
-from roost.messaging.groups import committing
 from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
@@ -137,7 +136,7 @@ def message(work: Work, row: r.Message) -> v.MessageView:
         poll=poll(work, row.id, content) if isinstance(content, c.Poll) and not row.deleted else None,
         read_by=read_by(work, row),
         introduces=content.name if isinstance(content, c.Introduction) else "",
-        reason=committing.ENDED if row.state == r.MessageState.FAILED else "",
+        reason=showing_channels.why_failed(work, row) if row.state == r.MessageState.FAILED else "",
         invites=showing_groups.invites(work, content) if isinstance(content, GroupIntroduction) else None,
     )
 

@@ -10,7 +10,8 @@ from roost.agent import views as v
 from roost.crypto import account_id
 from roost.errors import CallerError
 from roost.messaging import records as r
-from roost.messaging.channels import actions, permits, states
+from roost.messaging.channels import actions, moving, permits, states
+from roost.messaging.groups import committing
 from roost.messaging.work import Work
 from roost.wire.channels import ChannelRole, Posting
 
@@ -26,6 +27,7 @@ _WORDS = {
     "changed": "The channel was changed.",
     "joined": "The channel is here.",
     "left": "You left the channel.",
+    "moved": "The channel goes on at another place; its link is another one.",
     "lost": "The channel's relay knows it no longer.",
     "refused": "A post of yours is not shown: the channel's rules did not allow it.",
 }
@@ -64,6 +66,11 @@ def name_of(work: Work, row: r.ChannelRow, author: bytes) -> str:
     if author == work.me.account:
         return row.name or v.ME
     return states.member(work, row, author).name or account_id(author)[:8]
+
+
+def why_failed(work: Work, message: r.Message) -> str:
+    """Why a message of mine will not be sent any more."""
+    return committing.ENDED if work.get(r.ChannelRow, message.conversation) is None else moving.ENDED
 
 
 def channel(work: Work, row: r.ChannelRow) -> ch.ChannelView:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from roost.agent import showing_channels
 from roost.errors import Unreachable
 from roost.messaging import floors, identity, logs, mailboxes, outbox
 from roost.messaging import records as r
-from roost.messaging.groups import committing
 from roost.messaging.work import Work
 from roost.network import sentence
 from roost.wire.mailbox import RefusalCode
@@ -187,7 +187,7 @@ def held_up_by(engine: Engine, message: r.Message, *, new: bool = False) -> str:
     """Why a message of mine has not reached its host, in one sentence; empty where nothing is wrong. `new`: it was said
     just now, so no host can have refused it."""
     if message.state == r.MessageState.FAILED:
-        return committing.ENDED
+        return showing_channels.why_failed(engine.look(), message)
     if message.state != r.MessageState.QUEUED:
         return ""
     work = engine.look()

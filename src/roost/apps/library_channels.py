@@ -88,6 +88,10 @@ class Channel:
         self.title = changed.title
         return changed
 
+    async def move(self) -> ask.ChannelChanged:
+        """The owner: let it go on at one's own relay, under a new link (`link` of the answer)."""
+        return await self._me.call(ask.ChannelMove(channel=self.id))
+
     async def leave(self, *, delete: bool = False) -> ask.ChannelChanged:
         """Forget it with all its posts; `delete`: its owner ends it for everybody."""
         return await self._me.call(ask.ChannelLeave(channel=self.id, delete=delete))

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from roost.crypto import SEALED_CAPABILITY_SIZE
+from roost.wire.addresses import RelayAddress
 from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions
 from roost.wire.content import EntryId, Millis
 from roost.wire.identity import Key32, Signature
@@ -22,6 +23,7 @@ MAX_ROLES: Final = 256
 MAX_BANNED: Final = 1_024
 MAX_REMOVED: Final = 1_024
 MAX_SLOW_S: Final = 86_400
+PLACE: Final = 1  # kind of the extension of a state that names the channel's next place
 MAX_BODY: Final = 131_072  # a state with everything at its limit
 MAX_CHANNEL_RECORD: Final = MAX_BODY + 256
 
@@ -74,6 +76,13 @@ class ChannelState(TextRecord, frozen=True, tag=0):
         for keys in (tuple(entry.key for entry in self.roles), self.banned, self.removed):
             if any(after <= before for before, after in pairwise(keys)):
                 raise OutOfBounds("the lists of a channel's state ascend")
+
+
+class ChannelPlace(Record, frozen=True):
+    """Where a channel goes on: the data of extension PLACE of the owner's last state in the log before."""
+
+    relay: RelayAddress
+    secret: Annotated[bytes, Meta(min_length=16, max_length=16)]
 
 
 class ChannelPost(TextRecord, frozen=True, tag=1):

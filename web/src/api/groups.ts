@@ -184,6 +184,7 @@ export interface GroupOperations {
   "group-members": [{ group: string }, GroupMember[]];
   "channel-create": [{ title: string; posting?: Posting; description?: string; slow_s?: number; name?: string }, ChannelChanged];
   "channel-join": [{ link: string; name?: string }, ChannelChanged];
+  "channel-move": [{ channel: string }, ChannelChanged];
   "channel-leave": [{ channel: string; delete?: boolean }, ChannelChanged];
   "channel-info": [{ channel: string }, ChannelInfo];
   "channel-ban": [{ channel: string; pseudonym: string; banned?: boolean; purge?: boolean }, ChannelChanged];

@@ -14,7 +14,7 @@ import { WhoPosts } from "./NewChannel";
 import { LONGEST_DESCRIPTION, LONGEST_TITLE } from "./NewGroup";
 import { Share } from "./Share";
 
-export type ChannelDialog = "link" | "name" | "edit" | "let" | "leave" | null;
+export type ChannelDialog = "link" | "name" | "edit" | "let" | "move" | "leave" | null;
 
 interface Props {
   conversation: Conversation;
@@ -37,6 +37,7 @@ export function ChannelDialogs({ conversation, open, onClose }: Props): ReactNod
   const roost = useRoost();
   const t = useT();
   const info = useStore(roost.groups.channels).get(conversation.id);
+  if (open === "move") return <Move conversation={conversation} onClose={onClose} />;
   if (open === "leave") return <Leave conversation={conversation} onClose={onClose} />;
   if (info === undefined) return null;
   switch (open) {
@@ -143,6 +144,17 @@ function Let({ info, onClose }: InfoProps): ReactNode {
       </form>
     </Dialog>
   );
+}
+
+function Move({ conversation, onClose }: { conversation: Conversation; onClose: () => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const change = useChannelChange(conversation.id);
+  const move = (): void => {
+    onClose();
+    void change(() => roost.client.call("channel-move", { channel: conversation.id }));
+  };
+  return <Confirm title={t("channel.move")} text={t("channel.moveHow", { name: cleanName(conversation.name) })} onClose={onClose} onConfirm={move} />;
 }
 
 function Leave({ conversation, onClose }: { conversation: Conversation; onClose: () => void }): ReactNode {

@@ -69,6 +69,7 @@ function Actions({ info, onDialog }: { info: ChannelInfo; onDialog: (dialog: Cha
     [true, "name", "person", t("channel.myName")],
     [owner, "edit", "edit", t("channel.edit")],
     [owner, "let", "plus", t("channel.let")],
+    [owner, "move", "relay", t("channel.move")],
   ];
   return (
     <ul className="card panel-actions">

@@ -196,6 +196,8 @@ export const deGroups: Record<keyof typeof enGroups, string> = {
   "channel.make.poster": "Schreiben lassen",
   "channel.make.reader": "Nur lesen lassen",
   "channel.sees": "Beiträge liegen bei {host}. Ohne den Link lassen sie sich dort nicht lesen, und wer mitliest, ist höchstens an der Verbindung zu unterscheiden.",
+  "channel.move": "Kanal umziehen",
+  "channel.moveHow": "{name} geht bei deinem Relay weiter, unter einem neuen Link. Wer mitliest, zieht von selbst mit; wer neu kommt, braucht den neuen Link.",
   "channel.leave": "Kanal verlassen",
   "channel.leaveHow": "{name} und alle Beiträge verschwinden von deinen Geräten. Mit dem Link kannst du zurückkommen.",
   "channel.end": "Kanal beenden",

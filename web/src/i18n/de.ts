@@ -217,7 +217,7 @@ export const de: Catalogue = {
   "details.edited": "Geändert",
   "reaction.by": "{emoji} von {names}",
   "state.queued": "Wartet auf den Versand",
-  "state.failed": "Nicht gesendet: Du warst nicht mehr in der Gruppe",
+  "state.failed": "Nicht gesendet: Du warst nicht mehr in der Gruppe, oder der Kanal war umgezogen",
   "state.sent": "Gesendet",
   "state.delivered": "Zugestellt",
   "state.read": "Gelesen",

@@ -196,6 +196,8 @@ export const enGroups = {
   "channel.make.poster": "Let them write",
   "channel.make.reader": "Let them only read",
   "channel.sees": "Posts are kept at {host}. It cannot read them without the link, and tells readers apart by their connections at most.",
+  "channel.move": "Move the channel",
+  "channel.moveHow": "{name} goes on at your relay, under a new link. Those who read it follow by themselves; newcomers need the new link.",
   "channel.leave": "Leave the channel",
   "channel.leaveHow": "{name} and all its posts disappear from your devices. With the link you can come back.",
   "channel.end": "End the channel",

@@ -218,7 +218,7 @@ export const en = {
   "details.edited": "Changed",
   "reaction.by": "{emoji} from {names}",
   "state.queued": "Waiting to leave",
-  "state.failed": "Not sent: you were no longer in the group",
+  "state.failed": "Not sent: you were no longer in the group, or the channel had moved",
   "state.sent": "Sent",
   "state.delivered": "Delivered",
   "state.read": "Read",

@@ -32,7 +32,7 @@ FETCH_S = 3.0
 def _changed(service: Service, row: r.ChannelRow, done: str, *, whom: bytes = b"", id: str = "") -> ch.ChannelChanged:
     work = service.engine.look()
     row = work.get(r.ChannelRow, row.id) or row
-    new = done in ("created", "joined")
+    new = done in ("created", "joined", "moved")
     return ch.ChannelChanged(
         channel=account_id(row.id),
         title=showing_channels.title_of(row),
@@ -111,6 +111,14 @@ async def leave(service: Service, request: ch.ChannelLeave) -> ch.ChannelChanged
         done="deleted" if row.own else "left",
         state=ch.ChannelCondition.LOST,
     )
+
+
+@handles(ch.ChannelMove)
+async def move(service: Service, request: ch.ChannelMove) -> ch.ChannelChanged:
+    engine = service.engine
+    row = engine.step(actions.move, (await _current(service, request.channel)).id)
+    await syncing.until(engine, lambda: _is_stored(engine.look(), row), request.wait_timeout_s)
+    return _changed(service, row, "moved")
 
 
 @handles(ch.ChannelPost)

@@ -246,6 +246,19 @@ def settings(
     _show(here, here.call(request))
 
 
+@channel.command("move", examples=("roost channel move 'Harbour news'",))
+@click.argument("channel", metavar="CHANNEL")
+def move(channel: str) -> None:
+    """Let a channel of yours go on at your relay, under a new link. Readers follow; newcomers need the new link."""
+    from roost.agent.channels import ChannelMove
+
+    here = session()
+    done = here.call(ChannelMove(channel=channel))
+    _show(here, done)
+    if not here.json:
+        here.out.say(done.link)
+
+
 # --- as text ----------------------------------------------------------------------------------------------------------
 
 _DONE = {
@@ -256,6 +269,7 @@ _DONE = {
     "unbanned": "Their posts are shown again.",
     "role": "Their role is changed.",
     "settings": "{title} is changed.",
+    "moved": "{title} is at your relay. Its link is now:",
 }
 
 

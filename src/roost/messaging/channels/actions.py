@@ -7,7 +7,7 @@ import msgspec
 from roost.crypto import SigningKey, VerifyKey, account_id, capability_hash, channel_id, channel_keys, parse_account_id
 from roost.errors import CallerError, CryptoError
 from roost.messaging import conversations, identity, logs, mailboxes
-from roost.messaging.channels import permits, receiving, rules, states
+from roost.messaging.channels import moving, permits, receiving, rules, states
 from roost.messaging.records import (
     ChannelHeld,
     ChannelMember,
@@ -25,6 +25,7 @@ from roost.wire.channels import (
     MAX_SLOW_S,
     MAX_TITLE,
     ChannelBan,
+    ChannelPlace,
     ChannelRole,
     ChannelState,
     Posting,
@@ -92,10 +93,11 @@ def create(
 
 
 def join(work: Work, link: ChannelLink, name: str = "") -> ChannelRow:
-    """Read a channel from now on, under a pseudonym of its own. One that is read already stays as it is."""
+    """Read a channel from now on, under a pseudonym of its own. One that is read already is read on where the link
+    says: its owner may have moved it while its relay was gone."""
     known = work.get(ChannelRow, link.channel)
     if known is not None:
-        return known
+        return moving.follow(work, known, ChannelPlace(link.relay, link.secret))
     identity.check_listed(work.me)
     keys = channel_keys(link.secret)
     log = logs.join_log(work, link.channel, LogKind.CHANNEL, link.relay, get=keys.get)
@@ -113,6 +115,8 @@ def leave(work: Work, id: bytes, *, delete: bool = False) -> None:
         raise CallerError(
             "This channel is yours: to leave is to delete it for all.", code="own_channel", hint="Add --delete."
         )
+    for behind in [found for found in logs.logs_of(work, id) if found.id != row.log]:
+        logs.leave(work, behind)
     if log is not None and row.own:
         logs.delete(work, log)
     elif log is not None:
@@ -123,6 +127,11 @@ def leave(work: Work, id: bytes, *, delete: bool = False) -> None:
             work.delete(found)
     work.delete(row)
     work.tell("channel", id, id, "left")
+
+
+def move(work: Work, id: bytes) -> ChannelRow:
+    """The owner: let the channel go on at my relay under a new link; readers follow. Raises CallerError."""
+    return moving.move(work, channel(work, id))
 
 
 def rename_me(work: Work, id: bytes, name: str) -> None:

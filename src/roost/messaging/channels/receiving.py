@@ -11,7 +11,7 @@ import msgspec
 from roost.crypto import Label, VerifyKey, channel_id, post_id
 from roost.errors import PeerError
 from roost.messaging import conversations, said
-from roost.messaging.channels import rules, states
+from roost.messaging.channels import moving, rules, states
 from roost.messaging.channels.rules import NotAllowedHere
 from roost.messaging.logs import Landed
 from roost.messaging.origin import Origin
@@ -38,6 +38,9 @@ MAX_HELD = 1_000  # records that came before any state
 def receive(work: Work, landed: Landed) -> None:
     """One record of a channel's log. Raises PeerError."""
     row = work.get(ChannelRow, landed.log.owner)
+    if row is not None and row.log != landed.log.id and landed.mine is not None:
+        moving.landed_behind(work, row, landed)
+        return
     if row is None or row.log != landed.log.id or not landed.number:
         raise NotAllowedHere("no channel's record", code="not_here")
     _judge(work, row, landed.number, landed.record)
@@ -94,6 +97,9 @@ def _state(work: Work, row: ChannelRow, signed: SignedRecord, state: ChannelStat
     work.tell("channel", row.id, row.id, "joined" if first else "changed")
     if first:
         _release(work, row)
+    place = moving.place_of(state)
+    if place is not None:
+        moving.follow(work, work.need(ChannelRow, row.id), place)
 
 
 def _take_lists(work: Work, row: ChannelRow, state: ChannelState) -> None:

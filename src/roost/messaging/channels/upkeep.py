@@ -3,7 +3,7 @@ bans and removals part of it."""
 
 from __future__ import annotations
 
-from roost.messaging.channels import states
+from roost.messaging.channels import moving, states
 from roost.messaging.records import ChannelRow, LogPut, SharedLog
 from roost.messaging.work import Work
 from roost.wire.channels import ChannelRole
@@ -15,6 +15,7 @@ MODERATOR_REPEATS_MS = 10 * DAY_MS  # where the owner does not; each waits up to
 
 def tick(work: Work) -> None:
     for row in work.find(ChannelRow):
+        moving.tend(work, row)
         state, log = states.held(row), work.get(SharedLog, row.log)
         if state is None or log is None or not log.put or _on_its_way(work, row):
             continue
