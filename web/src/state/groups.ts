@@ -2,7 +2,7 @@
 
 import type { Client } from "../api/client";
 import type { ChannelInfo, GroupEvent, GroupInfo, GroupIntroduction, GroupMember, JoinRequest } from "../api/groups";
-import { Store } from "./store";
+import { Latest, Store } from "./store";
 
 export interface GroupDetail {
   info: GroupInfo;
@@ -19,24 +19,36 @@ export class Groups {
   /** Changes that were asked for in this window and are waited for: their refusal is said where they were asked. */
   asked = 0;
   private readonly soon = new Map<string, number>();
+  private readonly latest = new Latest();
 
   constructor(private readonly client: Client) {}
 
   async load(group: string): Promise<void> {
-    const [info, members] = await Promise.all([this.client.call("group-info", { group }), this.client.call("group-members", { group })]);
-    this.details.update((held) => new Map(held).set(group, { info, members }));
+    await this.latest.ask(
+      group,
+      () => Promise.all([this.client.call("group-info", { group }), this.client.call("group-members", { group })]),
+      ([info, members]) => this.details.update((held) => new Map(held).set(group, { info, members })),
+    );
   }
 
   async loadChannel(channel: string): Promise<void> {
-    const info = await this.client.call("channel-info", { channel });
-    this.channels.update((held) => new Map(held).set(channel, info));
+    await this.latest.ask(
+      channel,
+      () => this.client.call("channel-info", { channel }),
+      (info) => this.channels.update((held) => new Map(held).set(channel, info)),
+    );
   }
 
   /** Who would come into a group of ours, and into which one would be let. */
   async refreshRequests(): Promise<void> {
-    const [requests, introductions] = await Promise.all([this.client.call("group-requests", {}), this.client.call("group-introductions", {})]);
-    this.requests.set(requests);
-    this.introductions.set(introductions);
+    await this.latest.ask(
+      "requests",
+      () => Promise.all([this.client.call("group-requests", {}), this.client.call("group-introductions", {})]),
+      ([requests, introductions]) => {
+        this.requests.set(requests);
+        this.introductions.set(introductions);
+      },
+    );
   }
 
   /** After events: what was looked at is read again, once for however many come together. */

@@ -6,7 +6,7 @@ import type { ContactRequest, Conversation, Identity, IntroductionView, Message,
 import { Groups } from "./groups";
 import { Outgoing } from "./outgoing";
 import { Preferences } from "./preferences";
-import { Store } from "./store";
+import { Latest, Store } from "./store";
 import { Thread } from "./thread";
 import { notify } from "./toasts";
 
@@ -53,6 +53,7 @@ export class Roost {
   private stopEvents: (() => void) | null = null;
   private attempt = 0;
   private refreshing = new Set<string>();
+  private readonly latest = new Latest();
   /** Told about messages that came in, for notifications. */
   onMessage: (message: Message) => void = () => undefined;
   /** Told who asks to become a contact. */
@@ -108,10 +109,9 @@ export class Roost {
 
   async refreshAll(): Promise<void> {
     void this.refreshStatus();
-    const [me, list] = await Promise.all([this.client.call("whoami", {}), this.client.call("conversations", {}).catch(notLinked), this.preferences.load()]);
+    const [me, linked] = await Promise.all([this.client.call("whoami", {}), this.readList(), this.preferences.load()]);
     this.me.set(me);
-    if (list === null) return;
-    this.conversations.set(new Map(list.map((row) => [row.id, row])));
+    if (!linked) return;
     this.loaded.set(true);
     void this.outgoing.restore().catch(() => undefined);
     for (const thread of this.threads.values()) {
@@ -124,26 +124,30 @@ export class Roost {
 
   /** The pinned messages of a conversation that is shown. */
   async refreshPins(conversation: string): Promise<void> {
-    const pins = await this.client.call("pins", { conversation }).catch(() => []);
-    this.pins.update((held) => new Map(held).set(conversation, pins));
+    await this.latest.ask(
+      `pins ${conversation}`,
+      () => this.client.call("pins", { conversation }).catch(() => []),
+      (pins) => this.pins.update((held) => new Map(held).set(conversation, pins)),
+    );
   }
 
   async refreshStatus(): Promise<void> {
     try {
-      const status = await this.client.call("status", {});
-      this.status.set(status);
-      this.link.set(linkOf(status));
+      await this.latest.ask("status", () => this.client.call("status", {}), (status) => {
+        this.status.set(status);
+        this.link.set(linkOf(status));
+      });
     } catch {
       // the connection's own end is noticed by the WebSocket
     }
   }
 
   async refreshRequests(): Promise<void> {
-    this.requests.set(await this.client.call("requests", {}));
+    await this.latest.ask("requests", () => this.client.call("requests", {}), (rows) => this.requests.set(rows));
   }
 
   async refreshIntroductions(): Promise<void> {
-    this.introductions.set(await this.client.call("introductions", {}));
+    await this.latest.ask("introductions", () => this.client.call("introductions", {}), (rows) => this.introductions.set(rows));
   }
 
   /** Read the list again, once for however many ask at the same time. */
@@ -152,15 +156,24 @@ export class Roost {
     this.refreshing.add("list");
     window.setTimeout(() => {
       this.refreshing.delete("list");
-      void this.client
-        .call("conversations", {})
-        .then((list) => this.conversations.set(new Map(list.map((row) => [row.id, row]))))
-        .catch(() => undefined);
+      void this.readList().catch(() => undefined);
     }, 60);
   }
 
+  /** False: this device is not linked yet, and has none. */
+  private async readList(): Promise<boolean> {
+    let linked = true;
+    await this.latest.ask("list", () => this.client.call("conversations", {}).catch(notLinked), (list) => {
+      linked = list !== null;
+      if (list !== null) this.conversations.set(new Map(list.map((row) => [row.id, row])));
+    });
+    return linked;
+  }
+
+  /** A row as it is now; the list is read once more, since it may be on its way as it was before. */
   put(conversation: Conversation): void {
     this.conversations.update((rows) => new Map(rows).set(conversation.id, conversation));
+    this.refreshConversations();
   }
 
   thread(id: string): Thread {

@@ -25,6 +25,21 @@ export class Store<T> {
   };
 }
 
+/** Answers in the order of their questions: one that was overtaken by the answer to a later question is let go. */
+export class Latest {
+  private readonly asked = new Map<string, number>();
+  private readonly taken = new Map<string, number>();
+
+  async ask<T>(what: string, question: () => Promise<T>, take: (answer: T) => void): Promise<void> {
+    const turn = (this.asked.get(what) ?? 0) + 1;
+    this.asked.set(what, turn);
+    const answer = await question();
+    if (turn < (this.taken.get(what) ?? 0)) return;
+    this.taken.set(what, turn);
+    take(answer);
+  }
+}
+
 export function useStore<T>(store: Store<T>): T {
   return useSyncExternalStore(store.subscribe, store.get);
 }

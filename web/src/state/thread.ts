@@ -93,7 +93,11 @@ export class Thread {
     try {
       await this.ask(
         () => this.client.call("history", { conversation: this.conversation, limit: PAGE, ...where }),
-        (page) => { if (window === this.window) this.state.update((now) => take(page, now)); },
+        (page) => {
+          if (window !== this.window) return;
+          this.growing = -1; // who sees the new page may ask for the next one at once
+          this.state.update((now) => take(page, now));
+        },
       );
     } finally {
       if (this.growing === window) this.growing = -1;
