@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measure import Clock, Result, cost, percentiles, throughput
+from benchmarks.processes import cpu_seconds
 from roost.agent import operations as o
 from roost.agent.service import Service, create_profile
 from roost.apps.cli.agent import loop_factory
@@ -40,10 +41,13 @@ def run(clock: Clock) -> list[Result]:
 
 async def _run(clock: Clock) -> list[Result]:
     async with two_people() as (alice, bob, contact):
-        floor = Result("two commits and an echo", _two_commits(alice.parent) + await _echo(), "us")
+        (commits, commits_cpu), (echo, echo_cpu) = _two_commits(alice.parent), await _echo()
+        floor = cost("two commits and an echo", commits + echo)
+        floor_cpu = cost("... CPU time", commits_cpu + echo_cpu)
         return [
-            cost(floor.name, floor.value),
-            *await _talking(clock, alice, bob, contact, floor),
+            floor,
+            floor_cpu,
+            *await _talking(clock, alice, bob, contact, floor, floor_cpu),
             *await _absence(alice, bob, contact),
         ]
 
@@ -63,19 +67,21 @@ async def two_people() -> AsyncIterator[tuple[Path, Path, str]]:
 # --- floors -----------------------------------------------------------------------------------------------------------
 
 
-def _two_commits(folder: Path) -> float:
-    """Microseconds of two commits of a small row, the median."""
+def _two_commits(folder: Path) -> tuple[float, float]:
+    """Microseconds of two commits of a small row, the median, and of CPU time."""
     store, taken = Store.create(folder / "floor.db", os.urandom(32)), []
+    spent = time.process_time()
     for number in range(100):
         begun = time.perf_counter()
         store.apply(Changes(put=(Setting(str(number), bytes(8)),), delete=(), events=()))
         taken.append(time.perf_counter() - begun)
+    spent = time.process_time() - spent
     store.close()
-    return 2 * statistics.median(taken) * 1e6
+    return 2 * statistics.median(taken) * 1e6, 2 * spent / len(taken) * 1e6
 
 
-async def _echo() -> float:
-    """Microseconds of 4 KiB there and back between two tasks of this process, the median."""
+async def _echo() -> tuple[float, float]:
+    """Microseconds of 4 KiB there and back between two tasks of this process, the median, and of CPU time."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError):
@@ -85,15 +91,16 @@ async def _echo() -> float:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    taken = []
+    taken, spent = [], time.process_time()
     for _ in range(300):
         begun = time.perf_counter()
         writer.write(bytes(ENVELOPE_SIZE))
         await reader.readexactly(ENVELOPE_SIZE)
         taken.append(time.perf_counter() - begun)
+    spent = time.process_time() - spent
     writer.close()
     server.close()
-    return statistics.median(taken) * 1e6
+    return statistics.median(taken) * 1e6, spent / len(taken) * 1e6
 
 
 # --- processes --------------------------------------------------------------------------------------------------------
@@ -143,7 +150,9 @@ async def _befriend(alice: Path, bob: Path) -> str:
 # --- what is measured -------------------------------------------------------------------------------------------------
 
 
-async def _talking(clock: Clock, alice: Path, bob: Path, contact: str, floor: Result) -> list[Result]:
+async def _talking(
+    clock: Clock, alice: Path, bob: Path, contact: str, floor: Result, floor_cpu: Result
+) -> list[Result]:
     async with a_process("benchmarks.person", str(bob), "listen") as process, Service.open(alice) as me:
         assert await line_of(process) == "ready"
         await _messages(me, contact, process, 0.5, 1)
@@ -154,8 +163,18 @@ async def _talking(clock: Clock, alice: Path, bob: Path, contact: str, floor: Re
     return [
         throughput("messages, one at a time", len(single.latencies) / single.seconds, "/s"),
         *percentiles("sent to stored, one at a time", single.latencies, floor),
+        *_spent("one at a time", single, floor_cpu),
         throughput(f"messages, {IN_FLIGHT} in flight", len(many.latencies) / many.seconds, "/s"),
         *percentiles(f"sent to stored, {IN_FLIGHT} in flight", many.latencies, floor),
+        *_spent(f"{IN_FLIGHT} in flight", many, floor_cpu),
+    ]
+
+
+def _spent(how: str, talk: Talk, floor: Result) -> list[Result]:
+    count = len(talk.latencies) / 1e6
+    return [
+        cost(f"CPU time of the sender, {how}", talk.own_cpu / count, floor),
+        cost(f"CPU time of the recipient, {how}", talk.other_cpu / count, floor),
     ]
 
 
@@ -163,6 +182,8 @@ async def _talking(clock: Clock, alice: Path, bob: Path, contact: str, floor: Re
 class Talk:
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    own_cpu: float = 0.0  # seconds of this process
+    other_cpu: float = 0.0
 
 
 async def _messages(me: Service, contact: str, other: asyncio.subprocess.Process, seconds: float, at_once: int) -> Talk:
@@ -175,6 +196,7 @@ async def _messages(me: Service, contact: str, other: asyncio.subprocess.Process
             talk.latencies.append(int(await line_of(other)) / 1e6)
             room.release()
 
+    own_cpu, other_cpu = time.process_time(), cpu_seconds(other.pid)
     hearing = asyncio.create_task(hear())
     while time.monotonic() - begun < seconds:
         await room.acquire()
@@ -186,6 +208,7 @@ async def _messages(me: Service, contact: str, other: asyncio.subprocess.Process
         await room.acquire()
     hearing.cancel()
     talk.seconds = time.monotonic() - begun
+    talk.own_cpu, talk.other_cpu = time.process_time() - own_cpu, cpu_seconds(other.pid) - other_cpu
     return talk
 
 
