@@ -310,6 +310,48 @@ async def test_more_than_a_socket_holds_is_handed_over(tmp_path: Path) -> None:
     assert outcomes.errors == [None]
 
 
+async def test_many_submissions_are_several_transactions(tmp_path: Path) -> None:
+    storage = await process_storage(tmp_path / "relay.db", [])
+    outcomes = Outcomes()
+    storage.submit((made(),), outcomes)
+    for number in range(1, 5_001):
+        storage.submit((entry(number),), outcomes)
+    await storage.close()
+    assert outcomes.errors == [None] * 5_001
+    assert storage.commits > 1
+    again = SqliteEngine(tmp_path / "relay.db")
+    assert again.reader().totals().entries == 5_000
+    again.close()
+
+
+async def test_a_busy_storage_is_spared_what_readers_trim(tmp_path: Path) -> None:
+    """They trimmed before: it waits for them a little, and not for ever where they stop."""
+    storage = await process_storage(tmp_path / "relay.db", [])
+    outcomes, trims = Outcomes(), Outcomes()
+    storage.submit((made(),), outcomes)
+    first = [entry(number) for number in range(1, 41)]
+    for operation in first:
+        storage.submit((operation,), outcomes)
+        storage.submit((), trims)
+    while len(outcomes.errors) < 41:  # noqa: ASYNC110 - a process writes
+        await asyncio.sleep(0.001)
+    spared, kept = [entry(number) for number in range(41, 81)], [entry(number) for number in range(81, 101)]
+    for operation in spared + kept:
+        storage.submit((operation,), outcomes)
+    for operation in spared:
+        operation.dropped = True
+        storage.submit((), trims)
+    while len(outcomes.errors) < 101:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.001)
+    assert outcomes.errors == [None] * 101
+    await storage.close()
+    again = SqliteEngine(tmp_path / "relay.db")
+    row = again.reader().mailbox(1)
+    assert row is not None
+    assert [each.number for each in row.entries] == [*range(1, 41), *range(81, 101)]
+    again.close()
+
+
 async def test_what_was_dropped_before_its_transaction_is_not_written(tmp_path: Path) -> None:
     storage = await process_storage(tmp_path / "relay.db", [])
     outcomes = Outcomes()

@@ -53,7 +53,8 @@ _SWEEP_S = 3_600.0
 _ANSWERS_S = 2.5  # of a drain: for requests that are under way
 _CLOSE_S = 0.7  # of a drain: for connections to take what was sent
 _HANDSHAKE_S = 10.0
-_M_MMAP_THRESHOLD = -3  # mallopt(3)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
+_KEPT = 64 * 1024**2
 _MAPPED = 256 * 1024 - 64
 
 
@@ -331,9 +332,12 @@ def _life_cycle_log() -> Iterator[None]:
 def _whole_pages() -> None:
     """uvloop gives every TLS connection a buffer of 256 KiB, of which a few pages are ever used. Once one was freed the
     C library takes such pieces from its heap, where the pages around them stay in use: 20 KiB more for each connection.
-    Here they keep pages of their own. Best effort: other C libraries are left alone."""
+    Here they keep pages of their own, and the heap keeps what one busy moment frees for the next. Best effort: other C
+    libraries are left alone."""
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MAPPED)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _MAPPED)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 @contextmanager

@@ -14,7 +14,9 @@ import socket
 import struct
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -28,6 +30,8 @@ from roost.relay.storage.worker import GroupStorage
 LENGTH = struct.Struct(">I")
 BUFFER = 1024**2
 _END_S = 10.0
+_ARRAY = b"\xdd"  # of as many elements as the next 4 bytes say
+_PIECES = 512  # at one call; Linux takes 1,024
 _ANSWER = 64 * 1024  # bytes, more than nearly all answers have
 
 _encoder = msgspec.msgpack.Encoder()
@@ -49,8 +53,7 @@ class ProcessWriter:
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *keep),
             )
-        self._encoded = bytearray()  # kept, for its memory
-        self._unsent = memoryview(b"")
+        self._unsent: deque[bytes | memoryview] = deque()
         self._received = bytearray()
         self._count = 0
         self._done: Callable[[Outcome], None] | None = None
@@ -63,11 +66,10 @@ class ProcessWriter:
         if self._gone:
             self._loop.call_soon(self._lost)
             return
-        self._unsent = memoryview(b"")
-        encoded = self._encoded
-        _encoder.encode_into(batch, encoded, LENGTH.size)
-        LENGTH.pack_into(encoded, 0, len(encoded) - LENGTH.size)
-        self._unsent = memoryview(encoded)
+        # Each submission by itself: one piece of memory for all of them would be mapped and unmapped every time.
+        pieces = [_ARRAY + len(batch).to_bytes(4), *map(_encoder.encode, batch)]
+        self._unsent.append(LENGTH.pack(sum(map(len, pieces))))
+        self._unsent += pieces
         if not self._send():
             self._loop.add_writer(self._ours.fileno(), self._writable)
 
@@ -84,13 +86,20 @@ class ProcessWriter:
 
     def _send(self) -> bool:
         """Send what the socket takes; whether that was all."""
+        unsent = self._unsent
         try:
-            self._unsent = self._unsent[self._ours.send(self._unsent) :]
+            while unsent:
+                sent = self._ours.sendmsg(list(islice(unsent, _PIECES)))
+                while sent:
+                    piece = unsent.popleft()
+                    if sent < len(piece):
+                        unsent.appendleft(memoryview(piece)[sent:])
+                    sent -= min(sent, len(piece))
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:  # the process is gone: reading tells
-            self._unsent = memoryview(b"")
-        return not self._unsent
+            unsent.clear()
+        return True
 
     def _writable(self) -> None:
         if self._send():

@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -27,9 +28,10 @@ _FAULT = "internal error after storage"
 _BUSY_BATCH = 16  # submissions: a transaction of more is a busy relay's, ...
 _BUSY_S = 0.005  # ... and the next one begins so long after it began, ...
 _LOOK_S = 0.002  # where readers trim what they are given, when most is trimmed: looked at so often, ...
-_STILL = 4  # ... and no longer than for so many looks that see no trim, ...
+_STILL = 8  # ... and no longer than for so many looks that see no trim, ...
 _TRIMMED_S = 0.05  # ... or so long after the last one ended
-_BATCH = 4_096  # submissions in one transaction, so that no one waits for more than about 100 ms
+_BATCH = 4_096  # submissions in one transaction, ...
+_BATCH_BYTES = 16 * 1024**2  # ... and what they write: no one waits for more than about 100 ms
 
 Done = Callable[[SurroundingsError | None, Freed], None]
 
@@ -126,13 +128,22 @@ class GroupStorage:
         """Begin the next transaction, with what is still wanted of all that waits."""
         self._begun_at = self._loop.time()
         self._prompt = self._small * 4 >= self._large
-        self._small = self._large = 0
-        self._batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        self._small, self._large = self._small // 2, self._large // 2
+        stop = self._stop()
+        self._batch, self._waiting = self._waiting[:stop], self._waiting[stop:]
         batch = [begin(submission.operations) for submission in self._batch if submission.error is None]
         if any(batch):
             self._writer.write(batch, self._committed)
         else:
             self._loop.call_soon(self._committed, Outcome(Freed()))
+
+    def _stop(self) -> int:
+        """How many of those that wait one transaction takes."""
+        if self.backlog > _BATCH_BYTES:
+            for index, total in enumerate(accumulate(submission.size for submission in self._waiting[:_BATCH]), 1):
+                if total >= _BATCH_BYTES:
+                    return index
+        return _BATCH
 
     def _begin_when_trimmed(self, trims: int = 0, still: int = 0) -> None:
         """Begin the next transaction, a little later if that spares it most of its envelopes."""
