@@ -183,9 +183,10 @@ class Engine:
 
     def _done(self, changes: Changes) -> None:
         """The changes are on disk: tell listeners, and wake the loops where they are concerned."""
-        touched = {type(row) for row in changes.put} | {kind for kind, _ in changes.delete}
+        gone = {kind for kind, _ in changes.delete}
+        touched = {type(row) for row in changes.put} | gone
         self._touched |= touched
-        due = NEVER
+        due = 0 if Outbox in gone else NEVER  # what comes next for that device may have its turn
         for row in changes.put:
             if isinstance(row, Message):  # one that disappears sets the next tick
                 self._tick_at = min(self._tick_at, row.expire_at)
