@@ -44,7 +44,35 @@ def _with_status(world: World, *wanted: r.GroupStatus) -> list[Device]:
 
 
 def current(world: World) -> list[Device]:
-    return _with_status(world, r.GroupStatus.ACTIVE)
+    active = _with_status(world, r.GroupStatus.ACTIVE)
+    return [device for device in active if device not in stranded(world)]
+
+
+def stranded(world: World) -> list[Device]:
+    """Devices in an epoch that is over, whose host showed them nothing else before it forgot that or lied, and who know
+    nobody in the group who could tell them: docs/protocol/groups.md, section 6, says so."""
+    held = _with_status(world, r.GroupStatus.ACTIVE, r.GroupStatus.LOST, r.GroupStatus.JOINING)
+    epochs = {device: row.epoch for device in held if (row := row_of(device)) is not None}
+    last = max(epochs.values(), default=0)
+    ahead = [device for device, epoch in epochs.items() if epoch == last]
+    could = world.group.host_lied or any(action.kind in ("absent", "week", "days") for action in world.plan.actions)
+    behind = [device for device, epoch in epochs.items() if epoch < last] if could else []
+    return [device for device in behind if not any(_know_each_other(device, other) for other in ahead)]
+
+
+def _went_unheard(world: World, row: r.GroupRow | None) -> bool:
+    """It left, and who could have taken it out never got its word: it is a member in name until somebody does."""
+    return (
+        row is not None and row.status == r.GroupStatus.LEFT and (world.group.host_lied or bool(world.group.returned))
+    )
+
+
+def _know_each_other(one: Device, other: Device) -> bool:
+    if one.person == other.person:
+        return True
+    held = [(one, other.look().me.account), (other, one.look().me.account)]
+    contacts = [device.look().get(r.Contact, account) for device, account in held]
+    return all(contact is not None and contact.state == r.ContactState.ACCEPTED for contact in contacts)
 
 
 def told_of_fork(world: World) -> bool:
@@ -76,8 +104,8 @@ def _membership(world: World) -> list[str]:
         names = sorted(device.name for device in world.devices if device.look().me.device in inside)
         wrong.append(f"the group's devices are {names}, its members' {[device.name for device in should]}")
     for device in should:
-        if device not in here:
-            row = row_of(device)
+        row = row_of(device)
+        if device not in here and device not in stranded(world) and not _went_unheard(world, row):
             wrong.append(f"{device.name} is in the group and does not know: {row and r.GroupStatus(row.status).name}")
     wrong += [f"{device.name} takes itself for a member" for device in here if device not in should]
     return wrong

@@ -111,6 +111,26 @@ def test_a_device_that_was_put_back_to_an_older_copy_rejoins_and_loses_nothing(w
     assert "five" in carol.texts(id)
 
 
+def test_what_an_older_copy_says_before_it_notices_is_not_taken_for_what_was_said_under_that_number(
+    world: GroupWorld,
+) -> None:
+    id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
+    backup = copy.deepcopy(bob.records.rows)
+    carol.away = True
+    bob.say(id, "first")
+    world.settle()
+    bob.records.rows = backup
+    bob.do(lambda work: rejoining.lose(work, bob.group(id), "test"))
+    bob.say(id, "second")
+    later(world)
+    carol.do(lambda work: rejoining.lose(work, carol.group(id), "test"))
+    carol.away = False
+    later(world)
+    agree(id, alice, bob, carol)
+    for person in (alice, carol):
+        assert "second" in person.texts(id)
+
+
 def test_two_lost_devices_come_back_at_once(world: GroupWorld) -> None:
     id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
     for person in (bob, carol):

@@ -35,6 +35,7 @@ def received(work: Work, origin: Origin, content: GroupTalk) -> None:
             links.let_in(work, origin, content)
         case GroupLost():
             answering.log_asked(work, origin, content)
+            _generation_told(work, content)
         case GroupFound():
             rejoining.log_found(work, origin, content)
 
@@ -49,6 +50,13 @@ def _history_told(work: Work, origin: Origin, content: GroupCheck) -> None:
     else:
         forks.told(work, origin, content)
         rejoining.ahead_heard(work, work.need(GroupRow, row.id), content.epoch)
+
+
+def _generation_told(work: Work, content: GroupLost) -> None:
+    """Who lost the group further on than this device is shows that this one is behind."""
+    row = work.get(GroupRow, content.group)
+    if row is not None and content.generation > row.generation:
+        rejoining.ahead_heard(work, row, row.epoch + 1)
 
 
 def _go_on(work: Work, account: bytes) -> None:

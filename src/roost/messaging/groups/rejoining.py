@@ -277,6 +277,8 @@ def _came_back(work: Work, row: GroupRow, number: int) -> None:
     )
     row = holding.keep_epoch(work, row, group)
     places.enter_epoch(work, row, group)
+    sending.renumber(work, row.id)
+    row = work.need(GroupRow, row.id)
     gaps.came_back(work, row, lost - holding.SETTINGS.past_epochs)
     work.tell("group", row.id, work.me.account, "rejoined")
     keeping.tend(work, row)

@@ -173,6 +173,19 @@ def requeue(work: Work, group: bytes, *, before: int = 2**62) -> None:
             work.put(msgspec.structs.replace(said, put=0))
 
 
+def renumber(work: Work, group: bytes) -> None:
+    """This device joined anew: what waits gets numbers of now. Under the old ones another copy of its state may have
+    said something else. What had landed before keeps its own."""
+    requeue(work, group)
+    waiting = [said for said in work.find(GroupSaid, where={"landed_at": NEVER}) if said.group == group]
+    for said in sorted(waiting, key=lambda said: said.counter):
+        if not said.again:
+            work.delete(said)
+            counter = count(work, group)
+            entry = encode(msgspec.structs.replace(decode(Entry, said.entry), counter=counter))
+            work.put(msgspec.structs.replace(said, counter=counter, entry=entry))
+
+
 def say_again(work: Work, said: GroupSaid) -> None:
     """Somebody asks for what has landed before, or lies at the host and was not shown."""
     put = work.get(LogPut, said.put) if said.landed_at == NEVER else None
