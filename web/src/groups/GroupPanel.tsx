@@ -102,14 +102,16 @@ function Standing({ conversation, detail, onOpen }: { conversation: Conversation
   const successor = detail?.info.successor ?? "";
   if (key === null && successor === "") return null;
   const stopped = conversation.group_state === "stopped";
+  const lost = conversation.group_state === "lost"; // its relay may be gone for good
   const group = conversation.id;
   return (
     <div className="notice" role="status">
       {key !== null && <p>{t(key)}</p>}
       {stopped && <p>{t(conversation.role === "admin" ? "stopped.admin" : "stopped.member")}</p>}
       {successor !== "" && <Button kind="primary" onPress={() => onOpen(successor)}>{t("stopped.goOn")}</Button>}
-      {stopped && successor === "" && conversation.role === "admin" && (
-        <Button kind="primary" onPress={() => void change(() => roost.client.call("group-reopen", { group }))}>{t("stopped.reopen")}</Button>
+      {lost && conversation.role === "admin" && <p>{t("lost.admin")}</p>}
+      {(stopped || lost) && successor === "" && conversation.role === "admin" && (
+        <Button kind={stopped ? "primary" : "plain"} onPress={() => void change(() => roost.client.call("group-reopen", { group }))}>{t("stopped.reopen")}</Button>
       )}
       {stopped && <Button onPress={() => setSure(true)}>{t("stopped.resume")}</Button>}
       {sure && (

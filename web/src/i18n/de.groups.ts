@@ -84,6 +84,7 @@ export const deGroups: Record<keyof typeof enGroups, string> = {
   "standing.removed": "Du wurdest aus dieser Gruppe entfernt. Was bis dahin gesagt wurde, bleibt hier.",
   "standing.left": "Du hast diese Gruppe verlassen. Was bis dahin gesagt wurde, bleibt hier.",
   "standing.stopped": "Diese Gruppe steht still: Ihr Relay hat verschiedenen Personen Verschiedenes gezeigt. Damit niemand getäuscht wird, wird hier nichts mehr gesagt.",
+  "lost.admin": "Ist das Relay für immer weg, geh in einer neuen Gruppe weiter. Deine Kontakte unter den Mitgliedern kommen von selbst dazu; lade die anderen neu ein.",
   "stopped.admin": "Mach in einer neuen Gruppe an deinem eigenen Relay weiter. Deine Kontakte unter den Mitgliedern kommen von selbst dazu; lade die anderen neu ein.",
   "stopped.member": "Ein Admin kann in einer neuen Gruppe weitermachen; du kommst dann von selbst dazu. Frag nach, am besten außerhalb dieser Gruppe.",
   "stopped.reopen": "In einer neuen Gruppe weitermachen",

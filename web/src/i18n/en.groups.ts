@@ -84,6 +84,7 @@ export const enGroups = {
   "standing.removed": "You were removed from this group. What was said until then stays here.",
   "standing.left": "You left this group. What was said until then stays here.",
   "standing.stopped": "This group has stopped: its relay showed different people different things. So that nobody is deceived, nothing more is said here.",
+  "lost.admin": "If its relay is gone for good, go on in a new group. Your contacts among the members are added by themselves; invite the others again.",
   "stopped.admin": "Go on in a new group at your own relay. Your contacts among the members are added by themselves; invite the others again.",
   "stopped.member": "An admin can go on in a new group; you are then added by yourself. Ask one, best outside of this group.",
   "stopped.reopen": "Go on in a new group",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from roost.agent import groups as g
 from roost.agent import naming, settling, showing, showing_groups, syncing
 from roost.agent.actions.groups import changed, group
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from roost.agent.service import Service
 
 APPROVAL_S = 1.0
+_INTRODUCED = "The device that invited you lets you in when it is online."
 
 
 @handles(g.GroupLink)
@@ -127,7 +130,9 @@ def _introduction(work: Work, named: str) -> r.Message | None:
 
 async def _follow(service: Service, introduction: r.Message, request: g.GroupJoin) -> g.GroupChanged:
     row = service.engine.step(links.follow, introduction.id, request.greeting)
-    return await _let_in(service, row, request.wait_timeout_s)
+    done = await _let_in(service, row, request.wait_timeout_s)
+    waits = done.state is g.ChangeState.WAITING
+    return msgspec.structs.replace(done, reason=_INTRODUCED) if waits else done
 
 
 # --- who asks --------------------------------------------------------------------------------------------------------

@@ -50,7 +50,8 @@ def changed(done: GroupChanged) -> RenderableType:
     """One line: what came about, or that it waits."""
     title = f"“{one_line(done.title, 60)}”"
     if done.done == "asked":
-        return Text(f"You asked to join {title}. Somebody has to let you in; it goes on by itself.", style="yellow")
+        why = done.reason or "Somebody has to let you in; it goes on by itself."
+        return Text(f"You asked to join {title}. {why}", style="yellow")
     if done.done == "declined":
         return Text("It is forgotten.")
     if done.state is ChangeState.WAITING:

@@ -185,14 +185,14 @@ def abandon(work: Work, row: GroupRow) -> None:
 
 
 def call_off(work: Work, row: GroupRow, number: int) -> bool:
-    """An intent is to be given up: so is the commit that is to bring it about. False: its host has it, or is just
-    getting it. (One that got it and could not say so makes a commit of mine land that is none: see `receiving`.)
+    """An intent is to be given up: so is the commit that is to bring it about. False: its host has it. (One that gets
+    it just now makes a commit of mine land that is none any more: see `receiving`.)
     """
     commit = work.get(GroupCommit, row.id)
     if commit is None or number not in commit.intents:
         return True
     put = work.get(LogPut, commit.put) if commit.put else None
-    if put is not None and (put.state == LogPutState.STORED or not put.problem):
+    if put is not None and put.state == LogPutState.STORED:
         return False
     abandon(work, row)
     return True
