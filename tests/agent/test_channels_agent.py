@@ -168,7 +168,8 @@ async def test_a_channel_moves_from_a_relay_that_ends(tmp_path: Path, relays: li
         await olga.call(o.Send(conversation="News", text="here", wait=v.MessageState.SENT))
         await shown(ada, "here")
         await olga.call(o.RelaysAdd(link=relays[1].link))
-        await olga.call(o.RelaysRemove(host=relays[0].listen))
+        left = await olga.call(o.RelaysRemove(host=relays[0].listen))
+        assert left.keeps == ("News",)
         async with aclosing(ada.events(from_now=True)) as heard:
             moved = await olga.call(ch.ChannelMove(channel="News"))
             assert (moved.done, moved.state) == ("moved", ch.ChannelCondition.OPEN)

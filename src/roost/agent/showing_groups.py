@@ -108,6 +108,16 @@ def may_post(work: Work, row: r.GroupRow) -> bool:
     return state is not None and open_now and rules.may_post(state, work.me.account)
 
 
+def movable(work: Work, relay: bytes) -> tuple[str, ...]:
+    """The titles of groups and channels at a relay that are mine to take elsewhere."""
+    found = [row.title for row in work.find(r.ChannelRow) if row.own and row.relay.key == relay]
+    for row in work.find(r.GroupRow):
+        state = state_of(row)
+        if state is not None and state.place.relay.key == relay and "administer" in rights(work, row):
+            found.append(row.title)
+    return tuple(sorted(found))
+
+
 def rights(work: Work, row: r.GroupRow) -> tuple[str, ...]:
     """What my role allows: of invite, describe, post, pin, moderate, administer."""
     state = state_of(row)

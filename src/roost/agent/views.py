@@ -328,6 +328,7 @@ class RelayView(View, frozen=True, kw_only=True):
     reachable: bool
     primary: bool = False
     done: str = ""  # `added` or `removed`
+    keeps: tuple[str, ...] = ()  # of one that was removed: groups and channels there that one may take elsewhere
 
 
 class DeviceView(View, frozen=True, kw_only=True):

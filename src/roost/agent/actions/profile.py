@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from roost.agent import naming, showing, syncing
+from roost.agent import naming, showing, showing_groups, syncing
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions.people import CONNECT_S, fetch_card
@@ -191,7 +191,8 @@ async def relays_remove(service: Service, request: o.RelaysRemove) -> v.RelayVie
 
     engine.step(leave)
     engine.relays_changed()
-    return _relay_view(engine, found[0], False, "removed")
+    keeps = showing_groups.movable(engine.look(), found[0].relay)
+    return msgspec.structs.replace(_relay_view(engine, found[0], False, "removed"), keeps=keeps)
 
 
 def end_invitations(work: Work, relay: bytes) -> None:

@@ -111,3 +111,8 @@ def relays_remove(host: str, yes: bool) -> None:
         here.out.line(removed)
     else:
         here.out.say(f"{removed.host}  removed")
+        if removed.keeps:
+            names = ", ".join(one_line(name, 40) for name in removed.keeps)
+            here.out.note(
+                f"It still keeps {names}. Take them along: roost group move GROUP, roost channel move CHANNEL"
+            )
