@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks.measure import Clock, Result, cost, percentiles, throughput
 from benchmarks.processes import cpu_seconds
 from roost.agent import operations as o
+from roost.agent.processes import rare_collections
 from roost.agent.service import Service, create_profile
 from roost.apps.cli.agent import loop_factory
 from roost.messaging import records as r
@@ -35,7 +36,7 @@ WAITING = 9_000  # a mailbox takes 9,375 from others
 
 
 def run(clock: Clock) -> list[Result]:
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with rare_collections(), asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_run(clock))
 
 

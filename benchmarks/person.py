@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from roost.agent import operations as o
+from roost.agent.processes import rare_collections
 from roost.agent.service import Service
 from roost.apps.cli.agent import loop_factory
 from roost.messaging import records as r
@@ -77,7 +78,7 @@ def main() -> None:
             work = absence(Path(profile), int(more[0]))
         case _:
             work = file(Path(profile), more[0])
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with rare_collections(), asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(work)
 
 

@@ -129,6 +129,7 @@ async def run_agent(
     from roost.agent import desktop
     from roost.agent.api.server import Loopback, serve
     from roost.agent.attachments import ProfileFiles
+    from roost.agent.processes import rare_collections
     from roost.agent.service import Service
 
     running = CallerError("An agent runs for this profile already.", code="agent_running", hint="Stop it first.")
@@ -137,6 +138,7 @@ async def run_agent(
     try:
         opened = Service.open(folder, unlock(folder, passphrase))
         async with AsyncExitStack() as stack:
+            stack.enter_context(rare_collections())
             service = await stack.enter_async_context(opened)
             files = ProfileFiles(service)
             loopback = Loopback(version, extensions)

@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol, TypeVar
 import msgspec
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):  # what cannot change is never part of a cycle
     """Base of all rows. `key` and `indexes` name fields that become columns: bytes, int or str."""
 
     table: ClassVar[str]
