@@ -131,6 +131,26 @@ def test_what_an_older_copy_says_before_it_notices_is_not_taken_for_what_was_sai
         assert person.texts(id) == ["first", "second"]
 
 
+def test_who_administers_the_log_and_missed_that_somebody_was_added_lets_them_write_when_it_is_back(
+    world: GroupWorld,
+) -> None:
+    id, (alice, bob) = world.grouped("Alice", "Bob")
+    dave = world.person("Dave")
+    world.friends(bob, dave)
+    alice.away = True
+    bob.do(actions.add, id, [dave.account])
+    world.settle()
+    dave.say(id, "can you hear me?")
+    world.settle()
+    assert bob.texts(id) == []
+    alice.do(lambda work: rejoining.lose(work, alice.group(id), "test"))
+    alice.away = False
+    for _ in range(2):
+        later(world)
+    agree(id, alice, bob, dave)
+    assert bob.texts(id) == alice.texts(id) == ["can you hear me?"]
+
+
 def test_two_lost_devices_come_back_at_once(world: GroupWorld) -> None:
     id, (alice, bob, carol) = world.grouped("Alice", "Bob", "Carol")
     for person in (bob, carol):

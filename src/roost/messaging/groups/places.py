@@ -109,7 +109,7 @@ def sweep(work: Work, row: GroupRow) -> None:
 
 
 def admit(work: Work, row: GroupRow, devices: list[bytes]) -> None:
-    """Let new devices write, if this profile administers the log."""
+    """Let devices write that may be new, if this profile administers the log."""
     log = current(work, row)
     if log is not None and log.admin:
         logs.grant(work, log, add=[capability_hash(group_put(row.log_secret, device)) for device in devices])

@@ -277,6 +277,7 @@ def _came_back(work: Work, row: GroupRow, number: int) -> None:
     )
     row = holding.keep_epoch(work, row, group)
     places.enter_epoch(work, row, group)
+    places.admit(work, row, [device for person in states.roster(group).values() for device in person.devices])
     sending.renumber(work, row.id)
     row = work.need(GroupRow, row.id)
     gaps.came_back(work, row, lost - holding.SETTINGS.past_epochs)
