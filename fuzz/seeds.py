@@ -32,8 +32,10 @@ from roost.wire.addresses import MailboxAddress
 from roost.wire.channels import ChannelBan, ChannelPost, ChannelState, Posting
 from roost.wire.codec import encode
 from roost.wire.content import Entry, Reaction, Text
+from roost.wire.frames import frame
 from roost.wire.identity import Card
 from roost.wire.mailbox import (
+    Call,
     Delivery,
     Entries,
     Get,
@@ -240,6 +242,9 @@ def _relay() -> Seeds:
     yield "relay-web", b"\x00\x07GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
     yield "relay-web", b"\x01\x3f\x82\x83\0\0\0\0abc\x89\x80\0\0\0\0\x88\x80\0\0\0\0"
     yield "relay-web", b"\x01\x3f\x02\x81\0\0\0\0a\x80\x81\0\0\0\0b"
+    for call in (5, 200, 300, 70_000):
+        put = frame(encode(Call(call, Put(bytes(32), envelope("one")))))
+        yield "relay-raw", b"\xff" + frame(b"a") + put + frame(b"b")
     for case in _cases("wire/requests"):
         encoded = _bytes(case["encoded"])
         yield "relay-packets", b"\x01" + struct.pack(">I", len(encoded)) + encoded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,11 @@ from roost.errors import RoostError, WireError
 from roost.relay.config import BadConfig, load_config, public_endpoint, split_listen
 from roost.relay.core.packets import PacketKeys, TagSet, WeeklyKey, allowed
 from roost.relay.core.refusal import RefusedRequest
-from roost.relay.server.framing import WebFraming
+from roost.relay.server.framing import RawFraming, WebFraming
 from roost.relay.storage.memory import MemoryEngine
-from roost.wire.codec import decode, decode_parts
-from roost.wire.mailbox import Done, MailboxKind, Refusal, RefusalCode, Request
+from roost.wire.codec import decode, decode_parts, encode
+from roost.wire.frames import FrameReader
+from roost.wire.mailbox import Call, Done, MailboxKind, Put, Refusal, RefusalCode, Request
 from roost.wire.sizes import MAX_FRAME, PACKET_LARGE, PACKET_SMALL
 from tests.relay.relay_core import CoreRelay, create
 
@@ -57,6 +59,28 @@ def _fed(whole: bytes, size: int, upgraded: bool) -> tuple[list[bytes], bool]:
         framing.wrap(b"body")
         framing.closing()
     return frames, False
+
+
+def raw(data: bytes) -> None:
+    """A raw stream: the frames of `FrameReader`, in pieces too, and plain puts that `decode_call` finds as well."""
+    choices = Choices(data)
+    size = choices.below(256) + 1
+    whole = choices.rest()
+    expected, refused = _taken(FrameReader().feed, whole, size)
+    found, hopeless = _taken(RawFraming().receive, whole, size)
+    insist(hopeless == refused, "only one of both refuses the stream")
+    bodies = [each if isinstance(each, bytes) else encode(Call(each[0], Put(each[1], each[2]))) for each in found]
+    insist(bodies == expected, "the frames are others")
+
+
+def _taken(feed: Callable[[bytes], list[Any]], whole: bytes, size: int) -> tuple[list[Any], bool]:
+    found: list[Any] = []
+    for start in range(0, len(whole), size):
+        try:
+            found += feed(whole[start : start + size])
+        except WireError:
+            return [], True
+    return found, False
 
 
 def packet(data: bytes) -> None:
@@ -121,6 +145,7 @@ def config(data: bytes) -> None:
 
 TARGETS = (
     Target("relay-web", web, "HTTP and WebSocket: whole frames or WireError, however it is cut"),
+    Target("relay-raw", raw, "the frames of a raw stream or WireError, however it is cut"),
     Target("relay-packets", packet, "a sealed request is read or not, once; answers have two sizes", 4_096),
     Target("relay-requests", requests, "any requests in any order get answers or refusals", 16_384, structured=0),
     Target("relay-config", config, "a configuration or BadConfig", 2_048),
