@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 settings.register_profile("roost", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("roost"), max_examples=5_000)
 settings.load_profile(os.environ.get("ROOST_HYPOTHESIS", "roost"))
+
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def vectors_folder() -> Path | None:
