@@ -155,17 +155,26 @@ def _is_metadata(marker: int) -> bool:
     return 0xE0 <= marker <= 0xEF or marker == 0xFE
 
 
+def _is_inside(marker: int) -> bool:
+    """An escaped FF or a restart: part of a scan, never the beginning of a segment."""
+    return marker == 0 or 0xD0 <= marker <= 0xD7
+
+
 def _scans(data: bytes, start: int) -> bytes:
     """From the first scan to the end of the picture, without metadata between scans and whatever comes behind."""
     kept, at = [], start
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xD9:
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
         behind = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        end = _next_marker(data, behind) if data[at + 1] == 0xDA else behind
-        if not at + 4 <= behind <= len(data):  # cut off, or no segment
+        if _is_inside(marker) or marker == 0xD9 or not at + 4 <= behind <= len(data):  # its end, cut off, or no segment
             break
-        if not _is_metadata(data[at + 1]):
+        end = _next_marker(data, behind) if marker == 0xDA else behind
+        if not _is_metadata(marker):
             kept.append(data[at:end])
-        at = max(end, at + 4)
+        at = end
     return b"".join([*kept, b"\xff\xd9"]) if kept else b""
 
 
@@ -174,7 +183,7 @@ def _next_marker(data: bytes, at: int) -> int:
     while (at := data.find(b"\xff", at)) >= 0:
         if at + 1 >= len(data):
             break
-        if data[at + 1] not in (0, 0xFF) and not 0xD0 <= data[at + 1] <= 0xD7:
+        if data[at + 1] != 0xFF and not _is_inside(data[at + 1]):
             return at
         at += 1 if data[at + 1] == 0xFF else 2
     return len(data)
