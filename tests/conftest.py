@@ -24,9 +24,12 @@ settings.register_profile("thorough", settings.get_profile("roost"), max_example
 settings.load_profile(os.environ.get("ROOST_HYPOTHESIS", "roost"))
 
 
-# A shell that runs the tests in the background has them ignore Ctrl-C, and so would all that they start.
+# Who runs the tests in the background may have them ignore Ctrl-C and a closed terminal, and so would all that they
+# start. A signal that is handled here is not ignored there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def vectors_folder() -> Path | None:
