@@ -166,13 +166,27 @@ class Engine:
                 written(None)
 
     def steps(self, functions: Iterable[Callable[[Work], object]]) -> None:
-        """Several steps in one commit, each seeing the ones before it; all or nothing."""
-        work = self.look()
-        with self.profile.store.transaction():
+        """Several steps in one commit, each seeing the ones before it; all or nothing. What was noted before goes into
+        it, first: a host's answer counts before what came later."""
+        changes: list[Changes] = []
+        failed: list[RoostError] = []
+
+        def run() -> None:
+            work = self.look()
             for function in functions:
                 function(work)
-            changes = self._written(work)
-        self._done(changes)
+            changes.append(self._written(work))
+
+        def written(error: RoostError | None) -> None:
+            if error is None:
+                self._done(changes[0])
+            else:
+                failed.append(error)
+
+        self._submitted.append((run, written))
+        self._commit_submitted()
+        if failed:
+            raise failed[0]
 
     def _written(self, work: Work) -> Changes:
         """Seal what the step has queued, and write everything."""

@@ -278,10 +278,11 @@ def _message_delivered(work: Work, row: Outbox, *, quiet: bool) -> None:
 
 
 def move_message(work: Work, message: Message, state: MessageState) -> None:
-    """Move a message of mine forward, never back, and tell listeners."""
+    """Move a message of mine forward, never back, and tell listeners. What it passes over was reached by now."""
     if message.state < state <= MessageState.READ:
-        moment = {MessageState.SENT: "stored_at", MessageState.DELIVERED: "delivered_at", MessageState.READ: "read_at"}
-        work.put(msgspec.structs.replace(message, state=int(state), **{moment[state]: work.now}))
+        moments = {"stored_at": MessageState.SENT, "delivered_at": MessageState.DELIVERED, "read_at": MessageState.READ}
+        reached = {name: work.now for name, when in moments.items() if message.state < when <= state}
+        work.put(msgspec.structs.replace(message, state=int(state), **reached))
         work.tell("receipt", message.id, message.conversation, state.name.lower())
 
 
