@@ -164,9 +164,8 @@ class Incoming:
 
     def write_trims(self) -> None:
         """Write down what the relay has forgotten, so that it is not asked for once more next time."""
-        for admin, upto in self._trimmed.items():
-            self._engine.step(mailboxes.trimmed, admin, upto)
-        self._trimmed.clear()
+        if self._trimmed:
+            self._take_in([])
 
     async def trims_done(self) -> None:
         if self._trimming:

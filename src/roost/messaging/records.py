@@ -7,7 +7,7 @@ that holds them is encrypted as a whole (docs/protocol/profile-format.md).
 
 from __future__ import annotations
 
-from roost.messaging.rows.base import NEVER, Changes, Event, R, Records, Row
+from roost.messaging.rows.base import NEVER, Changes, Event, R, Records, Row, values_of
 from roost.messaging.rows.channels import ChannelHeld, ChannelMember, ChannelRow
 from roost.messaging.rows.groups import (
     GroupAnswer,
@@ -195,4 +195,5 @@ __all__ = [
     "Thumbnail",
     "Upload",
     "VoteRow",
+    "values_of",
 ]

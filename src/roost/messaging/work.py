@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from operator import attrgetter
 
 from roost.crypto import Entropy
 from roost.messaging.parsed import ParsedSessions
-from roost.messaging.records import Changes, Event, EventRow, Me, R, Records, Row, Setting
+from roost.messaging.records import Changes, Event, EventRow, Me, R, Records, Row, Setting, values_of
 
 _Key = tuple[object, ...]
 
@@ -29,10 +28,7 @@ def row_key(row: Row) -> _Key:
 
 @cache
 def _keys_of(kind: type[Row]) -> Callable[[Row], _Key]:
-    values = attrgetter(*kind.key)
-    if len(kind.key) == 1:
-        return lambda row: (values(row),)
-    return values
+    return values_of(kind.key)
 
 
 @dataclass(slots=True)

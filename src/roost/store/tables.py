@@ -7,15 +7,13 @@ migrations/; a test compares them with the declarations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from operator import attrgetter
 from typing import Final, Generic
 
 import msgspec
 
-from roost.messaging.records import R, Row
+from roost.messaging.records import R, values_of
 from roost.store.database import Value
 from roost.store.failures import profile_damaged
 
@@ -42,8 +40,8 @@ class Table(Generic[R]):
         self.key: Final = kind.key
         self.columns: Final = (*kind.key, *(name for name in kind.indexes if name not in kind.key))
         self._decoder: Final = msgspec.msgpack.Decoder(kind)
-        self.key_of: Final = _values_of(self.key)
-        self._values: Final = _values_of(self.columns)
+        self.key_of: Final = values_of(self.key)
+        self._values: Final = values_of(self.columns)
         self._changes: Final[dict[tuple[str, ...], str]] = {}
         self._name: Final = _quote(kind.table)
         by_key = " AND ".join(f"{_quote(name)} = ?" for name in self.key)
@@ -102,13 +100,6 @@ class Table(Generic[R]):
             + ", ".join(_quote(name) + direction for name in dict.fromkeys(order))
             + (" LIMIT ?" if shape.limited else "")
         )
-
-
-def _values_of(names: tuple[str, ...]) -> Callable[[Row], tuple[Value, ...]]:
-    if len(names) > 1:
-        return attrgetter(*names)
-    (name,) = names
-    return lambda row: (getattr(row, name),)
 
 
 def _quote(name: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import msgspec
 
@@ -21,6 +22,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):  # what cannot change is never
 
 
 R = TypeVar("R", bound=Row)
+
+
+def values_of(names: tuple[str, ...]) -> Callable[[Row], tuple[Any, ...]]:
+    """What reads these fields of a row: a tuple, also of one."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    (name,) = names
+    return lambda row: (getattr(row, name),)
 
 
 NEVER = 2**62
