@@ -286,6 +286,12 @@ def move_message(work: Work, message: Message, state: MessageState) -> None:
         work.tell("receipt", message.id, message.conversation, state.name.lower())
 
 
+def fail_message(work: Work, message: Message) -> None:
+    """A message of mine will not be sent any more: tell listeners."""
+    work.put(msgspec.structs.replace(message, state=MessageState.FAILED))
+    work.tell("receipt", message.id, message.conversation, "failed")
+
+
 def discard(work: Work, row: Outbox) -> None:
     """Remove a row with its uploads."""
     for upload in uploads_of(work, row):

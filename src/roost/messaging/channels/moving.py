@@ -11,7 +11,7 @@ import msgspec
 
 from roost.crypto import capability_hash, channel_keys, open_log_envelope
 from roost.errors import CallerError, WireError
-from roost.messaging import logs, mailboxes
+from roost.messaging import logs, mailboxes, outbox
 from roost.messaging.channels import permits, states
 from roost.messaging.logs import Landed
 from roost.messaging.records import (
@@ -88,8 +88,7 @@ def landed_behind(work: Work, row: ChannelRow, landed: Landed) -> None:
     """Something of mine is in a log that the channel has left: readers see it before they follow."""
     message = work.get(Message, landed.mine.subject) if landed.mine and landed.mine.subject else None
     if message is not None and message.state == MessageState.QUEUED:
-        work.put(msgspec.structs.replace(message, state=MessageState.SENT, stored_at=work.now))
-        work.tell("receipt", message.id, row.id, "sent")
+        outbox.move_message(work, message, MessageState.SENT)
     if row.own and landed.log.admin and not work.find(LogPut, where={"log": landed.log.id}, limit=1):
         logs.seal(work, landed.log)
 
@@ -134,7 +133,7 @@ def follow(work: Work, row: ChannelRow, place: ChannelPlace) -> ChannelRow:
         if record:
             logs.append(work, log, keys.log, record, subject=put.subject)
         else:
-            _fail(work, row, put)
+            _fail(work, put)
     if old is not None:
         logs.leave(work, old)
     state = states.held(row)
@@ -153,8 +152,7 @@ def _record(row: ChannelRow, put: LogPut) -> bytes:
     return b"".join(decode_frame(body).payload for body in bodies if body is not None)
 
 
-def _fail(work: Work, row: ChannelRow, put: LogPut) -> None:
+def _fail(work: Work, put: LogPut) -> None:
     message = work.get(Message, put.subject) if put.subject else None
     if message is not None and message.state == MessageState.QUEUED:
-        work.put(msgspec.structs.replace(message, state=MessageState.FAILED))
-        work.tell("receipt", message.id, row.id, "failed")
+        outbox.fail_message(work, message)

@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import Label, VerifyKey, channel_id, post_id
 from roost.errors import PeerError
-from roost.messaging import conversations, said
+from roost.messaging import conversations, outbox, said
 from roost.messaging.channels import moving, rules, states
 from roost.messaging.channels.rules import NotAllowedHere
 from roost.messaging.logs import Landed
@@ -190,8 +190,7 @@ def _show(
         origin = Origin(account=who, device=b"", identity=b"", session=b"", mailbox=row.log, entry=number)
         said.show(work, origin, row.id, entry, content)
     elif message.state == MessageState.QUEUED:
-        work.put(msgspec.structs.replace(message, state=MessageState.SENT, stored_at=work.now))
-        work.tell("receipt", message.id, row.id, "sent")
+        outbox.move_message(work, message, MessageState.SENT)
 
 
 def _change(

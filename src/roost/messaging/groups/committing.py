@@ -11,7 +11,7 @@ from dataclasses import replace
 import msgspec
 
 from roost.crypto import mls
-from roost.messaging import logs
+from roost.messaging import logs, outbox
 from roost.messaging.groups import admission, holding, intents, judging, keeping, notes, places, states, unsaid
 from roost.messaging.groups.own import remember_own
 from roost.messaging.groups.rules import Change
@@ -266,8 +266,7 @@ def close(work: Work, row: GroupRow, status: GroupStatus, change: Change | None 
 def _fail_what_waits(work: Work, group: bytes) -> None:
     """What of mine was not said before the group ended here never will be: whoever wrote it sees that."""
     for message in work.find(Message, where={"conversation": group, "state": int(MessageState.QUEUED)}):
-        work.put(msgspec.structs.replace(message, state=MessageState.FAILED))
-        work.tell("receipt", message.id, group, "failed")
+        outbox.fail_message(work, message)
 
 
 def refresh(work: Work, row: GroupRow) -> None:

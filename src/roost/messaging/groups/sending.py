@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from roost.crypto import mls
-from roost.messaging import logs
+from roost.messaging import logs, outbox
 from roost.messaging.groups import holding, permits, places
 from roost.messaging.groups.own import remember_own
 from roost.messaging.records import (
@@ -146,8 +146,7 @@ def landed(work: Work, row: GroupRow, subject: bytes) -> GroupSaid | None:
     said = work.put(msgspec.structs.replace(said, landed_at=work.now))
     message = work.get(Message, said.message) if said.message else None
     if message is not None and message.state == MessageState.QUEUED and not permits.may_post(work, row, message.author):
-        work.put(msgspec.structs.replace(message, state=MessageState.FAILED))
-        work.tell("receipt", message.id, row.id, "failed")
+        outbox.fail_message(work, message)
     elif message is not None and message.state == MessageState.QUEUED:
         work.put(msgspec.structs.replace(message, state=MessageState.SENT))
         work.tell("receipt", message.id, row.id, "sent")
