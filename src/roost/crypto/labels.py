@@ -59,10 +59,20 @@ class Label(enum.Enum):
     GROUP_PUT = b"roost1 group put"
     GROUP_REQUEST = b"roost1 group ask"
     GROUP_REJOIN = b"roost1 grp again"
+    # parcels
+    PARCEL_TAG = b"roost1 parceltag"
+    PARCEL_KEY = b"roost1 parcelkey"
     # mailboxes
     CAPABILITY = b"roost1 capabilit"
     ENVELOPE = b"roost1 envelope\0"
     WORK = b"roost1 work\0\0\0\0\0"
+    # peer links
+    MEETING = b"roost1 meeting\0\0"
+    ANNOUNCEMENT = b"roost1 announce\0"
+    PEER_TAG = b"roost1 peer tag\0"
+    PEER_PSK = b"roost1 peer psk\0"
+    PEER_LINK = b"roost1 peer link"
+    PEER_RECORD = b"roost1 peer rec\0"
     # profile
     WRAP = b"roost1 wrap\0\0\0\0\0"
     SAFETY_NUMBER = b"roost1 safety\0\0\0"
