@@ -39,6 +39,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
 )
 ALSO = {
     "RelayAddress": "host in canonical form; fingerprint of 0 or 32 bytes",
+    "DeviceHost": "`onion` of 0 or 32 bytes",
     "DeviceList": "no two keys equal; kinds of extensions ascend",
     "Card": "kinds of extensions ascend",
     "RelayInfo": "`tls_key_hash` of 0 or 32 bytes; kinds of extensions ascend",

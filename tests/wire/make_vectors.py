@@ -20,7 +20,7 @@ from roost.wire import groups as g
 from roost.wire import identity as i
 from roost.wire import links, logs
 from roost.wire import mailbox as m
-from roost.wire.addresses import MailboxAddress, RelayAddress
+from roost.wire.addresses import DeviceHost, MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, Record, encode
 from roost.wire.frames import frame
 from roost.wire.padding import pad
@@ -37,6 +37,7 @@ def counting(first: int, length: int = 32) -> bytes:
 
 
 RELAY = RelayAddress("relay.example", 443, counting(0x00))
+DEVICE_HOST = DeviceHost(counting(0x90), counting(0x98, 16), counting(0xA0))
 BEHIND_PROXY = RelayAddress("2001:db8::7", 8443, counting(0x20), counting(0x40))
 ADDRESS = MailboxAddress(RELAY, counting(0x60))
 ENVELOPE = b"\xee" * ENVELOPE_SIZE
@@ -70,6 +71,8 @@ IDENTITY: tuple[Record, ...] = (
     RELAY,
     BEHIND_PROXY,
     ADDRESS,
+    DEVICE_HOST,
+    MailboxAddress(DeviceHost(counting(0x90), counting(0x98, 16)), counting(0x10)),
     Extension(1, b"later"),
     DEVICES.devices[0],
     DEVICES,
@@ -295,6 +298,8 @@ def link_vectors() -> list[dict[str, Any]]:
         links.RelayLink(RelayAddress("192.0.2.7", 7_443, counting(0x00))),
         *(links.Invitation(1, kind, RELAY, counting(0xC0, 16), counting(0xD0, 16)) for kind in links.InvitationKind),
         links.Invitation(1, links.InvitationKind.REUSABLE, BEHIND_PROXY, counting(0xC0, 16), counting(0xD0, 16)),
+        links.RelayLink(DEVICE_HOST, "s3cret"),
+        links.Invitation(1, links.InvitationKind.ONE_TIME, DEVICE_HOST, counting(0xC0, 16), counting(0xD0, 16)),
         links.ChannelLink(1, RELAY, counting(0xC0, 16), counting(0x80)),
     ]
     return [{"value": readable(link), "link": str(link)} for link in made]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec import inspect as mi
 
 from roost.wire import addresses, channels, codec, content, groups, identity, links, logs, mailbox
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import DeviceHost, RelayAddress
 from roost.wire.channels import ChannelState
 from roost.wire.codec import Extension, Record, TextRecord
 from roost.wire.content import Acknowledgement, BlobPointer, Frame
@@ -166,6 +166,8 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
     fields = {field.name: _of(field.type) for field in _info(kind).fields}
     if kind is RelayAddress:
         fields |= {"host": hosts, "tls_fingerprint": st.sampled_from([b"", bytes(range(32))])}
+    if kind is DeviceHost:
+        fields["onion"] = st.sampled_from([b"", bytes(range(32))])
     if kind is RelayInfo:
         fields["tls_key_hash"] = st.sampled_from([b"", bytes(range(32))])
     if kind is DeviceList:

@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from roost.agent.devices import CONCERNS as DEVICE_CONCERNS
+from roost.agent.devices import Devices
 from roost.agent.incoming import Incoming
 from roost.agent.logs import CONCERNS as LOG_CONCERNS
 from roost.agent.logs import Logs
@@ -53,12 +55,17 @@ Step = Callable[Concatenate[Work, P], T]
 Listener = Callable[[Event], None]
 
 # What makes the loops look again; of the outbox they are told by each row.
-_CONCERNS: frozenset[type[Row]] = LOG_CONCERNS | {
-    *(GroupRow, GroupSender),
-    *(OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact),
-}
+_CONCERNS: frozenset[type[Row]] = (
+    LOG_CONCERNS
+    | DEVICE_CONCERNS
+    | {
+        *(GroupRow, GroupSender),
+        *(OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact),
+    }
+)
 _GROUPS: frozenset[type[Row]] = frozenset({GroupRow, GroupSender})  # what names when groups have something to do
 _log = logging.getLogger(__name__)
+_PASSED = ("unreachable", "timeout", "not_near")  # why something could not be put, that may be over now
 NOTE_WITHIN_S = 0.01  # what was noted is committed
 _DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile
 
@@ -82,6 +89,7 @@ class Engine:
         self.outgoing = Outgoing(self)
         self.transfers = Transfers(self)
         self.logs = Logs(self)
+        self.devices = Devices(self)
         self._tick_at = 0
         self._groups_at = NEVER
         self._touched: set[type[Row]] = set()
@@ -240,10 +248,12 @@ class Engine:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Connections stand and the loops work while the context lasts."""
+        await self.devices.open()
         self.relays_changed()
         failure: Exception | None = None
-        async with self.network, asyncio.TaskGroup() as group:  # a loop that fails ends everything, loudly
+        async with self.devices, self.network, asyncio.TaskGroup() as group:  # a loop that fails ends all, loudly
             self._group = group
+            self.start(self.devices.changed())
             loops = [group.create_task(self._work_loop()), group.create_task(self.incoming.loop())]
             try:
                 yield
@@ -320,6 +330,8 @@ class Engine:
         self._touched, self._look_everywhere = set(), False
         if not touched.isdisjoint(_GROUPS) or self._groups_at <= self.now_ms:
             self._groups_at = groups.next_deadline(self.look())
+        if not touched.isdisjoint(DEVICE_CONCERNS):
+            self.devices.serve()
         self.outgoing.start_due(touched)
         if not touched.isdisjoint((OwnMailbox, OwnRelay)):
             self.incoming.subscribe_all()
@@ -358,7 +370,7 @@ class Engine:
         """A way is open again: try at once what failed only because it was not, or all that waits."""
         try:
             for hurry in (outbox.hurry_all, logs.hurry):
-                self.step(hurry, () if everything else ("unreachable", "timeout"))
+                self.step(hurry, () if everything else _PASSED)
         except RoostError as error:
             self.trouble(error)
         self.wake()

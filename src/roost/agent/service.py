@@ -26,6 +26,7 @@ from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network import SYSTEM_ENTROPY, Network
 from roost.store import Keyring, Passphrase, Profile, ProfileFolder, Protection, Unprotected
+from roost.wire.addresses import RelayAddress
 from roost.wire.links import RelayLink, parse_relay_link
 
 R = TypeVar("R")
@@ -153,21 +154,26 @@ def _hear(work: Work, number: int) -> None:
 
 
 async def create_profile(
-    path: Path, name: str, relay_link: str, passphrase: str | None = None, protection: str = "passphrase"
+    path: Path,
+    name: str,
+    relay_link: str | None,
+    passphrase: str | None = None,
+    protection: str = "passphrase",
+    carriers: tuple[str, ...] = (),
 ) -> v.Identity:
-    """Make an account with this device as its first one, keeping its mailboxes at the relay of `relay_link`.
+    """Make an account with this device as its first one, keeping its mailboxes at the relay of `relay_link`; without
+    one, on this device itself, which contacts then meet on `carriers`.
 
     Raises:
         CallerError: `malformed_link`, `bad_name`, `profile_exists`, `folder_not_empty`, `empty_passphrase`.
         SurroundingsError: the relay cannot be reached, or the profile cannot be written.
     """
     accounts.check_name(name)
-    relay = parse_relay_link(relay_link)
-    await check_reachable(relay)
+    relay = await _reached(relay_link)
     with contextlib.closing(_begin(path, passphrase, protection)) as profile:
         wrap_key = profile.account_key(passphrase)
         engine = Engine(profile, SYSTEM_ENTROPY)
-        engine.step(accounts.create, name, relay, device_name(), wrap_key)
+        engine.step(accounts.create, name, relay, device_name(), wrap_key, carriers)
         profile.finish()
         return showing.identity(engine.look())
 
@@ -178,6 +184,7 @@ async def link_device(
     relay_link: str | None,
     passphrase: str | None = None,
     protection: str = "passphrase",
+    carriers: tuple[str, ...] = (),
 ) -> v.DeviceLinkView:
     """A device that waits to be linked: makes its profile, or takes one that has no contacts, and returns its code.
 
@@ -193,12 +200,13 @@ async def link_device(
                 service.wrap_key = service.engine.profile.account_key(passphrase)
                 service.engine.relays_changed()
             return await service.call(DeviceLink())
-    if relay_link is None:
-        raise CallerError("A new device needs a relay.", code="no_relay", hint="Give one with --relay LINK.")
-    relay = parse_relay_link(relay_link)
-    await check_reachable(relay)
+    if relay_link is None and not carriers:
+        raise CallerError(
+            "A new device needs a relay.", code="no_relay", hint="Give one with --relay LINK, or go without: --direct."
+        )
+    relay = await _reached(relay_link)
     with contextlib.closing(_begin(path, passphrase, protection)) as profile:
-        Engine(profile, SYSTEM_ENTROPY).step(accounts.create_waiting, relay, name or device_name())
+        Engine(profile, SYSTEM_ENTROPY).step(accounts.create_waiting, relay, name or device_name(), carriers)
         profile.finish()
     async with Service.open(path, passphrase) as service:
         return await service.call(DeviceLink())
@@ -236,6 +244,16 @@ def chosen_protection(passphrase: str | None, protection: str) -> Protection:
 def device_name() -> str:
     """What this device is called unless the person says otherwise."""
     return (platform.node() or "device")[:40]
+
+
+async def _reached(relay_link: str | None) -> RelayLink | None:
+    """The relay of a link, which has answered just now. One that has no address is met later."""
+    if relay_link is None:
+        return None
+    relay = parse_relay_link(relay_link)
+    if isinstance(relay.address, RelayAddress):
+        await check_reachable(relay)
+    return relay
 
 
 async def check_reachable(relay: RelayLink) -> None:

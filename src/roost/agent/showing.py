@@ -7,13 +7,14 @@ from typing import Any, TypedDict
 
 from roost.agent import showing_channels, showing_groups
 from roost.agent import views as v
+from roost.agent.networks import network_to
 from roost.crypto import account_id
 from roost.messaging import formatting, pins
 from roost.messaging import records as r
 from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 from roost.wire.groups import GroupIntroduction, GroupNote
 from roost.wire.links import InvitationKind
 
@@ -46,23 +47,21 @@ def contact_name(contact: r.Contact) -> str:
     return contact.alias or contact.name or account_id(contact.account)[:8]
 
 
-def host(address: RelayAddress) -> str:
+def host(address: HostAddress) -> str:
     return address.endpoint
 
 
 def network_of(work: Work, account: bytes) -> v.NetworkKind:
-    """How a conversation travels now: central where a relay of mine hosts a mailbox of the contact's, the weakest."""
+    """How a conversation travels: central where a relay of mine hosts a mailbox of the contact's, the weakest."""
     group = work.get(r.GroupRow, account)
     if group is not None:
         return showing_groups.network_of(work, group)
     channel = work.get(r.ChannelRow, account)
     if channel is not None:
         return showing_channels.network_of(work, channel)
-    mine = {row.relay for row in work.find(r.OwnRelay)}
     peers = work.find(r.PeerDevice, where={"account": account})
-    addresses = [peer.address for peer in peers if peer.address is not None]
-    foreign = addresses and all(address.relay.key not in mine for address in addresses)
-    return v.NetworkKind.FEDERATED if foreign else v.NetworkKind.CENTRAL
+    kinds = {network_to(work, peer.address.relay) for peer in peers if peer.address is not None}
+    return next((kind for kind in v.NetworkKind if kind in kinds), v.NetworkKind.CENTRAL)
 
 
 class Way(TypedDict):
@@ -77,11 +76,11 @@ def way_of(work: Work, account: bytes) -> Way:
     kind = network_of(work, account)
     theirs = {host(address): None for address in _hosts(work, account)}
     own = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
-    first = (host(own[0].link.address),) if kind is not v.NetworkKind.CENTRAL and own else ()
+    first = (host(own[0].link.address),) if kind is v.NetworkKind.FEDERATED and own else ()
     return Way(network=str(kind), route=(*first, *list(theirs)[:1]))
 
 
-def _hosts(work: Work, account: bytes) -> list[RelayAddress]:
+def _hosts(work: Work, account: bytes) -> list[HostAddress]:
     """Where what is said in a conversation is put."""
     group = work.get(r.GroupRow, account)
     if group is not None:

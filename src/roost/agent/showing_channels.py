@@ -7,6 +7,7 @@ import hashlib
 from roost.agent import channels as ch
 from roost.agent import events as e
 from roost.agent import views as v
+from roost.agent.networks import network_to
 from roost.crypto import account_id
 from roost.errors import CallerError
 from roost.messaging import records as r
@@ -53,8 +54,7 @@ def may_post(work: Work, row: r.ChannelRow) -> bool:
 
 def network_of(work: Work, row: r.ChannelRow) -> v.NetworkKind:
     """Central where the channel is at a relay of mine."""
-    own = work.get(r.OwnRelay, row.relay.key) is not None
-    return v.NetworkKind.CENTRAL if own else v.NetworkKind.FEDERATED
+    return network_to(work, row.relay)
 
 
 def title_of(row: r.ChannelRow) -> str:

@@ -7,6 +7,7 @@ import hashlib
 from roost.agent import events as e
 from roost.agent import groups as g
 from roost.agent import views as v
+from roost.agent.networks import network_to
 from roost.crypto import account_id
 from roost.messaging import records as r
 from roost.messaging.groups import links, rules
@@ -98,8 +99,7 @@ def own_role(work: Work, row: r.GroupRow) -> Role:
 def network_of(work: Work, row: r.GroupRow) -> v.NetworkKind:
     """Central where the group's log is at a relay of mine."""
     state = state_of(row)
-    foreign = state is not None and work.get(r.OwnRelay, state.place.relay.key) is None
-    return v.NetworkKind.FEDERATED if foreign else v.NetworkKind.CENTRAL
+    return network_to(work, state.place.relay) if state is not None else v.NetworkKind.CENTRAL
 
 
 def may_post(work: Work, row: r.GroupRow) -> bool:

@@ -33,7 +33,7 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.store import FileRef
-from roost.wire.addresses import Address, MailboxAddress, RelayAddress
+from roost.wire.addresses import Address, HostAddress, MailboxAddress
 from roost.wire.content import Text, decode_content
 from roost.wire.mailbox import BlobData, GetBlob, PutBlob, RefusalCode, Request, Response
 
@@ -204,7 +204,7 @@ class Transfers:
         self._engine.step(files.fetched if genuine else files.lost, row.message, row.index)
 
     @staticmethod
-    def _source(work: Work, name: bytes) -> tuple[RelayAddress, bytes] | None:
+    def _source(work: Work, name: bytes) -> tuple[HostAddress, bytes] | None:
         """Where the blobs of a mailbox of mine or of a shared log are, and the capability to read them."""
         log = work.get(SharedLog, name)
         if log is not None:
@@ -213,7 +213,7 @@ class Transfers:
         relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
         return (relay.link.address, mailbox.get) if relay and mailbox else None
 
-    async def _calls(self, relay: RelayAddress, requests: Iterable[Request]) -> AsyncGenerator[Response, None]:
+    async def _calls(self, relay: HostAddress, requests: Iterable[Request]) -> AsyncGenerator[Response, None]:
         """The answers, in order, with a few requests under way at a time. Closing it ends those."""
         flying: deque[asyncio.Task[Response]] = deque()
         try:

@@ -73,6 +73,9 @@ class Label(enum.Enum):
     PEER_PSK = b"roost1 peer psk\0"
     PEER_LINK = b"roost1 peer link"
     PEER_RECORD = b"roost1 peer rec\0"
+    # onion services
+    ONION_CLIENT = b"roost1 onion cli"
     # profile
+    HOST_STORE = b"roost1 hoststore"
     WRAP = b"roost1 wrap\0\0\0\0\0"
     SAFETY_NUMBER = b"roost1 safety\0\0\0"

@@ -8,7 +8,7 @@ import msgspec
 
 from roost.crypto import AgreementSecret, SigningKey, unwrap_secret, wrap_secret
 from roost.errors import CallerError, CryptoError
-from roost.messaging import identity, invitations
+from roost.messaging import hosting, identity, invitations
 from roost.messaging.records import Contact, ContactState, InvitationRow, Me, OwnRelay
 from roost.messaging.work import Work
 from roost.wire.content import About
@@ -19,18 +19,36 @@ from roost.wire.sizes import MAX_NAME
 WELCOME_WITHIN_MS = 24 * 60 * 60 * 1000
 
 
-def create(work: Work, name: str, relay: RelayLink, device_name: str, wrap_key: bytes | None) -> Me:
-    """A new account with this device as its only one. `wrap_key` (32 bytes) wraps the account key."""
+def create(
+    work: Work,
+    name: str,
+    relay: RelayLink | None,
+    device_name: str,
+    wrap_key: bytes | None,
+    carriers: tuple[str, ...] = (),
+) -> Me:
+    """A new account with this device as its only one. `wrap_key` (32 bytes) wraps the account key. It keeps its
+    mailboxes at `relay`, or, without one, on this device itself, which is met on `carriers`."""
     check_name(name)
     account = SigningKey.generate(work.entropy)
-    return _make(work, account, account.to_bytes(), name, relay, device_name, wrap_key, linked=True)
+    me = _make(work, account, account.to_bytes(), name, relay, device_name, wrap_key, linked=True)
+    _host(work, relay, carriers)
+    return me
 
 
-def create_waiting(work: Work, relay: RelayLink, device_name: str) -> InvitationRow:
+def create_waiting(
+    work: Work, relay: RelayLink | None, device_name: str, carriers: tuple[str, ...] = ()
+) -> InvitationRow:
     """A device that waits for one of the person's others to take it in; the returned invitation's link is its code."""
     device = SigningKey.generate(work.entropy)
     me = _make(work, device, b"", "", relay, device_name, None, linked=False)
+    _host(work, relay, carriers)
     return invitations.make(work, InvitationKind.DEVICE, expires_at=work.now + WELCOME_WITHIN_MS, account=me.account)
+
+
+def _host(work: Work, relay: RelayLink | None, carriers: tuple[str, ...]) -> None:
+    if relay is None or carriers:
+        hosting.begin(work, carriers, 1 if relay is None else 2)
 
 
 def _make(
@@ -38,7 +56,7 @@ def _make(
     account: SigningKey,
     account_secret: bytes,
     name: str,
-    relay: RelayLink,
+    relay: RelayLink | None,
     device_name: str,
     wrap_key: bytes | None,
     *,
@@ -64,7 +82,8 @@ def _make(
         created_at=work.now,
     )
     work.put(me)
-    work.put(OwnRelay(relay.address.key, relay, 1))
+    if relay is not None:
+        work.put(OwnRelay(relay.address.key, relay, 1))
     work.put(Contact(me.account, ContactState.SELF, name, work.now, devices=devices))
     return me
 

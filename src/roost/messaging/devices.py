@@ -107,7 +107,7 @@ def become_waiting(work: Work, device_name: str) -> None:
     work.delete(work.need(Contact, me.account))
     for row in work.find(InvitationRow):
         invitations.end(work, row)
-    accounts.create_waiting(work, relay.link, device_name)
+    accounts.create_waiting(work, None if relay.here else relay.link, device_name)
 
 
 # --- being taken in --------------------------------------------------------------------------------------------------

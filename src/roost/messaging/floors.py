@@ -13,7 +13,7 @@ from roost.messaging import conversations, outbox
 from roost.messaging.records import Contact, Outbox, OwnRelay, PeerDevice
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.addresses import Address
+from roost.wire.addresses import Address, DeviceHost
 
 _NEEDED = c.FloorChange | c.DeviceAnnouncement | c.ContactAcceptance | c.ContactRequest
 
@@ -24,7 +24,10 @@ def floor_of(contact: Contact) -> c.Floor:
 
 
 def network_to(work: Work, address: Address) -> c.Floor:
-    """How an envelope to `address` travels now, as the floor that it meets."""
+    """How an envelope to `address` travels now, as the floor that it meets. To another device: over Tor at the best,
+    and whoever dials keeps to the carriers that the conversation allows; no relay learns anything in any case."""
+    if isinstance(address.relay, DeviceHost):
+        return c.Floor.ONION if address.relay.onion else c.Floor.FEDERATED
     return c.Floor.ANY if work.get(OwnRelay, address.relay.key) is not None else c.Floor.FEDERATED
 
 

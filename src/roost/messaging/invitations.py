@@ -20,7 +20,6 @@ from roost.messaging.records import (
     InvitationState,
     Outbox,
     OwnMailbox,
-    OwnRelay,
     PeerDevice,
     Prekey,
 )
@@ -78,9 +77,8 @@ def make(
         life_s=min(life_s, 366 * 86_400),
         more=_extensions(group),
     )
-    relay = work.need(OwnRelay, mailbox.relay)
     pinned = work.me.account if reusable else encode(signed)
-    link = Invitation(1, kind, relay.link.address, secret, hashlib.sha256(pinned).digest()[:PIN_SIZE])
+    link = Invitation(1, kind, mailboxes.host_of(work, mailbox), secret, hashlib.sha256(pinned).digest()[:PIN_SIZE])
     return work.put(
         InvitationRow(
             secret=secret,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from roost.crypto.meetings import meeting_of
 from roost.errors import SurroundingsError
 from roost.messaging.records import (
     FileState,
@@ -19,9 +20,9 @@ from roost.messaging.records import (
     StoredFile,
 )
 from roost.messaging.work import Work
-from roost.wire.addresses import MailboxAddress
+from roost.wire.addresses import DeviceHost, HostAddress, MailboxAddress
 from roost.wire.mailbox import MailboxKind
-from roost.wire.sizes import CAPABILITY_SIZE
+from roost.wire.sizes import CAPABILITY_SIZE, MEETING_SIZE
 
 DAY_MS = 86_400_000
 ROTATE_AFTER_MS = 7 * DAY_MS
@@ -100,8 +101,24 @@ def awaited(work: Work) -> list[OwnMailbox]:
 
 
 def address_of(work: Work, mailbox: OwnMailbox) -> MailboxAddress:
+    return MailboxAddress(host_of(work, mailbox), mailbox.put)
+
+
+def host_of(work: Work, mailbox: OwnMailbox) -> HostAddress:
+    """Where others find the mailbox's host: this device, where it is the host, under the mailbox's own meeting."""
     relay = work.need(OwnRelay, mailbox.relay)
-    return MailboxAddress(relay.link.address, mailbox.put)
+    address = relay.link.address
+    if relay.here and isinstance(address, DeviceHost):
+        return msgspec.structs.replace(address, meeting=meeting_of(mailbox.admin))
+    return address
+
+
+def log_host(work: Work, relay: OwnRelay) -> HostAddress:
+    """Where members find the host of a new log; this device under a new meeting, where it is the host."""
+    address = relay.link.address
+    if relay.here and isinstance(address, DeviceHost):
+        return msgspec.structs.replace(address, meeting=work.entropy.bytes(MEETING_SIZE))
+    return address
 
 
 def created(work: Work, admin: bytes) -> None:

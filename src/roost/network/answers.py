@@ -67,8 +67,16 @@ def refused(refusal: m.Refusal) -> Refused:
     )
 
 
+_FROM_DEVICE_TO_DEVICE: Final = {
+    "not_near": "Their device is not near, on no network that both have; it is sent when you meet.",
+    "carriers_off": "Talking from device to device is off.",
+}
+
+
 def sentence(code: str) -> str:
-    """What a refusal's code means, in one sentence; empty for another code."""
+    """What a refusal's code means, or why another device is not reached, in one sentence; empty for another code."""
+    if code in _FROM_DEVICE_TO_DEVICE:
+        return _FROM_DEVICE_TO_DEVICE[code]
     return _SENTENCES[m.RefusalCode(code)][0] if code in list(m.RefusalCode) else ""
 
 

@@ -16,6 +16,7 @@ from roost.network.errors import RelayKeyChanged, RelayTooNew, answered_wrongly
 from roost.network.federation import open_answer, seal_request
 from roost.network.identity import read_info
 from roost.network.link import Link
+from roost.wire.addresses import DeviceHost
 from roost.wire.links import RelayLink
 from roost.wire.mailbox import (
     Create,
@@ -69,6 +70,12 @@ async def check_relay(
 
 
 async def _check(relay: RelayLink, entropy: Entropy, connect: Connect, report: CheckReport) -> None:
+    if isinstance(relay.address, DeviceHost):
+        raise Unreachable(
+            "A relay without an address is met by devices that know it.",
+            code="no_address",
+            hint="Add it, then look at it: roost relays add LINK, roost status",
+        )
     link = await _timed(report, "connect", connect(relay.address))
     try:
         report.reachable = report.key_right = True

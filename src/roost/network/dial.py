@@ -9,12 +9,14 @@ from roost.network.carriers import Connection, open_stream
 from roost.network.errors import no_answer
 from roost.network.link import WINDOW, Link
 from roost.network.link_core import LinkTiming
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress, RelayAddress
 
 CONNECT_S = 10.0
 
 Connect = Callable[[RelayAddress], Awaitable[Link]]
-"""How the rest of the room makes links; tests put other carriers behind it."""
+"""How the rest of the room makes links to relays; tests put other carriers behind it."""
+Reach = Callable[[HostAddress], Awaitable[Link]]
+"""The same to any host."""
 
 
 async def connect_relay(
@@ -45,7 +47,7 @@ async def connect_relay(
 
 
 async def link_over(
-    connection: Connection, address: RelayAddress, timing: LinkTiming | None = None, window: int = WINDOW
+    connection: Connection, address: HostAddress, timing: LinkTiming | None = None, window: int = WINDOW
 ) -> Link:
     """A link over a connection that stands, once the relay has proven itself. Raises as `connect_relay`."""
     link = Link(connection, address, timing, window)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from roost.crypto import Entropy
 from roost.errors import Refused, Unreachable
 from roost.network.backoff import Backoff, BackoffPolicy
-from roost.network.dial import Connect
+from roost.network.dial import Reach
 from roost.network.errors import link_lost
 from roost.network.link import Link
 from roost.network.link_core import Over
@@ -44,7 +44,7 @@ class Keeper:
     def __init__(
         self,
         relay: RelayLink,
-        connect: Connect,
+        connect: Reach,
         entropy: Entropy,
         on_state: OnState,
         policy: BackoffPolicy | None = None,

@@ -13,7 +13,8 @@ from roost.network.carriers.base import Connection
 from roost.network.errors import link_lost, no_answer
 from roost.network.identity import prove
 from roost.network.link_core import Answered, Delivered, LinkCore, LinkEvent, LinkState, LinkTiming, Opened, Over
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import DeviceHost, HostAddress
+from roost.wire.codec import decode
 from roost.wire.mailbox import RelayInfo, Request, Response, SignedInfo, Subscribe, Subscribed, Unsubscribe
 
 CALL_S = 20.0
@@ -36,7 +37,7 @@ class Link:
     def __init__(
         self,
         connection: Connection,
-        address: RelayAddress,
+        address: HostAddress,
         timing: LinkTiming | None = None,
         window: int = WINDOW,
     ) -> None:
@@ -66,7 +67,7 @@ class Link:
 
     @property
     def carrier(self) -> str:
-        """`raw`, `websocket` or `memory`."""
+        """`raw`, `websocket`, `memory`, or a carrier between devices."""
         return self._connection.kind
 
     @property
@@ -258,7 +259,9 @@ class Link:
         self._pump()
 
 
-def _prove(address: RelayAddress, connection: Connection, signed: SignedInfo) -> RelayInfo:
+def _prove(address: HostAddress, connection: Connection, signed: SignedInfo) -> RelayInfo:
+    if isinstance(address, DeviceHost):  # the handshake of the link below has proven it
+        return decode(RelayInfo, signed.info)
     return prove(signed, address, connection.shown)
 
 

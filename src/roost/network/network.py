@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self
@@ -18,16 +19,28 @@ import msgspec
 from roost.crypto import Entropy
 from roost.errors import CallerError, Unreachable
 from roost.network.backoff import BackoffPolicy
-from roost.network.dial import Connect, connect_relay
+from roost.network.dial import Connect, connect_relay, link_over
+from roost.network.direct.direct import Direct
+from roost.network.direct.here import HereConnection
+from roost.network.direct.host_end import HostProtocol
 from roost.network.errors import no_answer
 from roost.network.federation import DestinationUnreachable, Federation
 from roost.network.keeper import Keeper, OnState
+from roost.network.link import Link
 from roost.network.subscription import Subscription
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import DeviceHost, HostAddress, RelayAddress
 from roost.wire.links import RelayLink
 from roost.wire.mailbox import Create, Forward, GetInfo, PutCard, Request, Response
 
-Route = Literal["central", "federated"]
+Route = Literal["central", "federated", "direct"]
+
+
+@dataclass(frozen=True)
+class Here:
+    """The device's own host."""
+
+    key: bytes
+    host: HostProtocol
 
 
 class Network:
@@ -45,6 +58,8 @@ class Network:
         backoff: BackoffPolicy | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self.direct: Direct | None = None  # links to other devices, where this profile has any carriers
+        self.here: Here | None = None  # the host in this process
         self._entropy = entropy
         self._on_state = on_state
         self._connect = connect
@@ -66,6 +81,8 @@ class Network:
         self.set_relays(())
         if self._closing:
             await asyncio.wait(self._closing)
+        if self.direct is not None:
+            await self.direct.close()
 
     # --- own relays ---------------------------------------------------------------------------------------------------
 
@@ -93,15 +110,36 @@ class Network:
             ending.add_done_callback(self._closing.discard)
 
     def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> Keeper:
-        keeper = Keeper(link, self._connect, self._entropy, self._on_state, self._policy)
+        keeper = Keeper(link, self._connected, self._entropy, self._on_state, self._policy)
         for subscription in subscriptions:
             keeper.subscribe(subscription)
         keeper.start()
         return keeper
 
-    def route(self, relay: RelayAddress) -> Route:
-        """How a request to this relay travels."""
+    async def _connected(self, address: HostAddress) -> Link:
+        if isinstance(address, RelayAddress):
+            return await self._connect(address)
+        if self.here is not None and address.key == self.here.key:
+            return await link_over(HereConnection(self.here.host), address)
+        return await self._to_device(address)
+
+    async def _to_device(self, host: DeviceHost) -> Link:
+        if self.direct is None:
+            raise Unreachable(
+                "Talking from device to device is off.", code="carriers_off", hint="Turn it on: roost carriers on lan"
+            )
+        return await self.direct.link(host)
+
+    def route(self, relay: HostAddress) -> Route:
+        """How a request to this host travels."""
+        if isinstance(relay, DeviceHost):
+            return "direct"
         return "central" if relay.key in self._keepers else "federated"
+
+    def standing(self, key: bytes) -> bool:
+        """Whether a request to the host with this key can leave over a link that stands."""
+        direct = self.direct is not None and self.direct.carrier_to(key) is not None
+        return direct or self.reachable(key)
 
     def any_reachable(self) -> bool:
         """Whether the link to some own relay stands."""
@@ -136,7 +174,7 @@ class Network:
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
-    async def call(self, relay: RelayAddress, request: Request, *, timeout_s: float = 20) -> Response:
+    async def call(self, relay: HostAddress, request: Request, *, timeout_s: float = 20) -> Response:
         """The relay's answer to `request`, never a `Refusal`; over the own link, or federated through an own relay.
 
         Cancelling gives the request up; the relay may have acted on it all the same. Every request may be repeated.
@@ -150,9 +188,21 @@ class Network:
                 keeper = self._keepers.get(relay.key)
                 if keeper is not None:
                     return await _own_call(keeper, request)
+                if isinstance(relay, DeviceHost):
+                    return await self._direct_call(relay, request)
                 return await self._federated(relay, request)
         except TimeoutError as error:
             raise no_answer() from error
+
+    async def _direct_call(self, host: DeviceHost, request: Request) -> Response:
+        """A link that gave way to a better one, or was lost, is replaced once."""
+        link = await self._to_device(host)
+        try:
+            return await link.call(request, timeout_s=None)
+        except Unreachable:
+            if link.usable:
+                raise
+        return await (await self._to_device(host)).call(request, timeout_s=None)
 
     async def _federated(self, relay: RelayAddress, request: Request) -> Response:
         """Through the first own relay that can be reached."""
@@ -168,7 +218,7 @@ class Network:
 
     def subscribe(
         self,
-        relay: RelayAddress,
+        relay: HostAddress,
         get: bytes,
         after: Callable[[], int],
         deliver: Callable[[int, bytes], None],

@@ -10,13 +10,16 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from roost.wire.codec import OutOfBounds, Record
-from roost.wire.sizes import CAPABILITY_SIZE, MAX_HOST, RELAY_KEY_SIZE
+from roost.wire.sizes import CAPABILITY_SIZE, LINK_KEY_SIZE, MAX_HOST, MEETING_SIZE, ONION_KEY_SIZE, RELAY_KEY_SIZE
 
 Host = Annotated[str, Meta(min_length=1, max_length=MAX_HOST)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 RelayKey = Annotated[bytes, Meta(min_length=RELAY_KEY_SIZE, max_length=RELAY_KEY_SIZE)]
 Capability = Annotated[bytes, Meta(min_length=CAPABILITY_SIZE, max_length=CAPABILITY_SIZE)]
 Fingerprint = Annotated[bytes, Meta(max_length=32)]
+LinkKey = Annotated[bytes, Meta(min_length=LINK_KEY_SIZE, max_length=LINK_KEY_SIZE)]
+Meeting = Annotated[bytes, Meta(min_length=MEETING_SIZE, max_length=MEETING_SIZE)]
+OnionKey = Annotated[bytes, Meta(max_length=ONION_KEY_SIZE)]
 
 # Letters, digits, hyphens, and the underscore that container networks use, in labels of up to 63.
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -46,7 +49,7 @@ def canonical_host(text: str) -> str:
     return host
 
 
-class RelayAddress(Record, frozen=True):
+class RelayAddress(Record, frozen=True, tag=0):
     """A relay: where it listens and the Ed25519 identity key that it must prove.
 
     `host` is canonical (`canonical_host`); anything else raises OutOfBounds. `tls_fingerprint` is empty, or the SHA-256
@@ -71,15 +74,41 @@ class RelayAddress(Record, frozen=True):
         return f"{host}:{self.port}"
 
 
-class MailboxAddress(Record, frozen=True, tag=0):
-    """A mailbox at a relay, with the capability to put envelopes into it."""
+class DeviceHost(Record, frozen=True, tag=1):
+    """A host that is found over carriers instead of standing at an address: a person's own device, or a relay at home.
 
-    relay: RelayAddress
+    `key` is the X25519 key that it proves when a link to it is made. `meeting` is a secret that it shares with one
+    circle (a contact, an invitation, a group): whoever holds it recognises the host nearby and may open a link to it.
+    `onion` is the Ed25519 key of its Tor onion service (version 3), or empty. It names no place: links and cards stay
+    good wherever the device goes.
+    """
+
+    key: LinkKey
+    meeting: Meeting
+    onion: OnionKey = b""
+
+    def __post_init__(self) -> None:
+        if len(self.onion) not in (0, ONION_KEY_SIZE):
+            raise OutOfBounds("an onion service's key has 32 bytes")
+
+    @property
+    def endpoint(self) -> str:
+        """How it is named on a screen: it has no address, so a few characters of its key."""
+        return f"device-{self.key[:4].hex()}"
+
+
+HostAddress = RelayAddress | DeviceHost
+"""Where a mailbox can be hosted. `key` names the host in either, and is what it must prove."""
+
+
+class MailboxAddress(Record, frozen=True):
+    """A mailbox at a host, with the capability to put envelopes into it."""
+
+    relay: HostAddress
     put: Capability
 
 
 Address = MailboxAddress
-"""Grows into a tagged union when mailboxes at devices and swarms arrive; the tag is on the wire from the start."""
 
 
 def _ascii(host: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from roost.crypto import SEALED_CAPABILITY_SIZE
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions
 from roost.wire.content import EntryId, Millis
 from roost.wire.identity import Key32, Signature
@@ -81,7 +81,7 @@ class ChannelState(TextRecord, frozen=True, tag=0):
 class ChannelPlace(Record, frozen=True):
     """Where a channel goes on: the data of extension PLACE of the owner's last state in the log before."""
 
-    relay: RelayAddress
+    relay: HostAddress
     secret: Annotated[bytes, Meta(min_length=16, max_length=16)]
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from roost.wire.addresses import Address, RelayAddress
+from roost.wire.addresses import Address, HostAddress
 from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions
 from roost.wire.identity import Key32, Name, Signature, SignedCard, SignedDeviceList
 
@@ -68,7 +68,7 @@ class Permissions(Record, frozen=True):
 class LogPlace(Record, frozen=True):
     """Where the group's log is. `generation` counts its places; the capabilities come from it."""
 
-    relay: RelayAddress
+    relay: HostAddress
     generation: Generation
 
 

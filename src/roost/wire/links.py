@@ -1,6 +1,7 @@
 """The links that people exchange: relay links and invitations. Short, checked against typing errors, fit for QR codes.
 
-A relay link is `roost-relay://HOST:PORT/PAYLOAD`; an invitation is `roost:PAYLOAD`, or the same payload behind the `#`
+A relay link is `roost-relay://HOST:PORT/PAYLOAD`, or `roost-relay:PAYLOAD` for one at home that has no address; an
+invitation is `roost:PAYLOAD`, or the same payload behind the `#`
 of any https URL, which never reaches a server. PAYLOAD is unpadded base64url of a canonical structure followed by the
 first 4 bytes of a SHA-256. Only schemes and hosts may be written in capitals (docs/protocol/link-formats.md).
 """
@@ -16,7 +17,7 @@ from typing import Annotated, Final, NoReturn, TypeVar
 from msgspec import Meta
 
 from roost.errors import CallerError, WireError
-from roost.wire.addresses import Fingerprint, RelayAddress, RelayKey, canonical_host
+from roost.wire.addresses import DeviceHost, Fingerprint, HostAddress, RelayAddress, RelayKey, canonical_host
 from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, encode
 
 RELAY_SCHEME: Final = "roost-relay"
@@ -39,10 +40,13 @@ class MalformedLink(CallerError):
 class RelayLink(TextRecord, frozen=True):
     """How to reach a relay, and the access secret if it asks for one."""
 
-    address: RelayAddress
+    address: HostAddress
     access: Annotated[str, Meta(max_length=64)] = ""
 
     def __str__(self) -> str:
+        if isinstance(self.address, DeviceHost):
+            home = _HomeTail(LINK_VERSION, self.address, self.access)
+            return f"{RELAY_SCHEME}:{_armour(home, encode(home))}"
         tail = _RelayTail(LINK_VERSION, self.address.key, self.address.tls_fingerprint, self.access)
         return f"{RELAY_SCHEME}://{self.address.endpoint}/{_armour(tail, _covered(self.address.endpoint, tail))}"
 
@@ -51,6 +55,12 @@ class _RelayTail(TextRecord, frozen=True):
     version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
     key: RelayKey
     tls_fingerprint: Fingerprint
+    access: Annotated[str, Meta(max_length=64)]
+
+
+class _HomeTail(TextRecord, frozen=True):
+    version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
+    host: DeviceHost
     access: Annotated[str, Meta(max_length=64)]
 
 
@@ -66,7 +76,7 @@ class Invitation(Record, frozen=True):
 
     version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
     kind: InvitationKind
-    relay: RelayAddress
+    relay: HostAddress
     secret: Annotated[bytes, Meta(min_length=16, max_length=16)]
     pin: Annotated[bytes, Meta(min_length=16, max_length=16)]
 
@@ -78,7 +88,7 @@ class ChannelLink(Record, frozen=True):
     """Where a channel is, the secret that opens it, and its id, which its owner's key must give (crypto.channels)."""
 
     version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
-    relay: RelayAddress
+    relay: HostAddress
     secret: Annotated[bytes, Meta(min_length=16, max_length=16)]
     channel: Annotated[bytes, Meta(min_length=32, max_length=32)]
 
@@ -89,9 +99,12 @@ class ChannelLink(Record, frozen=True):
 def parse_relay_link(text: str) -> RelayLink:
     """The relay link in `text`, around which white space may stand. Raises MalformedLink."""
     text = _trimmed(text)
-    scheme, separator, rest = text.partition("://")
+    scheme, separator, rest = text.partition(":")
     if not separator or scheme.lower() != RELAY_SCHEME:
-        raise MalformedLink("This is not a relay link.", hint=f"A relay link begins with {RELAY_SCHEME}://")
+        raise MalformedLink("This is not a relay link.", hint=f"A relay link begins with {RELAY_SCHEME}:")
+    if not rest.startswith("//"):
+        return _home_link(rest)
+    rest = rest[2:]
     endpoint, _, armoured = rest.partition("/")
     host, _, port = endpoint.rpartition(":")
     tail, checksum = _unarmoured(_RelayTail, armoured)
@@ -102,6 +115,13 @@ def parse_relay_link(text: str) -> RelayLink:
     if endpoint.lower() != address.endpoint or checksum != _checksum(_covered(address.endpoint, tail)):
         raise MalformedLink("This relay link is damaged.")
     return RelayLink(address, tail.access)
+
+
+def _home_link(armoured: str) -> RelayLink:
+    home, checksum = _unarmoured(_HomeTail, armoured)
+    if checksum != _checksum(encode(home)):
+        raise MalformedLink("This relay link is damaged.")
+    return RelayLink(home.host, home.access)
 
 
 def parse_invitation(text: str) -> Invitation:

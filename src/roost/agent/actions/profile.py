@@ -18,6 +18,7 @@ from roost.errors import CallerError, SurroundingsError
 from roost.messaging import accounts, devices, identity, mailboxes, outbox, peers
 from roost.messaging import records as r
 from roost.messaging.work import Work
+from roost.wire.addresses import HostAddress, RelayAddress
 from roost.wire.content import About, encode_content
 from roost.wire.links import InvitationKind, parse_invitation, parse_relay_link
 
@@ -176,7 +177,7 @@ async def relays_add(service: Service, request: o.RelaysAdd) -> v.RelayView:
 async def relays_remove(service: Service, request: o.RelaysRemove) -> v.RelayView:
     engine = service.engine
     rows = _relays(engine.look())
-    found = [row for row in rows if request.host in (row.link.address.host, showing.host(row.link.address))]
+    found = [row for row in rows if request.host in _names(row.link.address)]
     if not found:
         raise CallerError("You use no such relay.", code="unknown_relay", hint="List them: roost relays list")
     if len(found) > 1:
@@ -193,6 +194,13 @@ async def relays_remove(service: Service, request: o.RelaysRemove) -> v.RelayVie
     engine.relays_changed()
     keeps = showing_groups.movable(engine.look(), found[0].relay)
     return msgspec.structs.replace(_relay_view(engine, found[0], False, "removed"), keeps=keeps)
+
+
+def _names(address: HostAddress) -> tuple[str, ...]:
+    """What a person may call a host of theirs."""
+    if isinstance(address, RelayAddress):
+        return address.host, showing.host(address)
+    return (showing.host(address),)
 
 
 def end_invitations(work: Work, relay: bytes) -> None:

@@ -61,7 +61,7 @@ def create(
 ) -> ChannelRow:
     """A new channel at my primary relay, of which I am the owner. Raises CallerError, SurroundingsError `no_relay`."""
     identity.check_listed(work.me)
-    relay = mailboxes.primary_relay(work).link.address
+    relay = mailboxes.log_host(work, mailboxes.primary_relay(work))
     key, secret = SigningKey.generate(work.entropy), work.entropy.bytes(16)
     state = ChannelState(channel_id(key.public), 1, work.now, "x", "", b"", posting, 0, (), (), ())
     state = _with_settings(state, title=title, description=description, slow_s=slow_s)

@@ -43,7 +43,7 @@ def move(work: Work, row: ChannelRow) -> ChannelRow:
     state = states.held(row)
     assert state is not None
     old = work.get(SharedLog, row.log)
-    place = ChannelPlace(mailboxes.primary_relay(work).link.address, work.entropy.bytes(16))
+    place = ChannelPlace(mailboxes.log_host(work, mailboxes.primary_relay(work)), work.entropy.bytes(16))
     if old is not None and old.state == LogState.TO_CREATE:
         raise CallerError("This channel is just being made.", code="channel_unread", hint="Try again in a moment.")
     if old is not None:

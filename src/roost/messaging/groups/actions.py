@@ -79,7 +79,7 @@ def create(work: Work, title: str, accounts: Sequence[bytes] = (), *, descriptio
     for account in accounts:
         _contact(work, account)
     id = work.entropy.bytes(GROUP_ID_SIZE)
-    place = LogPlace(mailboxes.primary_relay(work).link.address, 0)
+    place = LogPlace(mailboxes.log_host(work, mailboxes.primary_relay(work)), 0)
     state = GroupState(title, place, (MemberRole(work.me.account, Role.ADMIN),), description)
     secrets = offers.make_secrets(work)
     made = mls.Group.create(

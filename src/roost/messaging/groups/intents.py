@@ -18,7 +18,7 @@ from roost.messaging.groups.rules import Change, NotPermitted
 from roost.messaging.groups.states import Person
 from roost.messaging.records import GroupIntent, GroupRow, IntentKind
 from roost.messaging.work import Work
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 from roost.wire.codec import TextRecord, decode, encode
 from roost.wire.groups import GroupState, LogPlace, MemberRole, Permissions, Role
 
@@ -123,7 +123,7 @@ class Planned:
     refused: tuple[tuple[GroupIntent, str], ...]
 
 
-def make_plan(work: Work, row: GroupRow, group: mls.Group, relay: RelayAddress | None) -> Planned:
+def make_plan(work: Work, row: GroupRow, group: mls.Group, relay: HostAddress | None) -> Planned:
     """The commit that the intents which are due ask for. `relay`: where a new log would be made."""
     before, people = states.state_of(group.extensions), states.roster(group)
     held = [intent for intent in work.find(GroupIntent, where={"group": row.id}) if intent.not_before <= work.now]
@@ -142,7 +142,7 @@ class _Maker:
     work: Work
     before: GroupState
     people: Mapping[bytes, Person]
-    relay: RelayAddress | None
+    relay: HostAddress | None
 
     def together(self, due: list[GroupIntent]) -> Planned:
         """Raises NotPermitted when one of them is not allowed."""
@@ -189,7 +189,7 @@ class _Maker:
         return change
 
 
-def _change(work: Work, plan: Plan, before: GroupState, relay: RelayAddress | None) -> Change:
+def _change(work: Work, plan: Plan, before: GroupState, relay: HostAddress | None) -> Change:
     """The plan as the rules see it, its state complete: roles of members only, and the log where it must be."""
     me = work.me
     members = {account: frozenset(person.devices) for account, person in plan.people.items()}

@@ -11,26 +11,26 @@ from roost.messaging import logs, mailboxes
 from roost.messaging.groups import holding, states
 from roost.messaging.records import GroupRow, LogKind, LogState, OwnRelay, SharedLog
 from roost.messaging.work import Work
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 from roost.wire.groups import GroupState, LogPlace
 
 REQUEST_TAG = 2**53  # of the key under which those ask who lost the group's state: above every epoch
 CAPABILITY_SIZE = 32
 
 
-def next_relay(work: Work, state: GroupState) -> RelayAddress | None:
+def next_relay(work: Work, state: GroupState) -> HostAddress | None:
     """Where I would make a new log: the same relay, if it is one of mine."""
     mine = work.get(OwnRelay, state.place.relay.key)
     if mine is not None and not mine.leaving:
-        return mine.link.address
+        return mailboxes.log_host(work, mine)
     try:
-        return mailboxes.primary_relay(work).link.address
+        return mailboxes.log_host(work, mailboxes.primary_relay(work))
     except RoostError:
         return None
 
 
 def create(
-    work: Work, group: bytes, relay: RelayAddress, secret: bytes, devices: list[bytes], *, waits: bool = False
+    work: Work, group: bytes, relay: HostAddress, secret: bytes, devices: list[bytes], *, waits: bool = False
 ) -> SharedLog:
     """A new mailbox at a relay of mine for these devices, which the agent makes. It `waits` for a commit: others may
     see that before this device does, and what they say there then opens under no key that is known yet."""

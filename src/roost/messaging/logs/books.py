@@ -22,7 +22,7 @@ from roost.messaging.records import (
     StoredFile,
 )
 from roost.messaging.work import Work
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 
 MAX_KEYS = 256  # tried on what arrives: epochs of a few weeks, even of a busy group
 GRANTS_AT_ONCE = 60  # of the 64 of one request, beside the three that a new mailbox always has
@@ -32,7 +32,7 @@ def create_log(
     work: Work,
     owner: bytes,
     kind: LogKind,
-    relay: RelayAddress,
+    relay: HostAddress,
     *,
     get: bytes,
     put: bytes,
@@ -57,7 +57,7 @@ def join_log(
     work: Work,
     owner: bytes,
     kind: LogKind,
-    relay: RelayAddress,
+    relay: HostAddress,
     *,
     get: bytes,
     put: bytes = b"",

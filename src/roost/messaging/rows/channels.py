@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from roost.messaging.rows.base import Row
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 
 
 class ChannelRow(Row, frozen=True):
@@ -15,7 +15,7 @@ class ChannelRow(Row, frozen=True):
     key: ClassVar[tuple[str, ...]] = ("id",)
     id: bytes
     secret: bytes
-    relay: RelayAddress
+    relay: HostAddress
     log: bytes
     seed: bytes
     name: str  # what I go by there

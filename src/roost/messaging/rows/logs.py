@@ -6,7 +6,7 @@ import enum
 from typing import ClassVar
 
 from roost.messaging.rows.base import NEVER, Row
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 from roost.wire.content import BlobPointer
 
 
@@ -43,7 +43,7 @@ class SharedLog(Row, frozen=True):
     id: bytes
     owner: bytes
     kind: int
-    relay: RelayAddress
+    relay: HostAddress
     get: bytes
     put: bytes
     admin: bytes

@@ -61,6 +61,19 @@ class OwnRelay(Row, frozen=True):
     link: RelayLink
     rank: int
     leaving: bool = False  # gets no new mailboxes; goes when its last one has
+    here: bool = False  # this very device: the address stands for all of its meetings
+
+
+class OwnHost(Row, frozen=True):
+    """This device as a host of its own mailboxes (id is always 0), and the carriers on which it may be met."""
+
+    table: ClassVar[str] = "own_host"
+    key: ClassVar[tuple[str, ...]] = ("id",)
+    id: int
+    secret: bytes  # X25519, 32: of the key that it proves
+    onion_seed: bytes  # Ed25519, 32: of its onion service
+    access: str  # what its own agent shows to make mailboxes
+    carriers: tuple[str, ...]  # those that are on, in no order
 
 
 class Contact(Row, frozen=True):

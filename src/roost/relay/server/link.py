@@ -166,7 +166,8 @@ class Link(asyncio.BufferedProtocol):
         self._server.accepted += 1
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH)
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-        if tls is not None and tls.selected_alpn_protocol() == ALPN_RAW:
+        agreed = tls is not None and tls.selected_alpn_protocol() == ALPN_RAW
+        if agreed or transport.get_extra_info("roost_frames"):  # a link between devices carries nothing else
             self._framing = RawFraming()
             self._raw = True
             self._greet()

@@ -57,10 +57,13 @@ def mapped_errors() -> Iterator[None]:
         raise StorageBroken("The relay's storage does not work.") from error
 
 
-def connect(path: Path) -> apsw.Connection:
+def connect(path: Path, key: bytes = b"") -> apsw.Connection:
+    """`key` (32 bytes) opens an encrypted file, as a device's own mailboxes are in; a relay's is not."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(_BUSY_MS)
+    encrypted = ("cipher=aegis", f'key = "raw:{key.hex()}"') if key else ()
     for pragma in (
+        *encrypted,
         "journal_mode=WAL",
         "synchronous=FULL",
         "wal_autocheckpoint=0",
@@ -72,24 +75,25 @@ def connect(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_reader(path: Path) -> Reader:
+def open_reader(path: Path, key: bytes = b"") -> Reader:
     """A reader of the file at `path`, which an engine has made. Raises StorageBroken."""
     with mapped_errors():
-        return SqliteReader(connect(path), mapped_errors)
+        return SqliteReader(connect(path, key), mapped_errors)
 
 
 class SqliteEngine:
     """One file, one writer. `max_pages` bounds the file in tests of a full disk."""
 
-    def __init__(self, path: Path, *, max_pages: int | None = None) -> None:
+    def __init__(self, path: Path, *, key: bytes = b"", max_pages: int | None = None) -> None:
         """Raises StorageBroken: not a relay's storage, from a newer version, or unreadable."""
         self._path = path
+        self._key = key
         self._wal_pages = 0
         self._reserve = Reserve(path.with_suffix(".reserve"))
         self._reserve.keep()
         with mapped_errors():
             path.touch(mode=0o600)  # SQLite's other files take their rights from it
-            self._connection = connect(path)
+            self._connection = connect(path, key)
             migrate(self._connection)
             if max_pages is not None:
                 self._connection.execute(f"PRAGMA max_page_count={max_pages}")
@@ -130,7 +134,7 @@ class SqliteEngine:
         return self._freed
 
     def reader(self) -> Reader:
-        return open_reader(self._path)
+        return open_reader(self._path, self._key)
 
     def close(self) -> None:
         with mapped_errors():

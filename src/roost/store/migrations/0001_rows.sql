@@ -19,6 +19,12 @@ CREATE TABLE "own_relay" (
     PRIMARY KEY ("relay")
 ) STRICT;
 
+CREATE TABLE "own_host" (
+    "id" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+
 CREATE TABLE "contact" (
     "account" BLOB NOT NULL,
     "state" INTEGER NOT NULL,
@@ -403,4 +409,49 @@ CREATE TABLE "read_by" (
     "account" BLOB NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY ("target", "account")
+) STRICT;
+
+CREATE TABLE "courier_settings" (
+    "id" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+
+CREATE TABLE "carried_parcel" (
+    "id" BLOB NOT NULL,
+    "account" BLOB NOT NULL,
+    "received_at" INTEGER NOT NULL,
+    "expires_at" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "carried_parcel_account" ON "carried_parcel" ("account");
+CREATE INDEX "carried_parcel_received_at" ON "carried_parcel" ("received_at");
+CREATE INDEX "carried_parcel_expires_at" ON "carried_parcel" ("expires_at");
+
+CREATE TABLE "carried_bytes" (
+    "id" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+
+CREATE TABLE "waiting_parcel" (
+    "id" BLOB NOT NULL,
+    "expires_at" INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("id")
+) STRICT;
+CREATE INDEX "waiting_parcel_expires_at" ON "waiting_parcel" ("expires_at");
+
+CREATE TABLE "courier_device" (
+    "account" BLOB NOT NULL,
+    "device" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("account", "device")
+) STRICT;
+
+CREATE TABLE "courier_contact" (
+    "account" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("account")
 ) STRICT;

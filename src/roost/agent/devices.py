@@ -1,0 +1,134 @@
+"""Talking from device to device: the own host, the carriers that are on, and who is met, for one open profile.
+
+It keeps carriers and links in step with the profile: which mailboxes lie here, which contacts have theirs on their own
+devices, and what each conversation allows. What is sent and received goes the ordinary ways (outgoing, incoming).
+Place: agent, beside the engine's loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from roost.agent.carriers import make_carrier
+from roost.crypto import AgreementSecret
+from roost.errors import SurroundingsError
+from roost.messaging import hosting
+from roost.messaging.records import Contact, Event, OwnHost, OwnMailbox, OwnRelay, PeerDevice, Row, SharedLog
+from roost.network.direct.carrier import CarrierName, CarrierState
+from roost.network.direct.direct import Direct, Way
+from roost.network.direct.link import PeerLink
+from roost.network.network import Here
+from roost.wire.content import Floor
+
+if TYPE_CHECKING:
+    from roost.agent.engine import Engine
+    from roost.agent.hosting import Hosting
+
+CONCERNS: frozenset[type[Row]] = frozenset({OwnHost, OwnRelay, OwnMailbox, PeerDevice, SharedLog, Contact})
+_ALLOWED = {
+    Floor.ANY: frozenset(CarrierName),
+    Floor.FEDERATED: frozenset(CarrierName) - {CarrierName.INTERNET},  # that shows one's address to the other side
+    Floor.ONION: frozenset({CarrierName.TOR}),
+}
+
+
+class Devices:
+    """An async context manager around the network: leaving it closes the own mailboxes, after all links. Does nothing
+    while this device is no host."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._hosting: Hosting | None = None
+        self._served: object = None
+        self._changing = asyncio.Lock()
+
+    @property
+    def direct(self) -> Direct | None:
+        return self._engine.network.direct
+
+    async def open(self) -> None:
+        """Open the own mailboxes, where there are any. Raises SurroundingsError: their file cannot be used."""
+        host = hosting.own_host(self._engine.look())
+        if host is not None:
+            await self._begin(host)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._hosting is not None:
+            await self._hosting.close()
+            self._hosting = None
+
+    async def changed(self) -> None:
+        """Carriers were turned on or off, or this device became a host."""
+        async with self._changing:
+            host = hosting.own_host(self._engine.look())
+            if host is None:
+                return
+            if self._hosting is None:
+                await self._begin(host)
+                self._engine.relays_changed()
+            direct = self.direct
+            assert direct is not None
+            wanted = {CarrierName(name) for name in host.carriers}
+            for name in [name for name in direct.carriers if name not in wanted]:
+                await direct.drop(name)
+            self.serve()
+            for name in CarrierName:
+                if name in wanted and name not in direct.carriers:
+                    await direct.add(make_carrier(name, host, self._engine.profile.path, self._engine.entropy))
+            self._engine.tell(Event("carriers"))
+
+    async def _begin(self, host: OwnHost) -> None:
+        from roost.agent.hosting import Hosting  # the relay's side: only where it is used
+
+        engine = self._engine
+        own = AgreementSecret.from_bytes(host.secret)
+        self._hosting = await Hosting.open(
+            engine.profile.path, hosting.storage_key(host), host.access, engine.entropy, self._broken
+        )
+        engine.network.here = Here(own.public.raw, self._hosting.host)
+        engine.network.direct = Direct(
+            own,
+            (),
+            engine.entropy,
+            host=self._hosting.host,
+            on_peer=self._peer,
+            on_message=self._message,
+            on_carriers=lambda: engine.tell(Event("carriers")),
+        )
+
+    def serve(self) -> None:
+        """Let the carriers serve whom the profile names now."""
+        direct = self.direct
+        if direct is None:
+            return
+        work = self._engine.look()
+        circles, sought = hosting.circles(work), hosting.sought(work)
+        if (circles, sought) != self._served:
+            self._served = circles, sought
+            ways = {floor: Way(allowed) for floor, allowed in _ALLOWED.items()}
+            direct.serve(
+                {meeting: ways[floor] for meeting, floor in circles.items()},
+                [(host, ways[floor]) for host, floor in sought.items()],
+            )
+
+    def states(self) -> list[CarrierState]:
+        return self.direct.states() if self.direct is not None else []
+
+    def _broken(self, error: SurroundingsError) -> None:
+        self._engine.trouble(error)
+
+    def _peer(self, key: bytes, up: bool) -> None:
+        """A device is there, or not any more."""
+        self._engine.tell(Event("connection", subject=key, detail="" if up else "away"))
+        if up:
+            self._engine.hurry()
+
+    def _message(self, link: PeerLink, message: bytes) -> None:
+        """What a device says beside its calls."""

@@ -1,0 +1,438 @@
+"""All links to other devices: who is near, dialling over whatever carrier reaches them, and one good link for each.
+
+A host is known by its link key, which the handshake proves. Where two links to one host stand, both ends keep the same
+one: over the better carrier, then the one dialled by the lower key. What a person allows a conversation is kept by
+serving each carrier only with those whom it may reach. docs/protocol/direct.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from roost.crypto import AgreementPublic, AgreementSecret, Entropy
+from roost.crypto.peer_link import PeerLinkInitiator, PeerLinkResponder
+from roost.errors import CryptoError, RoostError, Unreachable, WireError
+from roost.network.dial import link_over
+from roost.network.direct.carrier import Carrier, CarrierName, CarrierState, People, Place, Stream
+from roost.network.direct.host_end import HostProtocol
+from roost.network.direct.link import PeerLink, handshake
+from roost.network.link import Link
+from roost.network.link_core import LinkTiming
+from roost.wire.addresses import DeviceHost
+from roost.wire.codec import decode, encode
+from roost.wire.peers import PEER_VERSION, KnownPlace, PeerHello
+
+HANDSHAKE_S: Final = 20.0  # Tor is slow
+STAGGER_S: Final = 1.5  # after which the next carrier is tried beside the one that has not answered
+AGAIN_S: Final = 1.0  # a host that could not be reached is not dialled again sooner for the same reason
+NEAR_AGAIN_S: Final = 10.0  # ... nor because a carrier says once more that it is near
+_PENDING: Final = 64  # streams that have not shown who they are
+_SEEN: Final = 20_000  # openings remembered against replays
+_LINKS: Final = 1_024
+_TIMING: Final = LinkTiming(hello_s=15.0, idle_s=40.0, waiting_s=15.0, answer_s=15.0)
+
+ORDER: Final = tuple(CarrierName)
+OnPeer = Callable[[bytes, bool], None]
+"""A host, by its key, has become reachable, or is not any more."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """Carriers on which a circle may meet: all, or such as hide where one is."""
+
+    carriers: frozenset[CarrierName] = frozenset(CarrierName)
+
+    def allows(self, carrier: CarrierName) -> bool:
+        return carrier in self.carriers
+
+
+@dataclass
+class _Dialling:
+    outcome: asyncio.Future[PeerLink]
+    task: asyncio.Task[None]
+
+
+class Direct:
+    """Links to other devices. Made on the event loop; `start` and `close` once.
+
+    `host` makes the host's end of what others ask of this device; None where this device hosts nothing.
+    `on_message` gets what a device says beside its calls (parcels), and `on_peer` who comes and goes.
+    """
+
+    def __init__(
+        self,
+        own: AgreementSecret,
+        carriers: Sequence[Carrier],
+        entropy: Entropy,
+        *,
+        host: HostProtocol | None = None,
+        on_peer: OnPeer,
+        on_message: Callable[[PeerLink, bytes], None],
+        on_carriers: Callable[[], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._own = own
+        self.carriers = {carrier.name: carrier for carrier in carriers}
+        self._entropy = entropy
+        self._host = host
+        self._on_peer = on_peer
+        self._on_message = on_message
+        self._on_carriers = on_carriers
+        self._now = now
+        self._loop = asyncio.get_running_loop()
+        self._circles: dict[bytes, Way] = {}  # meetings of mine
+        self._sought: dict[bytes, dict[DeviceHost, Way]] = {}  # by host key
+        self._links: dict[bytes, PeerLink] = {}
+        self._clients: dict[PeerLink, asyncio.Task[Link]] = {}
+        self._dialling: dict[bytes, _Dialling] = {}
+        self._failed: dict[bytes, tuple[float, Unreachable]] = {}
+        self._near: dict[bytes, float] = {}
+        self._places: dict[bytes, tuple[Place, ...]] = {}
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._pending: OrderedDict[Stream, None] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        for name in self.carriers:
+            await self._start(name)
+
+    async def _start(self, name: CarrierName) -> None:
+        carrier = self.carriers[name]
+        carrier.serve(self._people(name))
+        await carrier.start(
+            lambda stream: self._accepted(name, stream), lambda host: self._met(host), self._on_carriers
+        )
+
+    async def add(self, carrier: Carrier) -> None:
+        """Another carrier from now on."""
+        self.carriers[carrier.name] = carrier
+        await self._start(carrier.name)
+
+    async def drop(self, name: CarrierName) -> None:
+        """A carrier is not used any more; links over it end."""
+        carrier = self.carriers.pop(name, None)
+        if carrier is not None:
+            await carrier.stop()
+        for link in [link for link in self._links.values() if link.carrier is name]:
+            await link.close()
+
+    async def close(self) -> None:
+        """End all links and stop the carriers."""
+        self._closed = True
+        await asyncio.gather(*(carrier.stop() for carrier in self.carriers.values()))
+        await asyncio.gather(*(link.close() for link in tuple(self._links.values())))
+        tasks = {*self._tasks, *(one.task for one in self._dialling.values())}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- who ----------------------------------------------------------------------------------------------------------
+
+    def serve(self, circles: dict[bytes, Way], sought: Iterable[tuple[DeviceHost, Way]]) -> None:
+        """Under these meetings this device may be found from now on, and these hosts are looked for."""
+        self._circles = circles
+        self._sought = {}
+        for host, way in sought:
+            if host.key != self._own.public.raw:
+                self._sought.setdefault(host.key, {})[host] = way
+        for name, carrier in self.carriers.items():
+            carrier.serve(self._people(name))
+        for link in tuple(self._links.values()):
+            if not self._may_stand(link):
+                self._start_task(link.close())
+
+    def _people(self, name: CarrierName) -> People:
+        own = tuple(meeting for meeting, way in self._circles.items() if way.allows(name))
+        hosts = [host for known in self._sought.values() for host, way in known.items() if way.allows(name)]
+        return People(own, tuple(hosts))
+
+    def _may_stand(self, link: PeerLink) -> bool:
+        if not link.dialled:
+            way = self._circles.get(link.meeting)
+            return way is not None and way.allows(link.carrier)
+        known = self._sought.get(link.key)
+        return known is None or any(way.allows(link.carrier) for way in known.values())
+
+    def states(self) -> list[CarrierState]:
+        return [self.carriers[name].state for name in ORDER if name in self.carriers]
+
+    def carrier_to(self, key: bytes) -> CarrierName | None:
+        """Over which carrier a link to this host stands."""
+        link = self._links.get(key)
+        return link.carrier if link is not None and not link.over else None
+
+    def standing(self) -> list[PeerLink]:
+        """All links that stand."""
+        return [link for link in self._links.values() if not link.over]
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    async def link(self, host: DeviceHost) -> Link:
+        """A link for calls to `host`: one that stands, or a new one. Not the caller's to close.
+
+        Raises Unreachable: it is not near, or does not prove its key.
+        """
+        peer = self._links.get(host.key)
+        if peer is None or peer.over:
+            peer = await self._reach(host)
+        return await self._client(peer, host)
+
+    async def _client(self, peer: PeerLink, host: DeviceHost) -> Link:
+        task = self._clients.get(peer)
+        if task is None:
+            task = self._clients[peer] = self._loop.create_task(link_over(peer.calls, host, _TIMING))
+            task.add_done_callback(lambda done: self._opened(peer, done))
+        link = await asyncio.shield(task)
+        if not link.usable:
+            peer.abort()
+            raise Unreachable("The connection to the other device was lost.")
+        return link
+
+    def _opened(self, peer: PeerLink, task: asyncio.Task[Link]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            peer.abort()
+
+    async def _reach(self, host: DeviceHost) -> PeerLink:
+        failed = self._failed.get(host.key)
+        if failed is not None and self._loop.time() < failed[0] + AGAIN_S:
+            raise failed[1]
+        dialling = self._dialling.get(host.key)
+        if dialling is None:
+            outcome: asyncio.Future[PeerLink] = self._loop.create_future()
+            outcome.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait
+            dialling = _Dialling(outcome, self._loop.create_task(self._dial(host, outcome)))
+            self._dialling[host.key] = dialling
+            dialling.task.add_done_callback(lambda _: self._dialling.pop(host.key, None))
+        return await asyncio.shield(dialling.outcome)
+
+    async def _dial(self, host: DeviceHost, outcome: asyncio.Future[PeerLink]) -> None:
+        """Try the carriers in order, each a little after the one before; the first link that stands is the answer."""
+        hosts = self._sought.get(host.key) or {host: Way()}
+        attempts: set[asyncio.Task[PeerLink]] = set()
+        failure: Unreachable | None = None
+        try:
+            for name in [name for name in ORDER if name in self.carriers]:
+                for known in [known for known, way in hosts.items() if way.allows(name)]:
+                    attempts.add(self._loop.create_task(self._dial_over(name, known)))
+                    done, attempts = await _first(attempts, STAGGER_S)
+                    failure = self._outcome(done, outcome) or failure
+                    if outcome.done():
+                        return
+            while attempts:
+                done, attempts = await _first(attempts, None)
+                failure = self._outcome(done, outcome) or failure
+                if outcome.done():
+                    return
+            error = failure or _not_near()
+            self._failed[host.key] = self._loop.time(), error
+            outcome.set_exception(error)
+        finally:
+            for task in attempts:
+                task.cancel()
+            if not outcome.done():
+                outcome.set_exception(_not_near())
+
+    @staticmethod
+    def _outcome(done: set[asyncio.Task[PeerLink]], outcome: asyncio.Future[PeerLink]) -> Unreachable | None:
+        """Note the link that was made; else why none was, where that says more than that nobody is near."""
+        worst: Unreachable | None = None
+        for task in done:
+            error = task.exception()
+            if error is None:
+                if not outcome.done():
+                    outcome.set_result(task.result())
+            elif isinstance(error, Unreachable):
+                worst = error if worst is None or worst.code == "not_near" else worst
+            else:
+                raise error
+        return worst
+
+    async def _dial_over(self, name: CarrierName, host: DeviceHost) -> PeerLink:
+        places = tuple(place for place in self._places.get(host.key, ()) if place.carrier is name)
+        stream = await self.carriers[name].dial(host, places)
+        side = PeerLinkInitiator(self._own, AgreementPublic(host.key), host.meeting, int(self._now()), self._entropy)
+        return await self._agreed(name, stream, side, dialled=True)
+
+    # --- being called -------------------------------------------------------------------------------------------------
+
+    def _accepted(self, name: CarrierName, stream: Stream) -> None:
+        """Whoever has not shown who they are counts among few, of whom the oldest gives way."""
+        if self._closed:
+            stream.abort()
+            return
+        self._pending[stream] = None
+        if len(self._pending) > _PENDING:
+            oldest, _ = self._pending.popitem(last=False)
+            oldest.abort()
+        self._start_task(self._answer(name, stream))
+
+    async def _answer(self, name: CarrierName, stream: Stream) -> None:
+        meetings = [meeting for meeting, way in self._circles.items() if way.allows(name)]
+        side = PeerLinkResponder(self._own, meetings, int(self._now()), self._entropy, self._seen_before)
+        try:
+            await self._agreed(name, stream, side, dialled=False)
+        except CryptoError:
+            await _ignored(stream)
+        except Unreachable:
+            stream.abort()
+        finally:
+            self._pending.pop(stream, None)
+
+    def _seen_before(self, nonce: bytes) -> bool:
+        if nonce in self._seen:
+            return True
+        self._seen[nonce] = None
+        if len(self._seen) > _SEEN:
+            self._seen.popitem(last=False)
+        return False
+
+    # --- links --------------------------------------------------------------------------------------------------------
+
+    async def _agreed(
+        self, name: CarrierName, stream: Stream, side: PeerLinkInitiator | PeerLinkResponder, *, dialled: bool
+    ) -> PeerLink:
+        """Shake hands; the link that stands then. Raises Unreachable; CryptoError only where this end was dialled."""
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                established = await handshake(stream, side)
+        except TimeoutError as error:
+            stream.abort()
+            raise Unreachable("The other device does not answer.") from error
+        except CryptoError as error:
+            if not dialled:
+                raise
+            stream.abort()
+            raise Unreachable("What answers nearby is not the other device.", code="not_near") from error
+        except BaseException:
+            stream.abort()
+            raise
+        peer = PeerLink(
+            stream, established, side.rest, name, dialled=dialled, host=self._host, on_message=self._message
+        )
+        self._start_task(self._carry(peer))
+        peer.say(encode(PeerHello(PEER_VERSION, self._known_places(peer))))
+        return self._keep(peer)
+
+    def _known_places(self, peer: PeerLink) -> tuple[KnownPlace, ...]:
+        ways = self._sought.get(peer.key, {}).values()
+        allowed = {name for name in ORDER if any(way.allows(name) for way in ways)} if ways else {peer.carrier}
+        places = [place for name in allowed if name in self.carriers for place in self.carriers[name].places()]
+        return tuple(KnownPlace(ORDER.index(place.carrier), place.data) for place in places[:16])
+
+    def _keep(self, peer: PeerLink) -> PeerLink:
+        """Of two links to one host the same one stays at both ends."""
+        held = self._links.get(peer.key)
+        if held is not None and not held.over:
+            better = min((held, peer), key=self._rank)
+            worse = peer if better is held else held
+            if worse.dialled:  # the other end comes to the same answer, and leaves it to who dialled to end it
+                self._start_task(_close_later(worse))
+            self._links[peer.key] = better
+            return better
+        if len(self._links) >= _LINKS and held is None:
+            peer.abort()
+            raise Unreachable("There are too many links.", code="full")
+        self._links[peer.key] = peer
+        self._failed.pop(peer.key, None)
+        self._on_peer(peer.key, True)
+        return peer
+
+    def _rank(self, peer: PeerLink) -> tuple[int, bool]:
+        dialler = self._own.public.raw if peer.dialled else peer.key
+        return ORDER.index(peer.carrier), dialler != min(self._own.public.raw, peer.key)
+
+    async def _carry(self, peer: PeerLink) -> None:
+        try:
+            await peer.run()
+        finally:
+            client = self._clients.pop(peer, None)
+            if client is not None:
+                client.cancel()
+            if self._links.get(peer.key) is peer:
+                del self._links[peer.key]
+                if not self._closed:
+                    self._on_peer(peer.key, False)
+
+    def _message(self, peer: PeerLink, message: bytes) -> None:
+        """Raises WireError for what is no message."""
+        try:
+            hello = decode(PeerHello, message)
+        except WireError:
+            self._on_message(peer, message)
+            return
+        self._places[peer.key] = tuple(
+            Place(ORDER[known.carrier], known.data) for known in hello.places if known.carrier < len(ORDER)
+        )
+        self._upgrade(peer)
+
+    def _upgrade(self, peer: PeerLink) -> None:
+        """A better carrier may reach it too, now that its places are known."""
+        better = ORDER[: ORDER.index(peer.carrier)]
+        if any(place.carrier in better for place in self._places[peer.key]):
+            self._start_task(self._try_better(peer))
+
+    async def _try_better(self, peer: PeerLink) -> None:
+        for host, way in tuple(self._sought.get(peer.key, {}).items()):
+            for name in ORDER[: ORDER.index(peer.carrier)]:
+                if name in self.carriers and way.allows(name):
+                    with suppress(Unreachable):
+                        await self._dial_over(name, host)
+                        return
+
+    def _met(self, host: DeviceHost) -> None:
+        """A carrier says that somebody is near."""
+        now = self._loop.time()
+        if self._closed or host.key not in self._sought or now < self._near.get(host.key, -NEAR_AGAIN_S) + NEAR_AGAIN_S:
+            return
+        self._near[host.key] = now
+        self._failed.pop(host.key, None)
+        held = self._links.get(host.key)
+        if held is None or held.over:
+            self._start_task(self._greet(host))
+        elif held.carrier is not ORDER[0]:
+            self._start_task(self._try_better(held))
+
+    async def _greet(self, host: DeviceHost) -> None:
+        with suppress(RoostError):
+            await self.link(host)
+
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _first(
+    attempts: set[asyncio.Task[PeerLink]], timeout_s: float | None
+) -> tuple[set[asyncio.Task[PeerLink]], set[asyncio.Task[PeerLink]]]:
+    return await asyncio.wait(attempts, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _close_later(peer: PeerLink) -> None:
+    """What is under way on it may end first."""
+    await asyncio.sleep(1.0)
+    await peer.close()
+
+
+async def _ignored(stream: Stream) -> None:
+    """Who shows no meeting learns nothing, not even when we noticed: read on for as long as a handshake takes."""
+    with suppress(TimeoutError, Unreachable):
+        async with asyncio.timeout(HANDSHAKE_S):
+            while await stream.read():
+                pass
+    stream.abort()
+
+
+def _not_near() -> Unreachable:
+    return Unreachable(
+        "The other device is not near, on no network that both have.",
+        code="not_near",
+        hint="Nothing is lost; it is sent when the devices meet.",
+    )

@@ -1,0 +1,86 @@
+"""People without any relay: their devices host their mailboxes, and what they say arrives when the devices meet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from roost.agent import events as e
+from roost.agent import operations as o
+from roost.agent import views as v
+from roost.agent.service import Service, create_profile
+from roost.network.direct.carrier import CarrierName
+from roost.network.direct.memory import Air, MemoryCarrier
+from tests.agent.test_service import befriend, following
+
+
+class Near:
+    """Carriers of one air, by the profile's folder."""
+
+    def __init__(self) -> None:
+        self.air = Air()
+        self.of: dict[str, MemoryCarrier] = {}
+
+    def make(self, name: CarrierName, host: object, folder: Path, entropy: object) -> MemoryCarrier:
+        assert name is CarrierName.LAN
+        carrier = self.of[folder.name] = MemoryCarrier(self.air)
+        return carrier
+
+
+@pytest.fixture
+def near(monkeypatch: pytest.MonkeyPatch) -> Near:
+    made = Near()
+    monkeypatch.setattr("roost.agent.devices.make_carrier", made.make)
+    return made
+
+
+@asynccontextmanager
+async def person(folder: Path, name: str) -> AsyncIterator[Service]:
+    if not (folder / name).exists():
+        await create_profile(folder / name, name, None, None, "none", ("lan",))
+    async with Service.open(folder / name) as service:
+        yield service
+
+
+async def texts(service: Service, conversation: str) -> list[str]:
+    return [message.text for message in (await service.call(o.Read(conversation=conversation))).messages]
+
+
+async def until_said(service: Service, conversation: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while len(await texts(service, conversation)) < count:  # noqa: ASYNC110 - what another process may write
+            await asyncio.sleep(0.05)
+
+
+async def test_two_people_meet_talk_and_part(tmp_path: Path, near: Near) -> None:
+    async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
+        await befriend(alice, bob)
+        sent = await alice.call(o.Send(conversation="Bob", text="no server", wait=v.MessageState.DELIVERED))
+        assert sent.state == v.MessageState.DELIVERED
+        await bob.call(o.Send(conversation="Alice", text="none at all", wait=v.MessageState.DELIVERED))
+        assert await texts(alice, "Bob") == await texts(bob, "Alice") == ["no server", "none at all"]
+
+        near.of["Bob"].reachable(False)
+        waiting = await alice.call(o.Send(conversation="Bob", text="when we meet"))
+        assert waiting.state == v.MessageState.QUEUED
+        await asyncio.sleep(0.5)
+        async with aclosing(bob.events()) as events:
+            near.of["Bob"].reachable(True)
+            arrived = await following(events, e.MessageEvent)
+        assert arrived.text == "when we meet"
+        assert arrived.network == v.NetworkKind.DIRECT
+
+
+async def test_what_was_said_in_absence_comes_after_a_restart(tmp_path: Path, near: Near) -> None:
+    async with person(tmp_path, "Alice") as alice:
+        async with person(tmp_path, "Bob") as bob:
+            await befriend(alice, bob)
+        for number in range(50):
+            await alice.call(o.Send(conversation="Bob", text=f"{number}"))
+        async with person(tmp_path, "Bob") as bob:
+            await until_said(bob, "Alice", 50)
+            assert await texts(bob, "Alice") == [f"{number}" for number in range(50)]
