@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, content, groups, identity, links, logs, mailbox
+from roost.wire import addresses, channels, content, groups, identity, links, logs, mailbox, parcels
 from roost.wire.codec import Extension, Record
 from tests.wire.strategies import ALL_KINDS
 
@@ -36,6 +36,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Groups", (groups,)),
     ("Channels", (channels,)),
     ("Requests, responses, link frames", (mailbox,)),
+    ("Parcels", (parcels,)),
 )
 ALSO = {
     "RelayAddress": "host in canonical form; fingerprint of 0 or 32 bytes",
@@ -51,6 +52,10 @@ ALSO = {
     "GroupWelcome": "`history` and `replaces` have 0 or 32 bytes",
     "LogFrame": "`part` is one of the parts; not one digest; digests fit the payload; none where `spilled`",
     "SpilledRecord": "`pointer` has blobs enough for `size`",
+    "Parcel": "`sealed` has 5120 or 66560 bytes",
+    "OfferParcels": "ids (the first 16 bytes of `head`) ascend",
+    "WantParcels": "ids ascend in each, and none is in both",
+    "TookParcels": "ids ascend",
     "Frame": "`part` < `parts`, or both 0 and no payload; a payload where `parts` > 0",
 }
 

@@ -20,6 +20,7 @@ from roost.wire import groups as g
 from roost.wire import identity as i
 from roost.wire import links, logs
 from roost.wire import mailbox as m
+from roost.wire import parcels as p
 from roost.wire.addresses import DeviceHost, MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, Record, encode
 from roost.wire.frames import frame
@@ -100,6 +101,7 @@ CONTENTS: tuple[Record, ...] = (
     c.Vote(ID, (0, 1)),
     c.Pin(ID, True),
     c.FloorChange(c.Floor.FEDERATED),
+    c.CourierOffer(True),
     c.ContactRequest("Ada", "We met at the library.", SIGNED_LIST, counting(0x01), ADDRESS),
     c.ContactAcceptance(ABOUT, SIGNED_CARD),
     c.DeviceAnnouncement(SIGNED_CARD),
@@ -241,6 +243,19 @@ GROUPS: tuple[Record, ...] = (
     g.JoinAnswer(ID, True),
     g.CatchUp(7, (g.HeardUpTo(counting(0x01), 5),)),
 )
+HEAD = p.ParcelHead(counting(0x20), False, 2, 20_724)
+PARCEL = p.Parcel(2, 20_724, counting(0x20) + b"\xaa" * 5_088)
+PARCELS: tuple[Record, ...] = (
+    p.CarriedPut(counting(0x60), ENVELOPE, (NEEDS,)),
+    p.CarriedPut(counting(0x60), ENVELOPE, bare=True),
+    HEAD,
+    PARCEL,
+    p.OfferParcels((HEAD, p.ParcelHead(counting(0x30), True, 0, 20_725))),
+    p.WantParcels((counting(0x30, 16),), (counting(0x20, 16),)),
+    p.HandParcel(PARCEL),
+    p.HandParcel(p.Parcel(0, 20_725, counting(0x30) + b"\xbb" * 66_528)),
+    p.TookParcels((counting(0x20, 16), counting(0x30, 16))),
+)
 FRAMES: tuple[Record, ...] = (
     m.Call(1, m.Ping()),
     m.Call(2**32 - 1, m.Put(counting(0x60), ENVELOPE)),
@@ -313,6 +328,20 @@ def padding_vectors() -> list[dict[str, Any]]:
     return [{"data": pieces(data), "size": size, "padded": pieces(pad(data, size))} for data, size in PADDED]
 
 
+def file_vectors() -> list[dict[str, Any]]:
+    """Files of parcels: whole, and without their last byte."""
+    held = [
+        PARCEL,
+        p.Parcel(0, 20_725, counting(0x31) + b"\xbb" * 66_528),
+        p.Parcel(1, 3, counting(0x40) + bytes(5_088)),
+    ]
+    files = [(b"".join(p.write_file(held)), 0), (b"".join(p.write_file([])), 0), (b"".join(p.write_file(held))[:-1], 1)]
+    return [
+        {"file": pieces(file), "parcels": [parcel.id.hex() for parcel in p.ParcelFile().feed(file)], "lost": lost}
+        for file, lost in files
+    ]
+
+
 PADDED = ((b"", 4), (b"", 8), (b"abc", 7), (b"abc", 200), (b"\x00", 8))
 
 
@@ -326,6 +355,8 @@ def vectors() -> dict[str, Any]:
         "logs": structures(LOGS),
         "channels": structures(CHANNELS),
         "groups": structures(GROUPS),
+        "parcels": structures(PARCELS),
+        "parcel_files": file_vectors(),
         "links": link_vectors(),
         "stream": stream_vectors(),
         "padding": padding_vectors(),

@@ -13,7 +13,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, codec, content, groups, identity, links, logs, mailbox
+from roost.wire import addresses, channels, codec, content, groups, identity, links, logs, mailbox, parcels
 from roost.wire.addresses import DeviceHost, RelayAddress
 from roost.wire.channels import ChannelState
 from roost.wire.codec import Extension, Record, TextRecord
@@ -22,9 +22,10 @@ from roost.wire.groups import GapRange, GroupState, MemberRole, Role
 from roost.wire.identity import DeviceEntry, DeviceList
 from roost.wire.logs import MAX_RECORD, LogFrame, SpilledRecord, frames_of
 from roost.wire.mailbox import RelayInfo
+from roost.wire.parcels import OfferParcels, Parcel, TookParcels, WantParcels
 from roost.wire.sizes import MAX_FRAGMENTS
 
-MODULES: tuple[ModuleType, ...] = (addresses, channels, codec, content, groups, identity, links, logs, mailbox)
+MODULES: tuple[ModuleType, ...] = (addresses, channels, codec, content, groups, identity, links, logs, mailbox, parcels)
 ALL_KINDS: tuple[type[Record], ...] = tuple(
     sorted(
         {
@@ -178,6 +179,19 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
     if kind is GroupState:
         fields["banned"] = _ascending(fields["banned"])
         fields["roles"] = _roles()
+    if kind is Parcel:
+        fields["sealed"] = st.builds(
+            lambda size, byte: bytes([byte]) * size, st.sampled_from([5_120, 66_560]), st.integers(0, 255)
+        )
+    if kind is OfferParcels:
+        heads = fields["heads"].map(lambda drawn: tuple({head.id: head for head in drawn}.values()))
+        fields["heads"] = heads.map(lambda drawn: tuple(sorted(drawn, key=lambda head: head.id)))
+    if kind is WantParcels:
+        return st.tuples(_ascending(fields["own"]), _ascending(fields["carry"])).map(
+            lambda both: WantParcels(both[0], tuple(id for id in both[1] if id not in both[0]))
+        )
+    if kind is TookParcels:
+        fields["ids"] = _ascending(fields["ids"])
     if kind is GapRange:
         return st.tuples(st.integers(0, 2**53), st.integers(0, 2**53)).map(lambda pair: GapRange(*sorted(pair)))
     if "extensions" in fields:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roost.wire import channels, content, groups, identity, links, logs, mailbox
+from roost.wire import channels, content, groups, identity, links, logs, mailbox, parcels
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
@@ -15,7 +15,7 @@ from roost.wire.padding import pad, unpad
 from tests.wire import make_reference, make_vectors
 from tests.wire.strategies import ALL_KINDS
 
-STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs", "channels", "groups")
+STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs", "channels", "groups", "parcels")
 PARSERS = {
     "RelayLink": links.parse_relay_link,
     "Invitation": links.parse_invitation,
@@ -31,7 +31,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 def kind_of(name: str, file: str) -> Any:
     if name in RENAMED:
         return RENAMED[name][file]
-    for place in (mailbox, content, identity, links, logs, channels, groups):
+    for place in (mailbox, content, identity, links, logs, channels, groups, parcels):
         if hasattr(place, name):
             return getattr(place, name)
     return {"RelayAddress": RelayAddress, "MailboxAddress": MailboxAddress, "Extension": Extension}[name]
@@ -81,3 +81,10 @@ def test_padding() -> None:
         data, padded = make_vectors.joined(case["data"]), make_vectors.joined(case["padded"])
         assert pad(data, case["size"]) == padded
         assert unpad(padded) == data
+
+
+def test_files_of_parcels() -> None:
+    for case in cases("parcel_files"):
+        reader = parcels.ParcelFile()
+        assert [parcel.id.hex() for parcel in reader.feed(make_vectors.joined(case["file"]))] == case["parcels"]
+        assert reader.finish() == case["lost"]

@@ -213,6 +213,12 @@ class Pin(Record, frozen=True, tag=12):
     pinned: bool
 
 
+class CourierOffer(Record, frozen=True, tag=13):
+    """The sending device carries parcels for the receiver, or does not any more (messaging.parcels)."""
+
+    carries: bool
+
+
 # --- how people and devices find each other --------------------------------------------------------------------------
 
 
@@ -331,6 +337,7 @@ Content = (
     | Vote
     | FloorChange
     | Pin
+    | CourierOffer
     | ContactRequest
     | ContactAcceptance
     | DeviceAnnouncement
