@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging import conversations, devices, farewells, floors, introductions, outbox, requests, said
+from roost.messaging import conversations, devices, farewells, floors, introductions, outbox, parcels, requests, said
 from roost.messaging.groups import among_members, introducing
 from roost.messaging.origin import Origin
 from roost.messaging.records import Contact, ContactState, Message, MessageState
@@ -84,6 +84,8 @@ def apply_said(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, 
             work.tell("contact", conversation, conversation, "timer")
         case c.FloorChange(floor=floor):
             floors.told(work, conversation, floor, mine=origin.account == work.me.account)
+        case c.CourierOffer(carries=carries):
+            parcels.heard(work, origin, conversation, carries=carries)
         case c.CallSignal(call=call):
             work.mention("call", call, origin.account)
         case KeyPackageOffer() | GroupWelcome() | GroupCheck() | GroupLost() | GroupFound():
@@ -111,6 +113,8 @@ def _among_mine(work: Work, origin: Origin, entry: c.Entry, content: c.Content |
             requests.forget_contact(work, account)
         case c.About():
             work.put(msgspec.structs.replace(work.me, about=content))
+        case c.CourierOffer(carries=carries):
+            parcels.heard(work, origin, origin.account, carries=carries)
         case KeyPackageOffer() | GroupWelcome() | GroupLost() | GroupFound():
             among_members.received(work, origin, content)
         case _:

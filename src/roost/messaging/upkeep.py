@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from roost.messaging import conversations, farewells, files, invitations, logs, mailboxes, pauses, peers, stalled
+from roost.messaging import (
+    conversations,
+    farewells,
+    files,
+    invitations,
+    logs,
+    mailboxes,
+    parcels,
+    pauses,
+    peers,
+    stalled,
+)
 from roost.messaging.channels import upkeep as channels
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.records import (
@@ -41,6 +52,8 @@ def tick(work: Work) -> None:
     mailboxes.forget_left_relays(work)
     peers.announce_all(work)
     stalled.renew(work)
+    parcels.tell(work)
+    parcels.tick(work)
     _invitations(work)
     _forget(work)
     files.sweep(work)
