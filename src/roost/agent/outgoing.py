@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from roost.agent.networks import network_to
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import Refused, RoostError, Unreachable
 from roost.messaging import floors, invitations, mailboxes, outbox, peers, sealing, ways
@@ -237,7 +238,8 @@ class Outgoing:
             row = work.get(Outbox, number)
             address = None
             if row is not None and number not in self._flying and row.state != OutboxState.QUEUED:
-                address = ways.address_for(work, row, work.get(PeerDevice, row.account, row.device))
+                peer = work.get(PeerDevice, row.account, row.device)
+                address = ways.address_for(work, row, peer, self._engine.network.standing)
             if row is None or address is None or row.next_at > work.now:
                 del self._due[number]  # one that has no address is looked for when it may have one
             elif not floors.may_take(work, row, address):
@@ -300,7 +302,8 @@ class Outgoing:
             ):  # they moved meanwhile
                 await self._note(outbox.hurry, row.account, row.device)
         else:
-            await self._note(outbox.stored, row.number)
+            network = str(network_to(self._engine.look(), address.relay))
+            await self._note(outbox.stored, row.number, network, address.relay.endpoint)
 
     async def _note(self, step: Callable[..., None], *what: object) -> None:
         """Write down what a host said. If the disk refuses, the row is put again later, and the host knows it."""
@@ -339,7 +342,9 @@ class Outgoing:
         envelope = self._engine.step(sealing.seal_bare, peer, payload, again_at=again_at)
         if envelope is None:
             return False
-        for address in ways.addresses_of(peer)[: 1 if payload else 2]:
+        for address in ways.best_first(peer, self._engine.network.standing)[: 1 if payload else 2]:
+            if payload and not floors.meets(self._engine.look(), peer.account, address):
+                return False
             try:
                 await self._engine.network.call(address.relay, Put(address.put, envelope, ephemeral))
             except (Refused, Unreachable):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import AttachmentKey, padding_blob
 from roost.errors import CryptoError, Refused, RoostError, SurroundingsError, Unreachable
-from roost.messaging import files, floors, logs, outbox
+from roost.messaging import files, floors, logs, outbox, ways
 from roost.messaging.records import (
     NEVER,
     Event,
@@ -71,8 +71,7 @@ class Transfers:
         for file in work.find(StoredFile, where={"state": int(FileState.REMOTE)}, limit=AT_ONCE * 8):
             self._start(("down", file.message, file.index), partial(self._fetch, file))
 
-    @staticmethod
-    def _uploads(work: Work) -> list[Outbox]:
+    def _uploads(self, work: Work) -> list[Outbox]:
         """The first row of each device, where it has uploads to do: rows leave in order."""
         first: dict[tuple[bytes, bytes], Outbox] = {}
         for row in work.find(Outbox, where={"state": int(OutboxState.QUEUED)}, order="number"):
@@ -81,7 +80,7 @@ class Transfers:
             row
             for row in first.values()
             if row.next_at <= work.now
-            and _address(work, row) is not None
+            and self._address(work, row) is not None
             and floors.may_leave(work, row, work.get(PeerDevice, row.account, row.device))
             and any(upload.done < upload.pointer.blobs for upload in outbox.uploads_of(work, row))
         ]
@@ -122,14 +121,21 @@ class Transfers:
         keep = {row.file for row in self._engine.look().find(StoredFile)}
         self._engine.profile.files.sweep(keep)
 
+    def _address(self, work: Work, row: Outbox) -> Address | None:
+        """Where the row's blobs go; None while its device has no address: then there is nothing to start."""
+        peer = work.get(PeerDevice, row.account, row.device)
+        return ways.address_for(work, row, peer, self._engine.network.standing)
+
     # --- up -----------------------------------------------------------------------------------------------------------
 
     async def _upload(self, number: int) -> None:
         work = self._engine.look()
         row = work.need(Outbox, number)
-        address = _address(work, row)
+        address = self._address(work, row)
         if address is None:
             return
+        self._engine.step(outbox.uploading_to, number, address.relay.key)
+        work = self._engine.look()
         try:
             for upload in outbox.uploads_of(work, row):
                 await self._upload_one(upload, address)
@@ -245,9 +251,3 @@ class Transfers:
         plain = min(size, size * done // max(total, 1))
         direction = "in" if incoming else "out"
         self._engine.tell(Event("transfer", message, detail=f"{direction}/{index}/{plain}/{size}/{name}"))
-
-
-def _address(work: Work, row: Outbox) -> Address | None:
-    """Where the row's blobs go; None while its device has no address: then there is nothing to start."""
-    peer = work.get(PeerDevice, row.account, row.device)
-    return row.address or (peer.address if peer else None)

@@ -31,25 +31,31 @@ def network_to(work: Work, address: Address) -> c.Floor:
     return c.Floor.ANY if work.get(OwnRelay, address.relay.key) is not None else c.Floor.FEDERATED
 
 
-def _meets(work: Work, account: bytes, address: Address) -> bool:
+def meets(work: Work, account: bytes, address: Address) -> bool:
+    """Whether the network to `address` is one that the conversation with the account allows."""
     contact = work.get(Contact, account)
     wanted = floor_of(contact) if contact is not None else c.Floor.ANY
     return wanted == c.Floor.ANY or network_to(work, address) >= wanted
 
 
 def allows(work: Work, peer: PeerDevice) -> bool:
-    """Whether the way to this device meets its conversation's floor. True while there is no way at all."""
-    return peer.address is None or _meets(work, peer.account, peer.address)
+    """Whether some way to this device meets its conversation's floor. True while there is no way at all."""
+    ways = _ways(peer)
+    return not ways or any(meets(work, peer.account, address) for address in ways)
 
 
 def may_take(work: Work, row: Outbox, address: Address) -> bool:
     """Whether a row may go to `address`: the floor is met, or the row is what helps to meet it."""
-    return _meets(work, row.account, address) or isinstance(c.decode_content(row.content), _NEEDED)
+    return meets(work, row.account, address) or isinstance(c.decode_content(row.content), _NEEDED)
 
 
 def may_leave(work: Work, row: Outbox, peer: PeerDevice | None) -> bool:
-    address = row.address or (peer.address if peer is not None else None)
-    return address is None or may_take(work, row, address)
+    ways = (row.address,) if row.address is not None else _ways(peer)
+    return not ways or any(may_take(work, row, address) for address in ways)
+
+
+def _ways(peer: PeerDevice | None) -> tuple[Address, ...]:
+    return tuple(way for way in (peer.address, peer.fallback) if way is not None) if peer is not None else ()
 
 
 def holds(work: Work, account: bytes) -> bool:

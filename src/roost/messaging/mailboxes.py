@@ -40,9 +40,10 @@ def primary_relay(work: Work) -> OwnRelay:
 
 
 def second_relay(work: Work) -> OwnRelay | None:
-    """The relay that gets fallback mailboxes, where I have more than one."""
-    relays = sorted((row for row in work.find(OwnRelay) if not row.leaving), key=lambda row: row.rank)
-    return relays[1] if len(relays) > 1 else None
+    """The host that gets fallback mailboxes, where I have more than one: this device and a relay go together, since
+    they fail for different reasons."""
+    first, *others = sorted((row for row in work.find(OwnRelay) if not row.leaving), key=lambda row: row.rank)
+    return min(others, key=lambda row: (row.here == first.here, row.rank), default=None)
 
 
 def new_mailbox(work: Work, *, account: bytes = b"", invitation: bytes = b"", fallback_at: bytes = b"") -> OwnMailbox:

@@ -158,11 +158,20 @@ def upload_progress(work: Work, number: int, index: int, done: int) -> None:
         work.put(msgspec.structs.replace(upload, done=done))
 
 
+def uploading_to(work: Work, number: int, host: bytes) -> None:
+    """The row's attachments go to this host from now on; what another one has of them does not count."""
+    row = work.get(Outbox, number)
+    if row is not None and row.blobs_at != host:
+        work.put(msgspec.structs.replace(row, blobs_at=host))
+        for upload in uploads_of(work, row) if row.blobs_at else ():
+            work.put(msgspec.structs.replace(upload, done=0))
+
+
 # --- what the host said ----------------------------------------------------------------------------------------------
 
 
-def stored(work: Work, number: int) -> None:
-    """The mailbox's host committed all envelopes of the row."""
+def stored(work: Work, number: int, network: str = "", host: str = "") -> None:
+    """The mailbox's host committed all envelopes of the row, which went by this network (as apps name it)."""
     row = work.get(Outbox, number)
     if row is None or row.state == OutboxState.QUEUED or row.problem == REMOVED_CODE:
         return
@@ -173,10 +182,10 @@ def stored(work: Work, number: int) -> None:
             row, state=OutboxState.STORED, attempts=before + 1, next_at=work.now + pause, problem=""
         )
     )
-    _message_sent(work, row)
+    _message_sent(work, row, network, host)
 
 
-def _message_sent(work: Work, row: Outbox) -> None:
+def _message_sent(work: Work, row: Outbox, network: str, host: str) -> None:
     message = work.get(Message, row.message) if row.message else None
     if message is None or row.account != message.conversation or message.state != MessageState.QUEUED:
         return
@@ -184,6 +193,8 @@ def _message_sent(work: Work, row: Outbox) -> None:
     if len(work.find(PeerDevice, where={"account": row.account})) != 1:
         siblings = work.find(Outbox, where={"message": row.message, "account": row.account})
     if all(sibling.state == OutboxState.STORED for sibling in siblings):
+        if network and network != message.network:  # another way than it seemed when it was said
+            message = msgspec.structs.replace(message, network=network, route=(host,))
         move_message(work, message, MessageState.SENT)
 
 

@@ -1,28 +1,55 @@
-"""Which address what waits in the outbox goes to: the device's first, and its fallback for what that does not take.
+"""Which address what waits in the outbox goes to, among those that its device can be written to at.
 
-The frames' numbers keep order and the envelopes' hashes tell repetitions, by whichever mailbox they come, so a row may
-change its way at any time. Only a knock has one address; and what needs blobs stays with the host that has them.
+First to the device itself while a link to it stands, then to the relays that keep for it, then to the device though it
+may not be near. What one does not take goes to the next, and comes back when the first heals. The frames' numbers keep
+order and the envelopes' hashes tell repetitions, by whichever mailbox they come, so a row may change its way at any
+time. Only a knock has one address; and what needs blobs stays with the host that has them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from roost.messaging import floors
-from roost.messaging.records import Outbox, PeerDevice
+from roost.messaging.records import Outbox, OutboxState, PeerDevice
 from roost.messaging.work import Work
-from roost.wire.addresses import Address
+from roost.wire.addresses import Address, DeviceHost
 
 PATIENCE = 3  # refusals in a row before the other host is tried: some eight seconds
 
+Standing = Callable[[bytes], bool]
+"""Whether a link to the host with this key stands."""
 
-def address_for(work: Work, row: Outbox, peer: PeerDevice | None) -> Address | None:
-    """Where the row is to be put now; None while there is no way. After PATIENCE failures both hosts in turn."""
+
+def apart(_key: bytes) -> bool:
+    """No link to any device stands."""
+    return False
+
+
+def address_for(work: Work, row: Outbox, peer: PeerDevice | None, standing: Standing = apart) -> Address | None:
+    """Where the row is to be put now; None while there is no way. After PATIENCE failures the others in turn."""
     if row.address is not None or peer is None:
         return row.address
-    other = peer.fallback
-    stuck = row.problem and row.attempts >= PATIENCE and row.attempts % 2 == PATIENCE % 2
-    if other is not None and stuck and not row.uploads and floors.may_take(work, row, other):
-        return other
-    return peer.address
+    open_ways = [address for address in best_first(peer, standing) if floors.may_take(work, row, address)]
+    if not open_ways:
+        return peer.address
+    if row.uploads:
+        there = next((address for address in open_ways if address.relay.key == row.blobs_at), open_ways[0])
+        gone = row.state == OutboxState.QUEUED and _rank(there, standing) > _rank(open_ways[0], standing)
+        return open_ways[0] if gone else there
+    stuck = row.problem and row.attempts >= PATIENCE
+    return open_ways[(row.attempts - PATIENCE + 1) % len(open_ways) if stuck else 0]
+
+
+def best_first(peer: PeerDevice, standing: Standing) -> list[Address]:
+    """Where the device can be written to, in the order in which it is tried."""
+    return sorted(addresses_of(peer), key=lambda address: _rank(address, standing))
+
+
+def _rank(address: Address, standing: Standing) -> int:
+    if not isinstance(address.relay, DeviceHost):
+        return 1
+    return 0 if standing(address.relay.key) else 2
 
 
 def addresses_of(peer: PeerDevice) -> tuple[Address, ...]:

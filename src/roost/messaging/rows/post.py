@@ -142,6 +142,7 @@ class Outbox(Row, frozen=True):
     uploads: int = 0
     problem: str = ""  # the last refusal's code, for people
     checks: tuple[bytes, ...] = ()  # of each envelope's frame, to compare with its acknowledgement
+    blobs_at: bytes = b""  # the key of the host that has what is uploaded of its attachments
     probe: bool = False  # put where a silent device read before, under a session of its own (messaging.stalled)
 
 
