@@ -104,7 +104,9 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-ann
 
 lock: $(VENV)/.stamp-packages
 	$(BIN)/uv pip compile pyproject.toml $(LOCK) $(UPGRADE) --output-file requirements/runtime.txt
-	$(BIN)/uv pip compile pyproject.toml --group dev $(LOCK) $(UPGRADE) --constraint requirements/runtime.txt \
+	$(BIN)/uv pip compile pyproject.toml --all-extras $(LOCK) $(UPGRADE) --constraint requirements/runtime.txt \
+	  --output-file requirements/extras.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK) $(UPGRADE) --constraint requirements/extras.txt \
 	  --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --group peers $(LOCK) $(UPGRADE) --constraint requirements/dev.txt \
 	  --output-file requirements/peers.txt

@@ -133,9 +133,7 @@ def _import_name(requirement: str) -> str:
     name = requirement.partition(";")[0]
     for separator in "<>=!~[ ":
         name = name.partition(separator)[0]
-    return {"PyNaCl": "nacl", "pillow": "PIL", "apsw-sqlite3mc": "apsw", "prometheus-client": "prometheus_client"}.get(
-        name, name
-    )
+    return {"PyNaCl": "nacl", "pillow": "PIL", "apsw-sqlite3mc": "apsw"}.get(name, name.replace("-", "_"))
 
 
 def test_the_agent_uses_a_relays_rules_and_never_its_server() -> None:
