@@ -38,9 +38,11 @@ from roost.crypto import (
     envelope_hash,
     open_packet,
     padded_count,
+    parcel_head,
     safety_number,
     seal_card,
     seal_packet,
+    seal_parcel,
     solve_work,
     stretch,
     wrap_secret,
@@ -285,12 +287,27 @@ def packet(before: Vector) -> Vector:
     }
 
 
+def parcel(_before: Vector) -> Vector:
+    """Two parcels for one meeting: their heads, and a hash of each whole."""
+    meeting, entropy = bytes(range(16)), Recording("parcel")
+    cases = []
+    for body in (b"a small body", b"\xbb" * 65_640):
+        head = parcel_head(meeting, entropy)
+        sealed = seal_parcel(meeting, head, body)
+        named = {"body": body.hex()} if len(body) < 100 else {"body_byte": body[:1].hex(), "body_size": len(body)}
+        cases.append(
+            {"nonce": entropy.taken(), "head": head.hex(), **named, "size": len(sealed), "sha256": sha256(sealed)}
+        )
+    return {"meeting": meeting.hex(), "parcels": cases}
+
+
 MAKERS: dict[str, Callable[[Vector], Vector]] = {
     "derivations": derivations,
     "handshake": handshake,
     "ratchet": ratchet,
     "attachment": attachment,
     "packet": packet,
+    "parcel": parcel,
 }
 
 

@@ -200,7 +200,7 @@ class Device:
                 address = ways.address_for(self.work(), row, peer)
                 if address is None:
                     continue
-                if address.relay.key in self.world.down:
+                if address.relay.key in self.world.down | self.world.apart:
                     self.do(outbox.refused, row.number, "unreachable")
                     continue
                 taken = [self.world.transmit(address.put, envelope) for envelope in row.envelopes]
@@ -213,7 +213,8 @@ class Device:
             envelope = self.do(sealing.seal_bare, peer)
             if envelope is not None:
                 count += 1
-                able = [way for way in ways.addresses_of(peer) if way.relay.key not in self.world.down]
+                unreached = self.world.down | self.world.apart
+                able = [way for way in ways.addresses_of(peer) if way.relay.key not in unreached]
                 if able:
                     self.world.transmit(able[0].put, envelope)
         return count
@@ -243,6 +244,7 @@ class World:
         self.host = Host()
         self.devices: list[Device] = []
         self.down: set[bytes] = set()  # keys of relays that nobody reaches
+        self.apart: set[bytes] = set()  # keys of devices that host mailboxes, which nobody but themselves reaches
 
     def person(self, name: str) -> Device:
         device = Device(self, name)

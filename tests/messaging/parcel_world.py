@@ -37,7 +37,7 @@ def meeting_of(mailbox: OwnMailbox) -> bytes:
     return hashlib.sha256(b"meeting" + mailbox.admin).digest()[:16]
 
 
-def meetings(device: Device) -> list[bytes]:
+def meetings_of(device: Device) -> list[bytes]:
     return [meeting_of(mailbox) for mailbox in device.work().find(OwnMailbox)]
 
 
@@ -82,19 +82,22 @@ class Meeting:
         return [why for _, why in self.taken.dropped]
 
 
-def hand_over(giver: Device, taker: Device, *, lost: int = 0, with_files: bool = False) -> Meeting:
+def hand_over(
+    giver: Device, taker: Device, *, lost: int = 0, with_files: bool = False, meetings: list[bytes] | None = None
+) -> Meeting:
     """The exchange in one direction; the link breaks before the last `lost` parcels."""
+    held = meetings if meetings is not None else meetings_of(taker)
     met = Meeting(giver.do(parcels.offer, taker.account, with_files=with_files))
     if not met.offered:
         return met
     offer = _sent(OfferParcels(tuple(one.head for one in met.offered)))
-    met.wanted = _sent(parcels.want(taker.work(), giver.account, offer.heads, meetings(taker)))
+    met.wanted = _sent(parcels.want(taker.work(), giver.account, offer.heads, held))
     chosen = giver.do(parcels.answered, taker.account, met.offered, met.wanted)
-    for one in chosen[: len(chosen) - lost]:
+    for one in chosen[: max(len(chosen) - lost, 0)]:
         parcel = parcels.parcel_of(giver.work(), one, blob_for(one))
         assert parcel is not None
         met.parcels.append(_sent(HandParcel(parcel)).parcel)
-    met.taken = take_in(taker, giver.account, met.parcels)
+    met.taken = take_in(taker, giver.account, met.parcels, held)
     ids = _sent(TookParcels(tuple(sorted(parcel.id for parcel in met.parcels)))).ids
     giver.do(parcels.took, taker.account, chosen, met.wanted, ids)
     return met
@@ -111,15 +114,12 @@ def meet(first: Device, second: Device) -> tuple[Meeting, Meeting]:
     return both
 
 
-def take_in(taker: Device, account: bytes, handed: list[Parcel]) -> Taken:
+def take_in(taker: Device, account: bytes, handed: list[Parcel], meetings: list[bytes] | None = None) -> Taken:
     """What the agent does: the host first, then the commit."""
     work = taker.work()
-    taken = parcels.take(work, account, handed, meetings(taker))
-    for one in (*parcels.waiting(work), *taken.mine):
-        if put_at_own_host(taker, one.request):
-            parcels.settled(work, one.parcel.id)
-        elif one in taken.mine:
-            parcels.defer(work, one)
+    taken = parcels.take(work, account, handed, meetings if meetings is not None else meetings_of(taker))
+    for one in taken.mine:
+        (parcels.settled if put_at_own_host(taker, one.request) else parcels.defer)(work, one)
     taker.commit(work)
     return taken
 

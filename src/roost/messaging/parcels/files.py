@@ -48,7 +48,7 @@ def blobs_of(work: Work, row: Outbox, address: Address) -> Iterator[BlobWanted]:
 
 def seal_waiting(work: Work, peer: PeerDevice, address: Address | None) -> None:
     """Seal what waits for a device, in order, also where blobs have not left: as far as they can be carried."""
-    if address is None or not floors.allows(work, peer):
+    if address is None or not floors.meets(work, peer.account, address):
         return
     where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
     for row in work.find(Outbox, where=where, order="number", limit=sealing.DEVICE_ROWS):

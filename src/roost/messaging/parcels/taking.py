@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from roost.crypto import SMALL_PARCEL, open_parcel, recognised
+from roost.crypto import open_parcel, recognised
 from roost.errors import CryptoError, WireError
 from roost.messaging.parcels import carried, couriers
 from roost.messaging.parcels.carried import Drop, Room
@@ -31,7 +31,7 @@ class Mine:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of some parcels: blobs stand before the puts that may need them."""
+    """What became of some parcels. In `mine` blobs come first, then what waited for them, then the new puts."""
 
     mine: tuple[Mine, ...]
     kept: tuple[bytes, ...]
@@ -56,8 +56,9 @@ def want(work: Work, account: bytes, heads: Sequence[ParcelHead], meetings: Sequ
 def take(work: Work, account: bytes, parcels: Sequence[Parcel], meetings: Sequence[bytes]) -> Taken:
     """Take parcels that a device of `account` handed over, or that a file holds (FROM_A_FILE).
 
-    The host is asked for all of `mine` *before* this step is written, so that a crash in between loses none; what it
-    cannot take now is given to `defer`. It knows an envelope again, so asking twice does no harm.
+    The host is asked for all of `mine`, in order, *before* this step is written, so that a crash in between loses none:
+    it knows an envelope again, and asking twice does no harm. What it cannot take now is given to `defer`, all else to
+    `settled`.
     """
     settings = couriers.settings_of(work)
     own = recognised([parcel.head for parcel in parcels], meetings)
@@ -82,8 +83,10 @@ def take(work: Work, account: bytes, parcels: Sequence[Parcel], meetings: Sequen
         if refused is not None:
             dropped.append((parcel.id, refused))
     _note_senders(work, mine)
-    mine.sort(key=lambda one: not isinstance(one.request, PutBlob))
-    return Taken(tuple(mine), tuple(kept), tuple(dropped))
+    blobs = [one for one in mine if isinstance(one.request, PutBlob)]
+    puts = [one for one in mine if isinstance(one.request, Put)]
+    before = waiting(work) if mine else ()
+    return Taken((*blobs, *before, *puts), tuple(kept), tuple(dropped))
 
 
 def _room(work: Work, account: bytes) -> Room | Drop:
@@ -127,21 +130,21 @@ def _note_senders(work: Work, mine: list[Mine]) -> None:
 def defer(work: Work, one: Mine) -> None:
     """My host has not all blobs that this put needs, or no room: it is asked again. Blobs come again from who sent
     them."""
-    if len(one.parcel.sealed) > SMALL_PARCEL or len(work.find(WaitingParcel, limit=carried.MAX_WAITING + 1)) >= (
-        carried.MAX_WAITING
-    ):
+    if isinstance(one.request, PutBlob) or work.get(WaitingParcel, one.parcel.id) is not None:
+        return
+    if len(work.find(WaitingParcel, limit=carried.MAX_WAITING)) == carried.MAX_WAITING:
         return
     ends = min(carried.ends_at(one.parcel.expires), work.now + carried.REMEMBER_MS)
     work.put(WaitingParcel(one.parcel.id, one.meeting, one.parcel.sealed, ends))
 
 
 def waiting(work: Work) -> tuple[Mine, ...]:
-    """What was deferred: to be asked again whenever parcels have come, and then `settled` or left."""
+    """What was deferred: to be asked again now and then, and `settled` when the host took it or never will."""
     return tuple(_mine(Parcel(0, 0, row.sealed), row.meeting) for row in work.find(WaitingParcel))
 
 
-def settled(work: Work, id: bytes) -> None:
-    """The host took a deferred one, or never will."""
-    row = work.get(WaitingParcel, id)
+def settled(work: Work, one: Mine) -> None:
+    """The host took it, or never will."""
+    row = work.get(WaitingParcel, one.parcel.id)
     if row is not None:
         work.delete(row)
