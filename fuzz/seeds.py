@@ -73,7 +73,7 @@ def write() -> int:
 
 def expected() -> list[tuple[str, bytes]]:
     """Target and input of all seeds, without repetitions."""
-    rooms = (_wire, _links, _crypto, _logs, _groups, _mls, _network, _relay, _files)
+    rooms = (_wire, _links, _crypto, _peers, _logs, _groups, _mls, _network, _relay, _files)
     found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}
     unknown = {name for name, _ in found} - set(TARGETS)
     if unknown:
@@ -159,6 +159,25 @@ def _crypto() -> Seeds:
     yield "crypto-cards", b"\x02" + bytes(6_112)
     yield "crypto-blobs", b"\x02\0\1\1\x80\0\0\4blob"
     yield "crypto-blobs", b"\x01\0\1\1blob"
+
+
+def _peers() -> Seeds:
+    link = vector("peer_link")["link"]
+    for which, message in enumerate(link["messages"]):
+        yield "crypto-peer-handshakes", bytes((which & 1,)) + bytes.fromhex(message)
+    yield "crypto-peer-handshakes", b"\x02\x00\x00\x40\x01"
+    yield "crypto-peer-handshakes", b"\x02\x01\x04\xa2\x01"
+    for shape in range(8):
+        yield "crypto-peer-handshakes", bytes((3, shape, 0, 32)) + (bytes(range(32)) + bytes(1_184))[: 40 * shape]
+    yield "crypto-peer-handshakes", b"\x04" + bytes(range(64))
+    yield "crypto-peer-records", b"\x00\x01\x00" + bytes.fromhex(link["host_records"])
+    yield "crypto-peer-records", b"\x01\x00\x10\x03\x00\x05\x10\x00\x20\x00"
+    yield "crypto-peer-records", b"\x01\x00\x10\x02\x00\x05\x10\x00\x00\x13\x01"
+    for units, length in ((1, 5), (32, 16_349), (129, 0), (0, 0), (33, 1), (1, 478)):
+        yield "crypto-peer-records", b"\x02\x01\xff\x01" + struct.pack(">BHB", units, length, 5) + b"hello"
+    yield "crypto-announcements", b"\x03\x01" + bytes.fromhex(vector("peer_link")["announcement"]["announcement"])
+    for count in (0, 1, 9, 56):
+        yield "crypto-announcements", bytes((count, 0)) + b"\x00\x12\x01"[: 3 * (count & 1)]
 
 
 def _logs() -> Seeds:

@@ -131,11 +131,11 @@ def _initiate(own: AgreementSecret, host: AgreementPublic, meeting: bytes, now_s
     padding = _padding(entropy)
     first += state.encrypt_and_hash(kem.public.raw + _counted(padding)) + state.encrypt_and_hash(padding)
     # <- e, ee, ekem1
-    answer = yield first, NONCE_SIZE + _SEALED_KEY + _SECOND_BODY
+    answer = yield first, NONCE_SIZE + _SEALED_KEY
     state.mix_key_and_hash(answer[:NONCE_SIZE])
-    theirs = _read_key(state, answer[NONCE_SIZE : NONCE_SIZE + _SEALED_KEY])
+    theirs = _read_key(state, answer[NONCE_SIZE:])
     state.mix_key(ephemeral.exchange(theirs))
-    ciphertext, count = _read_body(state, answer[NONCE_SIZE + _SEALED_KEY :])
+    ciphertext, count = _read_body(state, (yield b"", _SECOND_BODY))
     state.mix_key(kem.decapsulate(ciphertext))
     _read_padding(state, (yield b"", count + TAG_SIZE))
     # -> s, se
