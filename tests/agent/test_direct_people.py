@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from roost.agent import events as e
+from roost.agent import groups as g
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.service import Service, create_profile
+from roost.messaging import outbox
+from roost.messaging.records import Outbox
 from roost.network.direct.carrier import CarrierName
 from roost.network.direct.memory import Air, MemoryCarrier
 from tests.agent.test_service import befriend, following
@@ -25,7 +28,7 @@ class Near:
         self.air = Air()
         self.of: dict[str, MemoryCarrier] = {}
 
-    def make(self, name: CarrierName, host: object, folder: Path, entropy: object) -> MemoryCarrier:
+    def make(self, name: CarrierName, host: object, folder: Path, *_: object) -> MemoryCarrier:
         assert name is CarrierName.LAN
         carrier = self.of[folder.name] = MemoryCarrier(self.air)
         return carrier
@@ -84,3 +87,51 @@ async def test_what_was_said_in_absence_comes_after_a_restart(tmp_path: Path, ne
         async with person(tmp_path, "Bob") as bob:
             await until_said(bob, "Alice", 50)
             assert await texts(bob, "Alice") == [f"{number}" for number in range(50)]
+
+
+async def test_files_go_from_device_to_device_and_go_on_after_a_cut(tmp_path: Path, near: Near) -> None:
+    picture = tmp_path / "large.bin"
+    picture.write_bytes(bytes(range(256)) * 40_000)
+    async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
+        await befriend(alice, bob)
+        sending = asyncio.create_task(
+            alice.call(
+                o.Send(conversation="Bob", files=(str(picture),), wait=v.MessageState.DELIVERED, wait_timeout_s=60)
+            )
+        )
+        for _ in range(4):
+            await asyncio.sleep(0.2)
+            near.of["Bob"].reachable(False)
+            await asyncio.sleep(0.1)
+            near.of["Bob"].reachable(True)
+        sent = await sending
+        assert sent.state == v.MessageState.DELIVERED
+        saved = await bob.call(o.Save(id=sent.id, to=str(tmp_path / "saved")))
+        assert Path(saved.path).read_bytes() == picture.read_bytes()
+
+
+async def test_a_host_that_lost_what_a_message_needs_gets_it_again(tmp_path: Path, near: Near) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("kept")
+    async with person(tmp_path, "Alice") as alice:
+        async with person(tmp_path, "Bob") as bob:
+            await befriend(alice, bob)
+        await alice.call(o.Send(conversation="Bob", files=(str(file),)))
+        engine = alice.engine
+        (row,) = [row for row in engine.look().find(Outbox) if row.uploads]
+        engine.step(outbox.refused, row.number, "blobs_missing")
+        async with person(tmp_path, "Bob") as bob:
+            await until_said(bob, "Alice", 1)
+
+
+async def test_a_group_lives_on_a_members_device(tmp_path: Path, near: Near) -> None:
+    async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
+        await befriend(alice, bob)
+        await alice.call(g.GroupCreate(title="Village", members=("Bob",)))
+        async with asyncio.timeout(20):
+            while not any(view.title == "Village" for view in (await bob.call(g.Groups()))):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await bob.call(o.Send(conversation="Village", text="from Bob"))
+        await alice.call(o.Send(conversation="Village", text="from Alice"))
+        await until_said(alice, "Village", 2)
+        await until_said(bob, "Village", 2)

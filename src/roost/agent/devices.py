@@ -8,18 +8,21 @@ Place: agent, beside the engine's loops.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from roost.agent.carriers import make_carrier
+from roost.agent.carriers import make_carrier, reach_of
 from roost.crypto import AgreementSecret
-from roost.errors import SurroundingsError
+from roost.errors import RoostError, SurroundingsError, Unreachable
 from roost.messaging import hosting
 from roost.messaging.records import Contact, Event, OwnHost, OwnMailbox, OwnRelay, PeerDevice, Row, SharedLog
 from roost.network.direct.carrier import CarrierName, CarrierState
 from roost.network.direct.direct import Direct, Way
 from roost.network.direct.link import PeerLink
 from roost.network.network import Here
+from roost.wire.addresses import DeviceHost
 from roost.wire.content import Floor
 
 if TYPE_CHECKING:
@@ -34,6 +37,11 @@ _ALLOWED = {
 }
 
 
+REACH_S = 15.0
+REACH_OVER_TOR_S = 60.0
+_LOOK_AGAIN_S = 0.5
+
+
 class Devices:
     """An async context manager around the network: leaving it closes the own mailboxes, after all links. Does nothing
     while this device is no host."""
@@ -43,6 +51,8 @@ class Devices:
         self._hosting: Hosting | None = None
         self._served: object = None
         self._changing = asyncio.Lock()
+        self._cannot: dict[CarrierName, CarrierState] = {}  # that are on, and cannot be used here
+        self._strangers: list[DeviceHost] = []  # looked for though no contact's: invitations being opened
 
     @property
     def direct(self) -> Direct | None:
@@ -79,10 +89,26 @@ class Devices:
             for name in [name for name in direct.carriers if name not in wanted]:
                 await direct.drop(name)
             self.serve()
+            self._cannot = {}
             for name in CarrierName:
                 if name in wanted and name not in direct.carriers:
-                    await direct.add(make_carrier(name, host, self._engine.profile.path, self._engine.entropy))
+                    await self._add(name, host, direct)
             self._engine.tell(Event("carriers"))
+
+    async def _add(self, name: CarrierName, host: OwnHost, direct: Direct) -> None:
+        engine = self._engine
+        try:
+            carrier = make_carrier(name, host, engine.profile.path, engine.entropy, reach_of(engine.look()))
+        except RoostError as error:
+            self._cannot[name] = CarrierState(name, ready=False, why=error.message, hint=error.hint)
+        else:
+            await direct.add(carrier)
+
+    async def anew(self, name: CarrierName) -> None:
+        """How this carrier reaches what it needs was changed."""
+        if self.direct is not None and name in self.direct.carriers:
+            await self.direct.drop(name)
+        await self.changed()
 
     async def _begin(self, host: OwnHost) -> None:
         from roost.agent.hosting import Hosting  # the relay's side: only where it is used
@@ -110,6 +136,7 @@ class Devices:
             return
         work = self._engine.look()
         circles, sought = hosting.circles(work), hosting.sought(work)
+        sought |= {host: Floor.ANY for host in self._strangers if host not in sought}
         if (circles, sought) != self._served:
             self._served = circles, sought
             ways = {floor: Way(allowed) for floor, allowed in _ALLOWED.items()}
@@ -118,17 +145,74 @@ class Devices:
                 [(host, ways[floor]) for host, floor in sought.items()],
             )
 
-    def states(self) -> list[CarrierState]:
-        return self.direct.states() if self.direct is not None else []
+    def states(self) -> dict[CarrierName, CarrierState]:
+        """Of the carriers that are on."""
+        known = self.direct.states() if self.direct is not None else []
+        return {**{state.name: state for state in known}, **self._cannot}
+
+    def settled(self) -> bool:
+        """No carrier is still on its way to being ready."""
+        return not self._changing.locked() and all(state.ready for state in self.states().values())
+
+    # --- strangers ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def seeking(self, host: object) -> Iterator[None]:
+        """Look for whoever made an invitation while the context lasts, as if they were a contact."""
+        if not isinstance(host, DeviceHost):
+            yield
+            return
+        self._strangers.append(host)
+        self.serve()
+        try:
+            yield
+        finally:
+            self._strangers.remove(host)
+            self.serve()
+
+    async def reach(self, host: DeviceHost) -> None:
+        """Wait until a link to a device stands that is sought. Raises Unreachable when it does not come about."""
+        async with self._changing:
+            direct = self.direct
+        if direct is None or not direct.carriers:
+            return  # the call itself says so
+        tor = host.onion and CarrierName.TOR in direct.carriers
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (REACH_OVER_TOR_S if tor else REACH_S)
+        while True:
+            try:
+                async with asyncio.timeout(max(deadline - loop.time(), 0.0)):
+                    await direct.link(host)
+            except Unreachable as error:
+                if loop.time() + _LOOK_AGAIN_S > deadline:
+                    raise _not_met(error) from error
+            except TimeoutError:
+                raise _not_met(None) from None
+            else:
+                return
+            await self._engine.changed(_LOOK_AGAIN_S)
+
+    # --- what happens -------------------------------------------------------------------------------------------------
 
     def _broken(self, error: SurroundingsError) -> None:
         self._engine.trouble(error)
 
     def _peer(self, key: bytes, up: bool) -> None:
-        """A device is there, or not any more."""
-        self._engine.tell(Event("connection", subject=key, detail="" if up else "away"))
+        """A device is there (`up`), or not any more."""
+        self._engine.tell(Event("near", subject=key))
         if up:
+            self._engine.network.near(key)
             self._engine.hurry()
 
     def _message(self, link: PeerLink, message: bytes) -> None:
         """What a device says beside its calls."""
+
+
+def _not_met(error: Unreachable | None) -> Unreachable:
+    if error is not None and error.code != "not_near":
+        return error
+    return Unreachable(
+        "Whoever made this invitation is not near, on no network that both of you use.",
+        code="not_near",
+        hint="Try again when both of you are there: in the same Wi-Fi, say, or both with Tor. See: roost carriers",
+    )

@@ -1,4 +1,4 @@
-"""Reading one shared log: by subscription at a relay of one's own, by asking now and then at any other.
+"""Reading one shared log: by subscription at a relay of one's own or a device, by asking now and then at any other.
 
 Entries are taken in many at a time, in order; a record whose bytes lie in blobs holds back what follows until they are
 fetched. What cannot be taken in (a full disk) is kept and tried again, or delivered again by the relay.
@@ -52,8 +52,16 @@ class LogReader:
     def caught_up(self) -> bool:
         """All that lay there when it was last looked at is taken in."""
         held = self._subscription
-        looked = self._asked if self.route == "federated" else held is not None and held.caught_up.is_set()
+        looked = (
+            self._asked if self.route == "federated" or self._afar else held is not None and held.caught_up.is_set()
+        )
         return looked and not self._queue
+
+    @property
+    def _afar(self) -> bool:
+        """It is at a device that no link reaches now: nothing to wait for."""
+        log = self._engine.look().get(SharedLog, self.id)
+        return self.route == "direct" and log is not None and not self._engine.network.standing(log.relay.key)
 
     @property
     def current(self) -> bool:
@@ -81,14 +89,14 @@ class LogReader:
             pause = AGAIN_S
             self._poked.clear()
             try:
-                await (self._follow() if self.route == "central" else self._ask())
+                await (self._ask() if self.route == "federated" else self._follow())
                 pause = 0.0 if self._missed else AGAIN_S
             except Refused as error:
                 if error.code == RefusalCode.DENIED:
                     self._note(logs.lost)
                     pause = LOST_AGAIN_S
             except RoostError as error:
-                if self.route == "central":
+                if self.route != "federated":
                     self._engine.trouble(error)
             self._asked = True
             await self._pause(pause)
@@ -97,7 +105,7 @@ class LogReader:
         """Wait, unless poked: then True."""
         return await _set_within(self._poked, seconds)
 
-    # --- at a relay of my own -----------------------------------------------------------------------------------------
+    # --- at a relay of my own, or a device ----------------------------------------------------------------------------
 
     async def _follow(self) -> None:
         """Take in what is delivered. Returns when the subscription is to be made anew; raises Refused."""

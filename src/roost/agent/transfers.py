@@ -72,17 +72,19 @@ class Transfers:
             self._start(("down", file.message, file.index), partial(self._fetch, file))
 
     def _uploads(self, work: Work) -> list[Outbox]:
-        """The first row of each device, where it has uploads to do: rows leave in order."""
+        """The first row of each device, where it has uploads to do: rows leave in order. And those that left, whose
+        host has not got, or has lost, what they need."""
         first: dict[tuple[bytes, bytes], Outbox] = {}
         for row in work.find(Outbox, where={"state": int(OutboxState.QUEUED)}, order="number"):
             first.setdefault((row.account, row.device), row)
+        lacking = {upload.outbox for upload in work.find(Upload) if upload.done < upload.pointer.blobs}
+        left = [row for number in sorted(lacking) if (row := work.get(Outbox, number)) and row.envelopes]
         return [
             row
-            for row in first.values()
+            for row in (*(row for row in first.values() if row.number in lacking), *left)
             if row.next_at <= work.now
             and self._address(work, row) is not None
             and floors.may_leave(work, row, work.get(PeerDevice, row.account, row.device))
-            and any(upload.done < upload.pointer.blobs for upload in outbox.uploads_of(work, row))
         ]
 
     def _start(self, name: tuple[Any, ...], work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -208,6 +208,7 @@ def refused(work: Work, number: int, code: str, retry_after_ms: int = 0) -> None
     else:
         pause = max(min(retry_after_ms, REPUT_AFTER_MS[-1]), RETRY_AFTER_MS[min(row.attempts, len(RETRY_AFTER_MS) - 1)])
     if code == RefusalCode.BLOBS_MISSING:
+        row = msgspec.structs.replace(row, blobs_at=b"")
         for upload in uploads_of(work, row):
             work.put(msgspec.structs.replace(upload, done=0))
     work.put(msgspec.structs.replace(row, attempts=row.attempts + 1, next_at=work.now + pause, problem=code))

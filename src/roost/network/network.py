@@ -65,6 +65,7 @@ class Network:
         self._connect = connect
         self._policy = backoff
         self._keepers: dict[bytes, Keeper] = {}  # by relay key, the primary first
+        self._followed: dict[bytes, Keeper] = {}  # other devices where something is subscribed to
         self._closing: set[asyncio.Task[None]] = set()
         self._federation = Federation(entropy, now)
 
@@ -79,6 +80,11 @@ class Network:
     async def close(self) -> None:
         """End all links and wait until they are gone."""
         self.set_relays(())
+        for keeper in tuple(self._followed.values()):
+            for subscription in keeper.take_subscriptions():
+                subscription.close()
+            self._end(keeper)
+        self._followed.clear()
         if self._closing:
             await asyncio.wait(self._closing)
         if self.direct is not None:
@@ -105,9 +111,12 @@ class Network:
         for keeper in before.values():
             for subscription in keeper.take_subscriptions():
                 subscription.close()
-            ending = asyncio.create_task(keeper.close())
-            self._closing.add(ending)
-            ending.add_done_callback(self._closing.discard)
+            self._end(keeper)
+
+    def _end(self, keeper: Keeper) -> None:
+        ending = asyncio.create_task(keeper.close())
+        self._closing.add(ending)
+        ending.add_done_callback(self._closing.discard)
 
     def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> Keeper:
         keeper = Keeper(link, self._connected, self._entropy, self._on_state, self._policy)
@@ -169,8 +178,14 @@ class Network:
 
     def retry_now(self) -> None:
         """Connect at once wherever a link is down, without waiting out the back-off."""
-        for keeper in self._keepers.values():
+        for keeper in (*self._keepers.values(), *self._followed.values()):
             keeper.retry_now()
+
+    def near(self, key: bytes) -> None:
+        """A link to this device stands now: what is kept up with it goes on."""
+        for keepers in (self._keepers, self._followed):
+            if key in keepers:
+                keepers[key].retry_now()
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -224,7 +239,8 @@ class Network:
         deliver: Callable[[int, bytes], None],
         on_refused: Callable[[], None] | None = None,
     ) -> Subscription:
-        """Have everything after entry `after()` of a mailbox at an own relay delivered, over every link to come.
+        """Have everything after entry `after()` of a mailbox at an own relay or a device delivered, over every link
+        to come.
 
         `deliver(number, envelope)` runs on the event loop and must only hand over; `after` is asked again after every
         reconnect, so what was delivered and not yet stored comes again. `on_refused` is called when the relay's
@@ -233,7 +249,9 @@ class Network:
         Raises:
             CallerError: the relay is not an own one.
         """
-        keeper = self._keepers.get(relay.key)
+        keeper = self._keepers.get(relay.key) or self._followed.get(relay.key)
+        if keeper is None and isinstance(relay, DeviceHost):
+            keeper = self._followed[relay.key] = self._started(RelayLink(relay), ())
         if keeper is None:
             raise CallerError("Only mailboxes at one of your own relays can be subscribed to.", code="not_own_relay")
         subscription = Subscription(get, after, deliver, partial(self._unsubscribe, relay.key), on_refused)
@@ -241,9 +259,12 @@ class Network:
         return subscription
 
     def _unsubscribe(self, relay_key: bytes, subscription: Subscription) -> None:
-        keeper = self._keepers.get(relay_key)
-        if keeper is not None:
-            keeper.unsubscribe(subscription)
+        keeper = self._keepers.get(relay_key) or self._followed.get(relay_key)
+        if keeper is None:
+            return
+        keeper.unsubscribe(subscription)
+        if not keeper.subscriptions and self._followed.get(relay_key) is keeper:
+            self._end(self._followed.pop(relay_key))
 
 
 async def _own_call(keeper: Keeper, request: Request) -> Response:
