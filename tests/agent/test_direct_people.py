@@ -107,7 +107,7 @@ async def test_files_go_from_device_to_device_and_go_on_after_a_cut(tmp_path: Pa
         sent = await sending
         assert sent.state == v.MessageState.DELIVERED
         saved = await bob.call(o.Save(id=sent.id, to=str(tmp_path / "saved")))
-        assert Path(saved.path).read_bytes() == picture.read_bytes()
+        assert await asyncio.to_thread(Path(saved.path).read_bytes) == picture.read_bytes()
 
 
 async def test_a_host_that_lost_what_a_message_needs_gets_it_again(tmp_path: Path, near: Near) -> None:
