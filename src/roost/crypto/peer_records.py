@@ -51,15 +51,14 @@ class Records(Secret):
     def seal(self, data: bytes) -> bytes:
         """`data` as one or more records; without data one record that says nothing (cover)."""
         unit = UNIT if len(data) + RECORD_OVERHEAD <= SMALL else LARGE_UNIT
-        if len(data) <= MAX_RECORD_DATA:
-            return self._record(data, unit, 0)
-        view = memoryview(data)
-        starts = range(0, len(data), MAX_RECORD_DATA)
-        return b"".join([self._record(view[start : start + MAX_RECORD_DATA], unit, 0) for start in starts])
+        view, sealed = memoryview(data), list[bytes]()
+        for start in range(0, len(data) or 1, MAX_RECORD_DATA):
+            sealed += self._record(view[start : start + MAX_RECORD_DATA], unit, 0)
+        return b"".join(sealed)
 
     def end(self) -> bytes:
         """The last record. Without it the other end cannot tell that it was not cut off."""
-        return self._record(b"", UNIT, _END)
+        return b"".join(self._record(memoryview(b""), UNIT, _END))
 
     def open(self, data: bytes) -> list[bytes]:
         """What arrived whole with `data`: one piece per record that holds any.
@@ -75,13 +74,14 @@ class Records(Secret):
             self._broken, self._arrived, self._receiving, self._cipher = True, b"", b"", None
             raise
 
-    def _record(self, data: bytes | memoryview, unit: int, mark: int) -> bytes:
+    def _record(self, data: memoryview, unit: int, mark: int) -> tuple[bytes, bytes]:
         size = -(-(len(data) + RECORD_OVERHEAD) // unit) * unit
         self._sending, key = _advance(self._sending)
         cipher = AESGCM(key)
         header = cipher.encrypt(_HEADER_NONCE, _HEADER.pack(size // UNIT | mark, len(data)), None)
-        padded = data if len(data) + RECORD_OVERHEAD == size else bytes(data).ljust(size - RECORD_OVERHEAD, b"\0")
-        return header + cipher.encrypt(_BODY_NONCE, padded, None)
+        whole = len(data) + RECORD_OVERHEAD == size
+        padded = data if whole else bytes(data).ljust(size - RECORD_OVERHEAD, b"\0")
+        return header, cipher.encrypt(_BODY_NONCE, padded, None)
 
     def _open(self, arrived: bytes) -> list[bytes]:
         opened, at, view = [], 0, memoryview(arrived)
