@@ -33,6 +33,7 @@ from roost.crypto.kem import KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_SIZE, KEM_SEED_SIZE
 from roost.crypto.keys import SIGNATURE_SIZE, AgreementPublic, AgreementSecret, SigningKey, VerifyKey
 from roost.crypto.labels import Label
 from roost.crypto.log_envelopes import LOG_BODY_SIZE, LOG_KEY_SIZE, open_log_envelope, seal_log_envelope
+from roost.crypto.onion_keys import ONION_SEED_SIZE, onion_address, onion_client, onion_public, onion_secret
 from roost.crypto.packets import (
     ANSWER_OVERHEAD,
     PACKET_OVERHEAD,
@@ -77,6 +78,7 @@ __all__ = [
     "LOG_KEY_SIZE",
     "MAX_BLOBS",
     "MAX_CARD",
+    "ONION_SEED_SIZE",
     "PACKET_OVERHEAD",
     "PACKET_PUBLIC_SIZE",
     "PACKET_SECRET_SIZE",
@@ -121,6 +123,10 @@ __all__ = [
     "envelope_hash",
     "max_answer",
     "max_request",
+    "onion_address",
+    "onion_client",
+    "onion_public",
+    "onion_secret",
     "open_capability",
     "open_card",
     "open_log_envelope",
