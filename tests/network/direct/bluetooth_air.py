@@ -62,6 +62,7 @@ class Air(LocalLink):
             link=self,
             public_address=f"F0:F1:F2:F3:F4:{number:02X}",
         )
+        adapter.le_acl_data_packet_length = 251  # as of Bluetooth 4.2
         if not extended:
             adapter.le_features &= ~hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
         return name

@@ -10,7 +10,8 @@ from typing import Final
 from bumble import l2cap
 from bumble.core import BaseBumbleError
 
-from roost.network.direct.bluetooth_radio import CLOSE_S, Inbox, over
+from roost.network.direct.bluetooth_radio import CLOSE_S, over
+from roost.network.direct.inbox import Inbox
 
 PSM: Final = 0xD3  # of the range that any service may use (Core Specification, Vol 3, Part A, 4.22)
 MPS: Final = 2_048

@@ -1,4 +1,4 @@
-"""What the Bluetooth carrier needs of an adapter, and the half of a stream that its kinds of channel share.
+"""What the Bluetooth carrier needs of an adapter.
 
 Two kinds of radio implement it: `bluetooth_le` (an adapter of Roost's own) and `bluetooth_rfcomm` (the system's). Each
 decides by itself how devices find each other over it; none knows of links or people.
@@ -6,8 +6,7 @@ decides by itself how devices find each other over it; none knows of links or pe
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from roost.errors import Unreachable
@@ -55,42 +54,6 @@ def no_answer() -> Unreachable:
 
 def over() -> Unreachable:
     return Unreachable("The Bluetooth connection has ended.")
-
-
-class Inbox:
-    """What arrived and nobody has read yet. `took` is told how many pieces were read."""
-
-    def __init__(self, took: Callable[[int], None]) -> None:
-        self._took = took
-        self._pieces: list[bytes] = []
-        self._ended = False
-        self._arrived = asyncio.Event()
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that nobody has read."""
-        return sum(map(len, self._pieces))
-
-    def put(self, piece: bytes) -> None:
-        if not self._ended:
-            self._pieces.append(piece)
-            self._arrived.set()
-
-    def end(self, *, forget: bool = False) -> None:
-        """Nothing more comes. With `forget`, what is here is not read any more either."""
-        self._ended = True
-        if forget:
-            self._pieces.clear()
-        self._arrived.set()
-
-    async def take(self) -> bytes:
-        while not self._pieces and not self._ended:
-            self._arrived.clear()
-            await self._arrived.wait()
-        pieces, self._pieces = self._pieces, []
-        if pieces:
-            self._took(len(pieces))
-        return b"".join(pieces)
 
 
 def parts(announcement: bytes, tags: int) -> list[bytes]:

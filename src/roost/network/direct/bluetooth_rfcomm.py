@@ -27,13 +27,13 @@ from roost.network.direct.bluetooth_radio import (
     CLOSE_S,
     NONCE_SIZE,
     TAG_SIZE,
-    Inbox,
     RadioOff,
     no_answer,
     not_near,
     over,
 )
 from roost.network.direct.carrier import Accept, Met, People, Place, Stream
+from roost.network.direct.inbox import Inbox
 from roost.wire.addresses import DeviceHost
 
 SERVICE: Final = uuid.UUID("9b9f0c54-2d3a-4b63-9d8e-5f0a6c1e7d42")
