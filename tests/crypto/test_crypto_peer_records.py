@@ -183,7 +183,7 @@ def test_nothing_of_what_was_opened_stays_behind() -> None:
     before = other._receiving
     other.open(one.seal(b"said and gone"))
     assert other._receiving != before
-    assert other._cipher is None
+    assert other._body is None
     assert other._arrived == b""
 
 

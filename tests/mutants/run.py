@@ -32,6 +32,10 @@ TESTS = {
         "test_crypto_people",
         "test_crypto_chains",
         "test_crypto_logs_and_channels",
+        "test_crypto_peer_vectors",
+        "test_crypto_peer_records",
+        "test_crypto_peer_handshake",
+        "test_crypto_meetings",
     ),
     "wire": (
         "test_wire_vectors",

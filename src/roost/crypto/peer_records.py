@@ -37,14 +37,14 @@ _BODY_NONCE: Final = bytes(11) + b"\1"
 class Records(Secret):
     """Both directions of an established link. `ended` is True once the other end's last record was opened."""
 
-    __slots__ = ("_arrived", "_broken", "_cipher", "_header", "_receiving", "_sending", "ended")
+    __slots__ = ("_arrived", "_awaited", "_body", "_broken", "_receiving", "_sending", "ended")
 
     def __init__(self, sending: bytes, receiving: bytes) -> None:
         """`sending`, `receiving`: 32 bytes each, used for nothing else."""
         self._sending, self._receiving = sending, receiving
         self._arrived = b""
-        self._cipher: AESGCM | None = None  # of the record whose body is awaited
-        self._header = (HEADER_SIZE, 0, False)  # how many bytes are awaited, and once the header is open what they hold
+        self._awaited = HEADER_SIZE  # how many bytes of a header or body must have arrived
+        self._body: tuple[AESGCM, int, bool] | None = None  # of the record whose body is awaited
         self._broken = False
         self.ended = False
 
@@ -71,7 +71,7 @@ class Records(Secret):
         try:
             return self._open(self._arrived + data if self._arrived else bytes(data))
         except CryptoError:
-            self._broken, self._arrived, self._receiving, self._cipher = True, b"", b"", None
+            self._broken, self._arrived, self._receiving, self._body = True, b"", b"", None
             raise
 
     def _record(self, data: memoryview, unit: int, mark: int) -> tuple[bytes, bytes]:
@@ -85,12 +85,12 @@ class Records(Secret):
 
     def _open(self, arrived: bytes) -> list[bytes]:
         opened, at, view = [], 0, memoryview(arrived)
-        while not self.ended and len(arrived) - at >= self._header[0]:
-            part = view[at : at + self._header[0]]
+        while not self.ended and len(arrived) - at >= self._awaited:
+            part = view[at : at + self._awaited]
             at += len(part)
-            if self._cipher is None:
+            if self._body is None:
                 self._open_header(part)
-            elif data := self._open_body(self._cipher, part):
+            elif data := self._open_body(part, *self._body):
                 opened.append(data)
         if self.ended and at < len(arrived):
             raise CryptoError("something came behind the last record")
@@ -99,17 +99,16 @@ class Records(Secret):
 
     def _open_header(self, sealed: memoryview) -> None:
         self._receiving, key = _advance(self._receiving)
-        self._cipher = AESGCM(key)
-        units, length = _HEADER.unpack(_opened(self._cipher, _HEADER_NONCE, sealed))
-        size = (units & ~_END) * UNIT - HEADER_SIZE
-        if not length + TAG_SIZE <= size <= MAX_RECORD - HEADER_SIZE:
+        cipher = AESGCM(key)
+        units, length = _HEADER.unpack(_opened(cipher, _HEADER_NONCE, sealed))
+        self._awaited = (units & ~_END) * UNIT - HEADER_SIZE
+        if not length + TAG_SIZE <= self._awaited <= MAX_RECORD - HEADER_SIZE:
             raise CryptoError("a record's header is malformed", code="malformed")
-        self._header = size, length, bool(units & _END)
+        self._body = cipher, length, bool(units & _END)
 
-    def _open_body(self, cipher: AESGCM, sealed: memoryview) -> bytes:
+    def _open_body(self, sealed: memoryview, cipher: AESGCM, length: int, last: bool) -> bytes:
         padded = _opened(cipher, _BODY_NONCE, sealed)
-        _, length, self.ended = self._header
-        self._cipher, self._header = None, (HEADER_SIZE, 0, False)
+        self._awaited, self._body, self.ended = HEADER_SIZE, None, last
         if padded[length:].strip(b"\0"):
             raise CryptoError("malformed padding", code="malformed")
         return padded[:length]
