@@ -145,7 +145,8 @@ class RouteView(View, frozen=True, kw_only=True):
 
     `floor`: the weakest network that I allow this conversation, `their_floor` the other side; the stricter holds, and
     where `network` is weaker, messages wait (`held`). Groups and channels have no floor, and no `choices`: their way is
-    to the relay that hosts them.
+    to the relay that hosts them. `carrier`: over which a link to a device of theirs stands now. `note`: what the person
+    should know.
     """
 
     conversation: str
@@ -157,6 +158,8 @@ class RouteView(View, frozen=True, kw_only=True):
     floor: views.NetworkKind = views.NetworkKind.CENTRAL
     their_floor: views.NetworkKind = views.NetworkKind.CENTRAL
     held: bool = False
+    carrier: str = ""
+    note: str = ""
 
 
 class PrivacyView(View, frozen=True, kw_only=True):

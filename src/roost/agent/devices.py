@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from roost.agent.carriers import make_carrier, reach_of
+from roost.agent.parcels import Parcels
 from roost.crypto import AgreementSecret
 from roost.errors import RoostError, SurroundingsError, Unreachable
 from roost.messaging import hosting
 from roost.messaging.records import Contact, Event, OwnHost, OwnMailbox, OwnRelay, PeerDevice, Row, SharedLog
 from roost.network.direct.carrier import CarrierName, CarrierState
-from roost.network.direct.direct import Direct, Way
+from roost.network.direct.direct import ORDER, Direct, Way
 from roost.network.direct.link import PeerLink
 from roost.network.network import Here
 from roost.wire.addresses import DeviceHost
@@ -27,7 +28,7 @@ from roost.wire.content import Floor
 
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
-    from roost.agent.hosting import Hosting
+    from roost.relay.hosting import Hosting
 
 CONCERNS: frozenset[type[Row]] = frozenset({OwnHost, OwnRelay, OwnMailbox, PeerDevice, SharedLog, Contact})
 _ALLOWED = {
@@ -48,6 +49,7 @@ class Devices:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.parcels = Parcels(engine)
         self._hosting: Hosting | None = None
         self._served: object = None
         self._changing = asyncio.Lock()
@@ -111,7 +113,7 @@ class Devices:
         await self.changed()
 
     async def _begin(self, host: OwnHost) -> None:
-        from roost.agent.hosting import Hosting  # the relay's side: only where it is used
+        from roost.relay.hosting import Hosting  # the relay's side: only where it is used
 
         engine = self._engine
         own = AgreementSecret.from_bytes(host.secret)
@@ -149,6 +151,26 @@ class Devices:
         """Of the carriers that are on."""
         known = self.direct.states() if self.direct is not None else []
         return {**{state.name: state for state in known}, **self._cannot}
+
+    def peer_at(self, key: bytes) -> PeerDevice | None:
+        """The device, of a contact or mine, that keeps its mailboxes itself under this key."""
+        for peer in self._engine.look().find(PeerDevice):
+            if any(address is not None and address.relay.key == key for address in (peer.address, peer.fallback)):
+                return peer
+        return None
+
+    def near(self) -> dict[bytes, str]:
+        """Contacts of whom a device is linked to this one now, each with the carrier."""
+        direct = self.direct
+        if direct is None:
+            return {}
+        over = {link.key: link.carrier for link in direct.standing()}
+        found: dict[bytes, CarrierName] = {}
+        for peer in self._engine.look().find(PeerDevice) if over else ():
+            keys = {address.relay.key for address in (peer.address, peer.fallback) if address is not None}
+            for key in keys & over.keys():
+                found[peer.account] = min(over[key], found.get(peer.account, over[key]), key=ORDER.index)
+        return {account: carrier.value for account, carrier in found.items()}
 
     def settled(self) -> bool:
         """No carrier is still on its way to being ready."""
@@ -199,13 +221,15 @@ class Devices:
 
     def _peer(self, key: bytes, up: bool) -> None:
         """A device is there (`up`), or not any more."""
-        self._engine.tell(Event("near", subject=key))
+        carrier = self.direct.carrier_to(key) if up and self.direct is not None else None
+        self._engine.tell(Event("near", subject=key, detail=carrier or ""))
         if up:
             self._engine.network.near(key)
             self._engine.hurry()
 
     def _message(self, link: PeerLink, message: bytes) -> None:
-        """What a device says beside its calls."""
+        """What a device says beside its calls. Raises WireError."""
+        self.parcels.received(link, message)
 
 
 def _not_met(error: Unreachable | None) -> Unreachable:

@@ -254,7 +254,8 @@ class Engine:
         async with self.devices, self.network, asyncio.TaskGroup() as group:  # a loop that fails ends all, loudly
             self._group = group
             self.start(self.devices.changed())
-            loops = [group.create_task(self._work_loop()), group.create_task(self.incoming.loop())]
+            works = (self._work_loop(), self.incoming.loop(), self.devices.parcels.loop())
+            loops = [group.create_task(work) for work in works]
             try:
                 yield
             except Exception as error:  # noqa: BLE001  # the caller's own: raised below, not in an ExceptionGroup

@@ -153,6 +153,22 @@ class ConnectionEvent(View, frozen=True, kw_only=True, tag="connection", tag_fie
     reason: str = ""
 
 
+class NearEvent(View, frozen=True, kw_only=True, tag="near", tag_field="type"):
+    """A device of a contact is linked to this one directly, over `carrier`, or (empty) not any more."""
+
+    contact: str
+    name: str
+    carrier: str = ""
+
+
+class CarriersEvent(View, frozen=True, kw_only=True, tag="carriers", tag_field="type"):
+    """Some carrier was turned on or off, became ready, or no longer is: ask for `carriers`."""
+
+
+class NearbyEvent(View, frozen=True, kw_only=True, tag="nearby", tag_field="type"):
+    """Somebody shows themselves on the local network, or no longer does: ask for `nearby`."""
+
+
 class DeviceEvent(View, frozen=True, kw_only=True, tag="device", tag_field="type"):
     """One's own devices changed. `change`: linked, removed, waiting."""
 
@@ -196,10 +212,13 @@ Event = (
     | GroupEvent
     | ChannelEvent
     | ConnectionEvent
+    | NearEvent
+    | CarriersEvent
+    | NearbyEvent
     | DeviceEvent
     | TransferEvent
     | WarningEvent
 )
 
-TRANSIENT = (TypingEvent, ConnectionEvent, TransferEvent)
+TRANSIENT = (TypingEvent, ConnectionEvent, NearEvent, CarriersEvent, NearbyEvent, TransferEvent)
 """Events that are never kept for a listener that comes later."""

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 import msgspec
 from msgspec import Meta
 
-from roost.agent import browsing, channels, groups, polls, views
+from roost.agent import browsing, channels, direct, groups, polls, views
 from roost.agent.events import Event
 from roost.agent.request import WAIT_S as WAIT_S
 from roost.agent.request import Duration, Wait
@@ -372,6 +372,7 @@ _REQUESTS: tuple[type[Request[Any]], ...] = (
     *groups.REQUESTS,
     *channels.REQUESTS,
     *polls.REQUESTS,
+    *direct.REQUESTS,
 )
 BY_REQUEST: dict[type[Request[Any]], Operation] = {request: _operation(request) for request in _REQUESTS}
 OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in BY_REQUEST.values()}

@@ -19,6 +19,7 @@ from roost.agent import views as v
 from roost.agent.actions import HANDLERS
 from roost.agent.engine import Engine
 from roost.agent.events import Event
+from roost.agent.nearby import Neighbourhood
 from roost.agent.operations import Request
 from roost.errors import CallerError, RoostError, SurroundingsError
 from roost.messaging import accounts, devices
@@ -42,6 +43,7 @@ class Service:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.nearby = Neighbourhood(engine)
         self.wrap_key: bytes | None = None  # kept only while a device waits to be linked
         self._heard_timer: asyncio.TimerHandle | None = None
         self._heard = 0  # up to this event; written down with some delay, so a listener may hear one twice
@@ -65,6 +67,7 @@ class Service:
                     yield service
                 finally:
                     service._write_heard()
+                    await service.nearby.close()
                     await syncing.flush(engine, CLOSE_WITHIN_S)
 
     def _keep_account_key(self, passphrase: str | None) -> None:

@@ -51,6 +51,11 @@ def host(address: HostAddress) -> str:
     return address.endpoint
 
 
+def own_host(row: r.OwnRelay) -> str:
+    """What a host of mine is called: this device, where it is that."""
+    return v.THIS_DEVICE if row.here else host(row.link.address)
+
+
 def network_of(work: Work, account: bytes) -> v.NetworkKind:
     """How a conversation travels: central where a relay of mine hosts a mailbox of the contact's, the weakest."""
     group = work.get(r.GroupRow, account)
@@ -76,7 +81,7 @@ def way_of(work: Work, account: bytes) -> Way:
     kind = network_of(work, account)
     theirs = {host(address): None for address in _hosts(work, account)}
     own = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
-    first = (host(own[0].link.address),) if kind is v.NetworkKind.FEDERATED and own else ()
+    first = (own_host(own[0]),) if kind is v.NetworkKind.FEDERATED and own else ()
     return Way(network=str(kind), route=(*first, *list(theirs)[:1]))
 
 
@@ -246,6 +251,17 @@ def _media(facts: c.MediaFacts | None) -> dict[str, Any]:
     }
 
 
+def contact_at(work: Work, host_key: bytes) -> r.Contact | None:
+    """The contact of whom a device keeps its mailboxes itself under this key."""
+    for peer in work.find(r.PeerDevice):
+        addresses = (peer.address, peer.fallback)
+        if any(address is not None and address.relay.key == host_key for address in addresses):
+            row = work.get(r.Contact, peer.account)
+            if row is not None and row.state not in r.HIDDEN_CONTACTS:
+                return row
+    return None
+
+
 def contact(work: Work, row: r.Contact) -> v.ContactView:
     last = work.find(r.Message, where={"conversation": row.account}, order="position", descending=True, limit=1)
     unread = work.find(r.Message, where={"conversation": row.account, "state": int(r.MessageState.RECEIVED)})
@@ -265,8 +281,11 @@ def contact(work: Work, row: r.Contact) -> v.ContactView:
     )
 
 
-def request(row: r.Request) -> v.RequestView:
+def request(work: Work, row: r.Request) -> v.RequestView:
+    nearby = came_nearby(work, row)
     warning = "This one-time invitation was used before: somebody else may have had it." if row.second else ""
+    if nearby:
+        warning = "They saw you on the local network, where anybody can take any name: compare the safety number."
     return v.RequestView(
         id=row.id.hex(),
         name=row.name,
@@ -274,7 +293,14 @@ def request(row: r.Request) -> v.RequestView:
         contact=account_id(row.account),
         received_at=v.instant(row.received_at),
         warning=warning,
+        nearby=nearby,
     )
+
+
+def came_nearby(work: Work, row: r.Request) -> bool:
+    """Whether they followed an invitation that I showed to everybody on the local network."""
+    used = work.get(r.InvitationRow, row.invitation)
+    return used is not None and used.nearby
 
 
 def invitation(work: Work, row: r.InvitationRow) -> v.InvitationView:
@@ -301,7 +327,7 @@ def identity(work: Work) -> v.Identity:
         account=account_id(me.account),
         device=account_id(me.device),
         name=me.about.name,
-        relays=tuple(host(row.link.address) for row in relays),
+        relays=tuple(own_host(row) for row in relays),
         device_name=me.device_name,
         status=me.about.status,
         picture=picture_id(me.about),

@@ -8,11 +8,12 @@ from roost.agent import views as v
 from roost.agent.showing import (
     CONTACT_STATES,
     STATES,
+    contact_at,
     contact_name,
     device_state,
-    host,
     identity,
     message,
+    own_host,
     reactions,
     read_by,
     request,
@@ -40,7 +41,7 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             knock = work.get(r.Request, happened.subject)
             if knock is None or knock.state != r.RequestState.PENDING:
                 return None  # decided meanwhile
-            return _as(e.RequestEvent, request(knock))
+            return _as(e.RequestEvent, request(work, knock))
         case "receipt" | "reaction" | "edit" | "delete" | "pin" | "vote":
             return _about_message(work, happened)
         case "typing":
@@ -53,6 +54,12 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             return _contact(work, happened)
         case "connection":
             return _connection(work, happened)
+        case "near":
+            return _near(work, happened)
+        case "carriers":
+            return e.CarriersEvent()
+        case "nearby":
+            return e.NearbyEvent()
         case "linked" | "unlisted":
             shown, change = identity(work), "linked" if happened.kind == "linked" else "removed"
             return e.DeviceEvent(
@@ -162,7 +169,14 @@ def _connection(work: Work, happened: r.Event) -> e.Event | None:
     relay = work.get(r.OwnRelay, happened.subject)
     if relay is None:
         return None
-    return e.ConnectionEvent(host=host(relay.link.address), reachable=not happened.detail, reason=happened.detail)
+    return e.ConnectionEvent(host=own_host(relay), reachable=not happened.detail, reason=happened.detail)
+
+
+def _near(work: Work, happened: r.Event) -> e.Event | None:
+    row = contact_at(work, happened.subject)
+    if row is None:
+        return None
+    return e.NearEvent(contact=account_id(row.account), name=contact_name(row), carrier=happened.detail)
 
 
 def _transfer(happened: r.Event) -> e.Event:

@@ -78,7 +78,7 @@ class Transfers:
         for row in work.find(Outbox, where={"state": int(OutboxState.QUEUED)}, order="number"):
             first.setdefault((row.account, row.device), row)
         lacking = {upload.outbox for upload in work.find(Upload) if upload.done < upload.pointer.blobs}
-        left = [row for number in sorted(lacking) if (row := work.get(Outbox, number)) and row.envelopes]
+        left = [held for number in sorted(lacking) if (held := work.get(Outbox, number)) and held.envelopes]
         return [
             row
             for row in (*(row for row in first.values() if row.number in lacking), *left)
@@ -160,10 +160,7 @@ class Transfers:
             self._engine.step(logs.uploaded, number)
 
     async def _upload_one(self, upload: Upload, address: Address) -> None:
-        stored = self._engine.look().get(StoredFile, upload.message, upload.index)
-        if stored is None:
-            raise SurroundingsError("A file that was to be sent is gone.", code="file_vanished")
-        ref = FileRef(stored.file, AttachmentKey(stored.file_key), stored.size)
+        stored, ref = self._stored(upload)
         key, hold = AttachmentKey(upload.pointer.key), upload.pointer.hold
         name = self._name(upload.message, upload.index)
         done, total = upload.done, upload.pointer.blobs
@@ -177,6 +174,17 @@ class Transfers:
                     self._engine.step(outbox.upload_progress, upload.outbox, upload.index, done)
                 if done % IN_FLIGHT == 0 or done == total:
                     self._progress(upload.message, upload.index, name, done, total, stored.size, incoming=False)
+
+    def _stored(self, upload: Upload) -> tuple[StoredFile, FileRef]:
+        stored = self._engine.look().get(StoredFile, upload.message, upload.index)
+        if stored is None:
+            raise SurroundingsError("A file that was to be sent is gone.", code="file_vanished")
+        return stored, FileRef(stored.file, AttachmentKey(stored.file_key), stored.size)
+
+    def blob(self, upload: Upload, index: int) -> bytes:
+        """One blob of an attachment that is to be sent. Raises SurroundingsError: its file is gone."""
+        _, ref = self._stored(upload)
+        return self._blob(ref, AttachmentKey(upload.pointer.key), index)
 
     def _blob(self, ref: FileRef, key: AttachmentKey, index: int) -> bytes:
         if index >= ref.blobs:

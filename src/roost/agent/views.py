@@ -19,6 +19,9 @@ Instant = Annotated[datetime, Meta(tz=True)]
 ME = "me"
 """The sender (`from`) of one's own messages."""
 
+THIS_DEVICE = "this device"
+"""How this device is named among the relays where it keeps its mailboxes itself."""
+
 
 def instant(millis: int) -> datetime:
     """The UTC time `millis` milliseconds after 1970."""
@@ -99,7 +102,7 @@ class Identity(View, frozen=True, kw_only=True):
     account: str
     device: str
     name: str
-    relays: tuple[str, ...] = ()  # HOST:PORT, the primary one first
+    relays: tuple[str, ...] = ()  # HOST:PORT, or THIS_DEVICE; the primary one first
     device_name: str = ""
     status: str = ""
     picture: str = ""  # changes when the picture does; empty: none (docs/api.md: pictures)
@@ -115,9 +118,12 @@ class InvitationView(View, frozen=True, kw_only=True):
 
 
 class AddedContact(View, frozen=True, kw_only=True):
+    """`state` is accepted where the other side had asked already. `compare`: see NamedContact."""
+
     contact: str
     state: ContactState = ContactState.REQUESTED
     name: str = ""
+    compare: bool = False
 
 
 class RequestView(View, frozen=True, kw_only=True):
@@ -128,12 +134,16 @@ class RequestView(View, frozen=True, kw_only=True):
     greeting: str
     contact: str
     received_at: Instant
-    warning: str = ""  # e.g. a second knock on a one-time invitation
+    warning: str = ""  # e.g. a second knock on a one-time invitation, or that anybody nearby could have asked
+    nearby: bool = False  # they saw this profile shown on the local network (see Nearby)
 
 
 class NamedContact(View, frozen=True, kw_only=True):
+    """`compare`: they met on the local network, where anybody can take any name: compare the safety number."""
+
     contact: str
     name: str
+    compare: bool = False
 
 
 class ContactView(View, frozen=True, kw_only=True):
@@ -151,6 +161,8 @@ class ContactView(View, frozen=True, kw_only=True):
     timer_s: int = 0
     last_message_at: Instant | None = None
     key_changed: bool = False  # their device lists contradict each other: to be verified again
+    near: str = ""  # the carrier over which a device of theirs is linked to this one now
+    courier: bool = False  # a device of theirs carries for others
 
 
 class ContactChange(Done, frozen=True, kw_only=True):
@@ -295,11 +307,13 @@ class SafetyNumber(View, frozen=True, kw_only=True):
 
 
 class RelayState(View, frozen=True, kw_only=True):
-    """`link_host` is HOST:PORT. `reason` says why it is not reachable."""
+    """`link_host` is HOST:PORT. `reason` says why it is not reachable. `here`: it is this very device, which keeps its
+    mailboxes itself (`link_host` is THIS_DEVICE then)."""
 
     link_host: str
     reachable: bool
     reason: str = ""
+    here: bool = False
 
 
 class StatusView(View, frozen=True, kw_only=True):
@@ -313,6 +327,7 @@ class StatusView(View, frozen=True, kw_only=True):
     device_state: DeviceState = DeviceState.LINKED
     agent: bool = False
     notice: str = ""  # what the person should know and do, e.g. on a device that was removed
+    near: int = 0  # devices of others that are linked to this one directly now
 
 
 class SyncResult(View, frozen=True, kw_only=True):
@@ -324,11 +339,12 @@ class SyncResult(View, frozen=True, kw_only=True):
 
 
 class RelayView(View, frozen=True, kw_only=True):
-    host: str  # HOST:PORT
+    host: str  # HOST:PORT, or THIS_DEVICE
     reachable: bool
     primary: bool = False
     done: str = ""  # `added` or `removed`
     keeps: tuple[str, ...] = ()  # of one that was removed: groups and channels there that one may take elsewhere
+    here: bool = False  # this very device, which keeps its mailboxes itself
 
 
 class DeviceView(View, frozen=True, kw_only=True):

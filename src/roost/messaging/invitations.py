@@ -57,17 +57,19 @@ def make(
     account: bytes = b"",
     introduction: bytes = b"",
     group: GroupCard | None = None,
+    relay: bytes = b"",
 ) -> InvitationRow:
     """Make an invitation; it works once the agent has put its card. `expires_at` 0 takes the kind's default.
 
-    `account` is set for a device link, whose answers come through an ordinary mailbox; `group` for a group's.
+    `account` is set for a device link, whose answers come through an ordinary mailbox; `group` for a group's. `relay`
+    keeps the card, by its key; empty: my primary one.
     """
     identity.check_listed(work.me)
     secret = work.entropy.bytes(16)
     reusable = kind in REUSED
     name = work.me.device_name if kind == InvitationKind.DEVICE else ""
     expires_at = expires_at or (work.now + (NEVER_MS if reusable else ONE_TIME_LIFE_MS))
-    mailbox = mailboxes.new_mailbox(work, account=account, invitation=secret)
+    mailbox = mailboxes.new_mailbox(work, account=account, invitation=secret, relay=relay)
     life_s = peers.CARD_LIFE_S if reusable else max((expires_at - work.now) // 1000, 1)
     signed, version = peers.make_card(
         work,

@@ -46,16 +46,18 @@ def second_relay(work: Work) -> OwnRelay | None:
     return min(others, key=lambda row: (row.here == first.here, row.rank), default=None)
 
 
-def new_mailbox(work: Work, *, account: bytes = b"", invitation: bytes = b"", fallback_at: bytes = b"") -> OwnMailbox:
-    """A mailbox for an account, or for an invitation's knocks, to be created at my primary relay; an account's second
-    one at the relay `fallback_at`."""
+def new_mailbox(
+    work: Work, *, account: bytes = b"", invitation: bytes = b"", fallback_at: bytes = b"", relay: bytes = b""
+) -> OwnMailbox:
+    """A mailbox for an account, or for an invitation's knocks, to be created at `relay`, by default my primary one; an
+    account's second one at the relay `fallback_at`."""
     kind = MailboxKind.REQUEST if invitation and not account else MailboxKind.ORDINARY
     return work.put(
         OwnMailbox(
             admin=work.entropy.bytes(CAPABILITY_SIZE),
             get=work.entropy.bytes(CAPABILITY_SIZE),
             put=work.entropy.bytes(CAPABILITY_SIZE),
-            relay=fallback_at or primary_relay(work).relay,
+            relay=fallback_at or relay or primary_relay(work).relay,
             kind=int(kind),
             account=account,
             invitation=invitation,

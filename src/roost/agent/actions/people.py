@@ -13,10 +13,11 @@ from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.crypto import account_id, card_keys, safety_number
 from roost.errors import CallerError, Refused, RoostError
-from roost.messaging import accounts, contact_sync, introductions, invitations, requests
+from roost.messaging import accounts, contact_sync, introductions, invitations, parcels, requests
 from roost.messaging import records as r
 from roost.messaging.groups import actions
 from roost.messaging.work import Work
+from roost.wire.addresses import DeviceHost
 from roost.wire.identity import SignedCard
 from roost.wire.links import Invitation, InvitationKind, parse_invitation
 from roost.wire.mailbox import CardData, GetCard, RefusalCode
@@ -75,6 +76,8 @@ async def fetch_card(service: Service, invitation: Invitation) -> SignedCard:
     """The checked card behind an invitation, through my own relay where it is a foreign one."""
     engine = service.engine
     await syncing.connect(engine, CONNECT_S)
+    if isinstance(invitation.relay, DeviceHost):
+        await engine.devices.reach(invitation.relay)
     try:
         answer = await engine.network.call(invitation.relay, GetCard(card_keys(invitation.secret).locator))
     except Refused as error:
@@ -98,9 +101,10 @@ async def add(service: Service, request: o.Add) -> v.AddedContact:
         raise CallerError("This link leads into a group.", code="group_link", hint="Follow it: roost group join LINK")
     if len(request.greeting.encode()) > MAX_GREETING:
         raise CallerError("This greeting is too long.", code="too_long", hint=f"Use at most {MAX_GREETING} bytes.")
-    card = await fetch_card(service, invitation)
     engine = service.engine
-    contact = engine.step(invitations.request_contact, card, request.greeting)
+    with engine.devices.seeking(invitation.relay):
+        card = await fetch_card(service, invitation)
+        contact = engine.step(invitations.request_contact, card, request.greeting)
     engine.wake()
 
     def settled() -> bool:
@@ -117,8 +121,9 @@ async def add(service: Service, request: o.Add) -> v.AddedContact:
 @handles(o.Requests)
 async def list_requests(service: Service, _: o.Requests) -> tuple[v.RequestView, ...]:
     await syncing.refresh(service.engine, FETCH_S)
-    rows = service.engine.look().find(r.Request, where={"state": int(r.RequestState.PENDING)})
-    return tuple(showing.request(row) for row in sorted(rows, key=lambda row: row.received_at))
+    work = service.engine.look()
+    rows = work.find(r.Request, where={"state": int(r.RequestState.PENDING)})
+    return tuple(showing.request(work, row) for row in sorted(rows, key=lambda row: row.received_at))
 
 
 async def _pending(service: Service, named: str) -> r.Request:
@@ -136,7 +141,11 @@ async def accept(service: Service, request: o.Accept) -> v.NamedContact:
     if request.name:
         accounts.check_name(request.name)
     contact = service.engine.step(requests.accept, knock, request.name or "")
-    return v.NamedContact(contact=account_id(contact.account), name=showing.contact_name(contact))
+    return v.NamedContact(
+        contact=account_id(contact.account),
+        name=showing.contact_name(contact),
+        compare=showing.came_nearby(service.engine.look(), knock),
+    )
 
 
 @handles(o.Decline)
@@ -200,7 +209,14 @@ async def contacts(service: Service, _: o.Contacts) -> tuple[v.ContactView, ...]
     await syncing.refresh(service.engine, FETCH_S)
     work = service.engine.look()
     rows = [row for row in work.find(r.Contact) if row.state not in r.HIDDEN_CONTACTS]
-    return tuple(showing.contact(work, row) for row in sorted(rows, key=lambda row: showing.contact_name(row).lower()))
+    near, couriers = service.engine.devices.near(), parcels.carriers(work)
+    shown = (
+        (row, showing.contact(work, row)) for row in sorted(rows, key=lambda row: showing.contact_name(row).lower())
+    )
+    return tuple(
+        msgspec.structs.replace(view, near=near.get(row.account, ""), courier=row.account in couriers)
+        for row, view in shown
+    )
 
 
 @handles(o.Verify)

@@ -18,7 +18,7 @@ from roost.errors import CallerError, SurroundingsError
 from roost.messaging import accounts, devices, identity, mailboxes, outbox, peers
 from roost.messaging import records as r
 from roost.messaging.work import Work
-from roost.wire.addresses import HostAddress, RelayAddress
+from roost.wire.addresses import RelayAddress
 from roost.wire.content import About, encode_content
 from roost.wire.links import InvitationKind, parse_invitation, parse_relay_link
 
@@ -54,6 +54,7 @@ async def status(service: Service, _: o.Status) -> v.StatusView:
         unread=len(work.find(r.Message, where={"state": int(r.MessageState.RECEIVED)})),
         device_state=showing.device_state(work.me),
         notice=f"{identity.REMOVED} {identity.REMOVED_HINT}" if work.me.removed_at else "",
+        near=len(engine.devices.direct.standing()) if engine.devices.direct is not None else 0,
     )
 
 
@@ -64,9 +65,10 @@ def _relays(work: Work) -> list[r.OwnRelay]:
 def _relay_state(engine: Engine, row: r.OwnRelay) -> v.RelayState:
     problem = engine.network.problem(row.relay)
     return v.RelayState(
-        link_host=showing.host(row.link.address),
+        link_host=showing.own_host(row),
         reachable=engine.network.reachable(row.relay),
         reason=problem.message if problem else "",
+        here=row.here,
     )
 
 
@@ -144,10 +146,11 @@ async def relays_list(service: Service, _: o.RelaysList) -> tuple[v.RelayView, .
 
 def _relay_view(engine: Engine, row: r.OwnRelay, primary: bool, done: str = "") -> v.RelayView:
     return v.RelayView(
-        host=showing.host(row.link.address),
+        host=showing.own_host(row),
         reachable=engine.network.reachable(row.relay),
         primary=primary,
         done=done,
+        here=row.here,
     )
 
 
@@ -177,7 +180,13 @@ async def relays_add(service: Service, request: o.RelaysAdd) -> v.RelayView:
 async def relays_remove(service: Service, request: o.RelaysRemove) -> v.RelayView:
     engine = service.engine
     rows = _relays(engine.look())
-    found = [row for row in rows if request.host in _names(row.link.address)]
+    found = [row for row in rows if request.host in _names(row)]
+    if any(row.here for row in found):
+        raise CallerError(
+            "This device is not a relay that can be left.",
+            code="own_host",
+            hint="It is met over its carriers: roost carriers off lan tor",
+        )
     if not found:
         raise CallerError("You use no such relay.", code="unknown_relay", hint="List them: roost relays list")
     if len(found) > 1:
@@ -196,11 +205,11 @@ async def relays_remove(service: Service, request: o.RelaysRemove) -> v.RelayVie
     return msgspec.structs.replace(_relay_view(engine, found[0], False, "removed"), keeps=keeps)
 
 
-def _names(address: HostAddress) -> tuple[str, ...]:
+def _names(row: r.OwnRelay) -> tuple[str, ...]:
     """What a person may call a host of theirs."""
-    if isinstance(address, RelayAddress):
-        return address.host, showing.host(address)
-    return (showing.host(address),)
+    address = row.link.address
+    named = (address.host,) if isinstance(address, RelayAddress) else ()
+    return (*named, showing.host(address), showing.own_host(row))
 
 
 def end_invitations(work: Work, relay: bytes) -> None:

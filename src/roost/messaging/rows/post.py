@@ -89,6 +89,7 @@ class InvitationRow(Row, frozen=True):
     introduction: bytes = b""
     group: bytes = b""  # where a link of kind GROUP leads
     about: bytes = b""  # what its card says of that group, encoded
+    nearby: bool = False  # it was shown to everybody on the local network
 
 
 class Request(Row, frozen=True):
