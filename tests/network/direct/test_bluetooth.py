@@ -16,6 +16,7 @@ from roost.errors import Unreachable
 from roost.network.direct import bluetooth, bluetooth_le
 from roost.network.direct.bluetooth import BluetoothCarrier
 from roost.network.direct.bluetooth_radio import parts, whole
+from roost.network.direct.bluetooth_sightings import MAX_ADDRESSES, SEEN_S, Sightings
 from roost.network.direct.carrier import People
 from roost.network.entropy import SYSTEM_ENTROPY
 from tests.network.direct.bluetooth_air import Air
@@ -175,6 +176,24 @@ async def test_many_meetings_take_turns(air: Air, monkeypatch: pytest.MonkeyPatc
         await one.until(lambda: other.host in one.met)
     assert max(len(data) for _, data in air.heard) == 4 + 16 + 24 * 8
     await stop(one, other)
+
+
+def test_whoever_repeats_an_announcement_does_not_keep_two_apart() -> None:
+    """A dial to a liar fails above the carrier; the next one goes elsewhere."""
+    seen: Sightings[str] = Sightings()
+    assert seen.next(b"meeting", 0) is None
+    assert seen.add(b"meeting", "liar", 0)
+    assert seen.add(b"meeting", "host", 0)
+    assert not seen.add(b"meeting", "host", 1)
+    assert {seen.next(b"meeting", 1), seen.next(b"meeting", 1)} == {"liar", "host"}
+    for number in range(100):  # more liars than it remembers, and later than the host
+        seen.add(b"meeting", f"liar {number}", 1)
+    tried = [seen.next(b"meeting", 1) for _ in range(2 * MAX_ADDRESSES)]
+    assert len(set(tried)) == MAX_ADDRESSES
+    assert max(tried.count(address) for address in tried) <= 3
+    seen.forget(b"meeting", "liar")
+    assert seen.next(b"meeting", 1 + SEEN_S) is not None
+    assert seen.next(b"meeting", 2 + SEEN_S) is None  # nobody was seen for long
 
 
 def test_a_part_of_an_announcement_names_what_stands_in_it() -> None:

@@ -36,6 +36,7 @@ from roost.crypto.meetings import announce, recognised
 from roost.network.direct.bluetooth_beacon import MAX_TAGS, Beacon, announcements_in
 from roost.network.direct.bluetooth_coc import CHANNEL, PSM, CocStream
 from roost.network.direct.bluetooth_radio import CLOSE_S, RadioOff, no_answer, not_near, parts, whole
+from roost.network.direct.bluetooth_sightings import Sightings
 from roost.network.direct.carrier import Accept, Met, People, Place, Stream
 from roost.wire.addresses import DeviceHost
 
@@ -43,7 +44,6 @@ MAX_STREAMS: Final = 16  # of one connection
 
 ROTATE_S: Final = 300.0  # how long an address and a nonce live
 PART_S: Final = 1.0  # how long each part of what is announced is shown, if there are several
-SEEN_S: Final = 10.0  # after so long unseen, a device is not near
 MET_S: Final = 5.0  # how often the same host is told to be near
 CONNECT_S: Final = 5.0
 DIAL_S: Final = 10.0
@@ -111,7 +111,7 @@ class LowEnergyRadio:
         self._sought: dict[bytes, list[DeviceHost]] = {}
         self._new_people = True
         self._wake = asyncio.Event()  # the adapter has to be told something
-        self._seen: dict[bytes, tuple[hci.Address, float]] = {}  # by meeting
+        self._seen: Sightings[hci.Address] = Sightings()
         self._told: dict[DeviceHost, float] = {}
         self._read: dict[bytes, list[bytes]] = {}  # announcements, and the meetings that were recognised
         self._looking_at = self._looks = 0
@@ -160,8 +160,8 @@ class LowEnergyRadio:
         self._people = people
 
     async def dial(self, host: DeviceHost, places: Sequence[Place]) -> Stream:  # noqa: ARG002 - addresses do not last
-        address, at = self._seen.get(host.meeting, (None, 0.0))
-        if self._retired or address is None or asyncio.get_running_loop().time() - at > SEEN_S:
+        address = self._seen.next(host.meeting, asyncio.get_running_loop().time())
+        if self._retired or address is None:
             raise not_near()
         # Nothing that an adapter was asked to do is broken off half-way. What a caller that gave up gets is ended.
         opening = self._spawn(self._open_stream(address))
@@ -172,7 +172,7 @@ class LowEnergyRadio:
             opening.add_done_callback(_end_it)
             if not isinstance(error, BaseBumbleError | OSError | TimeoutError):
                 raise
-            self._seen.pop(host.meeting, None)
+            self._seen.forget(host.meeting, address)
             raise no_answer() from error
 
     async def _open_stream(self, address: hci.Address) -> CocStream:
@@ -279,10 +279,9 @@ class LowEnergyRadio:
 
     def _near(self, meeting: bytes, address: hci.Address) -> None:
         now = asyncio.get_running_loop().time()
-        known, _ = self._seen.get(meeting, (None, 0.0))
-        self._seen[meeting] = (address, now)
+        is_new = self._seen.add(meeting, address, now)
         for host in self._sought.get(meeting, ()):
-            if address != known or now - self._told.get(host, -MET_S) >= MET_S:
+            if is_new or now - self._told.get(host, -MET_S) >= MET_S:
                 self._told[host] = now
                 self._met(host)
 
