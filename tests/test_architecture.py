@@ -136,13 +136,13 @@ def _import_name(requirement: str) -> str:
     return {"PyNaCl": "nacl", "pillow": "PIL", "apsw-sqlite3mc": "apsw"}.get(name, name.replace("-", "_"))
 
 
-def test_the_agent_uses_a_relays_rules_and_never_its_server() -> None:
+def test_the_agent_uses_a_relays_rules_and_hosting_and_never_its_server() -> None:
     found = [
         f"{name_of(path)}:{line}: {name}"
         for path in FILES
         if in_room(path, "agent")
         for name, line in imports(parsed(path))
-        if name.startswith("roost.relay") and not name.startswith("roost.relay.core")
+        if name.startswith("roost.relay") and not name.startswith(("roost.relay.core", "roost.relay.hosting"))
     ]
     assert not found
 

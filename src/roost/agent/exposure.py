@@ -65,6 +65,7 @@ _PARTIES = {
     "node": "an onion station",
     "swarm": "the mailbox's hosts",
     "host": "the relay that hosts it",
+    "host_member": "the device that hosts it",
     "member": "its members",
     "reader": "whoever has its link",
 }

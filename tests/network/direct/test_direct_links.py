@@ -11,7 +11,6 @@ from typing import Self
 
 import pytest
 
-from roost.agent.hosting import Hosting
 from roost.crypto import AgreementSecret, capability_hash
 from roost.errors import Refused, Unreachable
 from roost.network import SYSTEM_ENTROPY
@@ -19,6 +18,7 @@ from roost.network.direct.carrier import CarrierName
 from roost.network.direct.direct import Direct, Way
 from roost.network.direct.link import PeerLink
 from roost.network.direct.memory import Air, MemoryCarrier
+from roost.relay.hosting import Hosting
 from roost.wire.addresses import DeviceHost
 from roost.wire.mailbox import Create, Done, Entries, Get, Grant, MailboxKind, Put, Right, Stored
 from roost.wire.sizes import ENVELOPE_SIZE

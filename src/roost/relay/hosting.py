@@ -1,7 +1,8 @@
-"""This device's own mailboxes: the relay's service over an encrypted file, in the agent's process.
+"""A device's own mailboxes: the relay's service over an encrypted file, without a server.
 
 What a relay does for many, a device does for those who know it: the same rules and storage, with no port of its own.
-Whoever reaches the device over a link, and the agent itself, are its clients. Place: agent, under devices.py.
+Whoever reaches the device over a link, and its agent, are its clients. The one door by which an agent uses this room
+beyond its core (docs/decisions/0021).
 """
 
 from __future__ import annotations
