@@ -50,6 +50,7 @@ from roost.wire.mailbox import (
     Subscribed,
     Trim,
 )
+from roost.wire.parcels import Parcel, file_record, write_file
 from tests.relay.relay_core import capability, envelope
 
 VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
@@ -73,7 +74,7 @@ def write() -> int:
 
 def expected() -> list[tuple[str, bytes]]:
     """Target and input of all seeds, without repetitions."""
-    rooms = (_wire, _links, _crypto, _peers, _logs, _groups, _mls, _network, _relay, _files)
+    rooms = (_wire, _links, _crypto, _peers, _logs, _groups, _mls, _network, _parcels, _relay, _files)
     found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}
     unknown = {name for name, _ in found} - set(TARGETS)
     if unknown:
@@ -255,6 +256,23 @@ def _network() -> Seeds:
     yield "messaging-cards", b"\x00" + encode(card)
     yield "messaging-cards", b"\x02" + devices.list
     yield "messaging-cards", b"\x03" + devices.list
+
+
+def _parcels() -> Seeds:
+    for case in _cases("wire/parcels"):
+        encoded = _bytes(case["encoded"])
+        if case["value"]["structure"] in ("OfferParcels", "WantParcels", "HandParcel", "TookParcels"):
+            yield "parcels-messages", encoded
+        if case["value"]["structure"] == "CarriedPut":
+            yield "parcels-bodies", encoded
+    for case in _cases("wire/parcel_files"):
+        yield "parcels-files", b"\x07\x00" + _bytes(case["file"])
+    parcel = Parcel(2, 20_724, bytes(range(32)) + bytes(5_088))
+    yield "parcels-files", b"\x07\x00" + b"".join(write_file([parcel]))
+    yield "parcels-files", b"\x20\x01\x01\x00" + file_record(parcel)
+    for first in range(12):
+        yield "parcels-courier", bytes((first & 3, first % 3, 3)) + bytes(range(first, first + 60))
+        yield "parcels-courier", bytes((0, 0, 1, 1, 2, 9, first, 0, 0, 1, 2)) * 4
 
 
 def _relay() -> Seeds:
