@@ -68,11 +68,9 @@ class Room:
 
     def __init__(self, work: Work, settings: CourierSettings, account: bytes) -> None:
         self._now, self._settings = work.now, settings
-        held = work.find(CarriedParcel) if settings.carries else []
-        self._free = settings.total - sum(row.size for row in held)
-        self._share = settings.total * settings.share // 100
-        self._share -= sum(row.size for row in held if row.account == account)
         row = contact_row(work, account)
+        self._free = settings.total - sum(other.held for other in work.find(CourierContact))
+        self._share = settings.total * settings.share // 100 - row.held
         self._today = settings.daily - (row.taken if row.day == work.now // DAY_MS else 0)
 
     def take(self, hops: int, expires: int, size: int) -> Drop | None:
@@ -103,7 +101,7 @@ def keep(work: Work, settings: CourierSettings, account: bytes, parcel: Parcel) 
     remember(work, parcel.id)
     row = contact_row(work, account)
     taken = row.taken if row.day == day else 0
-    work.put(msgspec.structs.replace(row, day=day, taken=taken + size))
+    work.put(msgspec.structs.replace(row, day=day, taken=taken + size, held=row.held + size))
 
 
 def head_of(row: CarriedParcel) -> ParcelHead:
@@ -113,6 +111,8 @@ def head_of(row: CarriedParcel) -> ParcelHead:
 def forget(work: Work, row: CarriedParcel) -> None:
     work.delete(row)
     work.delete(CarriedBytes(row.id, b""))
+    contact = contact_row(work, row.account)
+    work.put(msgspec.structs.replace(contact, held=contact.held - row.size))
 
 
 def forget_all(work: Work) -> None:
@@ -132,6 +132,6 @@ def tick(work: Work) -> None:
     for contact in work.find(CourierContact):
         held = work.get(Contact, contact.account)
         if contact.account and (held is None or held.state == ContactState.BLOCKED):
-            work.delete(contact)
             for row in work.find(CarriedParcel, where={"account": contact.account}):
                 forget(work, row)
+            work.delete(contact)

@@ -16,6 +16,8 @@ from roost.messaging.work import Work
 from roost.wire.addresses import Address
 from roost.wire.mailbox import Needs, PutBlob
 
+NOT_BEGUN_MS = 60_000
+BEGUN_MS = 60 * 60_000  # since it was said, with some blobs at the host
 MAX_BLOBS = 512  # of one entry, 32 MiB: more waits for another way
 
 
@@ -46,13 +48,20 @@ def blobs_of(work: Work, row: Outbox, address: Address) -> Iterator[BlobWanted]:
             yield from (BlobWanted(upload, index, address.put) for index in range(upload.pointer.blobs))
 
 
-def seal_waiting(work: Work, peer: PeerDevice, address: Address | None) -> None:
-    """Seal what waits for a device, in order, also where blobs have not left: as far as they can be carried."""
+def seal_waiting(work: Work, peer: PeerDevice, address: Address | None, *, direct_first: bool) -> None:
+    """Seal what waits for a device, in order, also where blobs have not left: as far as they can be carried.
+
+    `direct_first`: not while its blobs may still be on their way to the host themselves.
+    """
     if address is None or not floors.meets(work, peer.account, address):
         return
     where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
     for row in work.find(Outbox, where=where, order="number", limit=sealing.DEVICE_ROWS):
-        too_large = sum(upload.pointer.blobs for upload in outbox.uploads_of(work, row)) > MAX_BLOBS
+        uploads = outbox.uploads_of(work, row)
+        patience = BEGUN_MS if any(upload.done for upload in uploads) else NOT_BEGUN_MS
+        if direct_first and uploads and work.now - row.created_at <= patience:
+            return
+        too_large = sum(upload.pointer.blobs for upload in uploads) > MAX_BLOBS
         session = sealing.sending_session(work, work.need(PeerDevice, peer.account, peer.device))
         if too_large or row.address is not None or session is None or not sealing.seal_row(work, session, row):
             return

@@ -174,7 +174,7 @@ def _letters(work: Work, *, but: tuple[bytes, bytes] | None, with_files: bool, d
         if but is not None and peer.account == but[0] and but[1] in (b"", peer.device):
             continue
         if with_files:
-            files.seal_waiting(work, peer, address)
+            files.seal_waiting(work, peer, address, direct_first=direct_first)
         yield from _rows_of(work, peer, address, with_files=with_files, direct_first=direct_first)
         heard_at = heard.get(peer.account, 0)
         if address is not None and heard_at > work.now - ACKNOWLEDGE_FOR_MS:

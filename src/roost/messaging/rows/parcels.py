@@ -74,7 +74,7 @@ class CourierDevice(Row, frozen=True):
 
 
 class CourierContact(Row, frozen=True):
-    """What passed by parcels between a contact and me."""
+    """What passed by parcels between a contact and me; with an empty account, what came in files."""
 
     table: ClassVar[str] = "courier_contact"
     key: ClassVar[tuple[str, ...]] = ("account",)
@@ -82,3 +82,4 @@ class CourierContact(Row, frozen=True):
     day: int = 0  # of `taken`
     taken: int = 0  # bytes that I took from it to carry, that day
     heard_at: int = 0  # when a parcel of theirs for me came last: it is acknowledged by parcels too
+    held: int = 0  # bytes that I carry and got from it
