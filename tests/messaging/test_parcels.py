@@ -238,6 +238,19 @@ def test_a_device_that_a_contact_gets_later_hears_it_too(world: World, people: t
     assert [row.carries for row in phone.work().find(CourierDevice, where={"account": bob.account})] == [True]
 
 
+def test_who_carries_says_so_again_now_and_then(world: World, people: tuple[Device, Device, Device]) -> None:
+    alice, bob, _ = people
+    for row in alice.work().find(CourierDevice):
+        alice.do(lambda work, row=row: work.delete(row))  # as after an older copy
+    bob.do(parcels.tell)
+    settle(world)
+    assert parcels.carriers(alice.work()) == set()
+    world.wait(8 * DAY_MS)
+    bob.do(parcels.tell)
+    settle(world)
+    assert parcels.carriers(alice.work()) == {bob.account}
+
+
 def test_a_contact_who_is_removed_is_carried_for_no_more(world: World, people: tuple[Device, Device, Device]) -> None:
     alice, bob, carol = people
     alice.say(carol.account, "hello")

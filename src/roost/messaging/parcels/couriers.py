@@ -19,6 +19,7 @@ from roost.wire.content import CourierOffer, encode_content
 from roost.wire.parcels import MAX_HOPS
 
 KNOWN = (ContactState.ACCEPTED, ContactState.SELF)
+TELL_AGAIN_MS = 7 * carried.DAY_MS
 LIMITS = {  # field: from, to
     "hops": (1, MAX_HOPS),
     "days": (1, 30),
@@ -49,15 +50,17 @@ def change_settings(work: Work, settings: CourierSettings) -> None:
 
 
 def tell(work: Work) -> None:
-    """Every device of my contacts, and of mine, hears whether this one carries, unless it has."""
+    """Every device of my contacts, and of mine, hears whether this one carries, unless it has; weekly while it does,
+    since whoever was put back from an older copy has forgotten."""
     carries = settings_of(work).carries
     content = encode_content(CourierOffer(carries))
     for state in KNOWN:
         for contact in work.find(Contact, where={"state": int(state)}):
             for peer in work.find(PeerDevice, where={"account": contact.account}):
                 row = _device(work, peer.account, peer.device)
-                if row.told != carries and peer.address is not None:
-                    work.put(msgspec.structs.replace(row, told=carries))
+                again = carries and work.now - row.told_at > TELL_AGAIN_MS
+                if (row.told != carries or again) and peer.address is not None:
+                    work.put(msgspec.structs.replace(row, told=carries, told_at=work.now))
                     outbox.queue(work, peer.account, peer.device, content)
 
 

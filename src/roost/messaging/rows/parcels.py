@@ -71,6 +71,7 @@ class CourierDevice(Row, frozen=True):
     device: bytes
     carries: bool = False
     told: bool = False
+    told_at: int = 0
 
 
 class CourierContact(Row, frozen=True):
