@@ -12,6 +12,7 @@ from roost.crypto import BLOB_PLAIN, AttachmentKey, blob_count
 from roost.errors import CryptoError, WireError
 from roost.messaging import conversations, inbox, outbox
 from roost.messaging.records import (
+    NEVER,
     Message,
     Orphan,
     Outbox,
@@ -161,7 +162,8 @@ def test_a_gap_does_not_make_a_device_keep_everything(
     session = mallory.work().need(SessionRow, peer.session)
     work = mallory.work()
     kept = Outbox(0, alice.account, peer.device, bytes(16), b"", b"", 0, 0, OutboxState.STORED, 0)
-    work.put(msgspec.structs.replace(kept, session=session.id, first=session.next_number))  # it says that it keeps it
+    kept = msgspec.structs.replace(kept, session=session.id, first=session.next_number, next_at=NEVER)
+    work.put(msgspec.structs.replace(kept, envelopes=(b"never put",), checks=(bytes(8),)))  # it says that it keeps it
     work.put(msgspec.structs.replace(session, next_number=session.next_number + 1))
     mallory.commit(work)
     for number in range(40):

@@ -90,6 +90,53 @@ def test_an_old_acknowledgement_ends_nothing_new(friends: tuple[Device, Device])
     assert ("session_reset", "older_copy") in alice.told
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_what_never_came_is_not_ended_with_what_came_after_it(friends: tuple[Device, Device], lost: int) -> None:
+    """The host loses the first that the copy says. To the other side the next ones follow, by their numbers, what the
+    copy has forgotten; their acknowledgement covers the lost ones as well (found by the simulated world)."""
+    alice, bob = friends
+    world = alice.world
+    alice.say(bob.account, "kept")
+    alice.send()
+    copied = copy.copy(alice.records.rows)  # in the middle of a chain of keys: the other side can open what follows
+    for _ in range(lost):
+        alice.say(bob.account, "lost")
+    alice.send()
+    bob.fetch()
+    put_back(alice, copied)
+    ids = [alice.say(bob.account, f"new {number}") for number in range(5)]
+    alice.send()
+    (log,) = filter(None, world.host.logs.values())
+    del log[:lost]
+    live(world, 3)
+    assert sorted(bob.texts(alice.account))[-5:] == [f"new {number}" for number in range(5)]
+    assert {alice.state(id) for id in ids} == {MessageState.DELIVERED}
+    assert not alice.work().find(Outbox)
+    assert ("session_reset", "older_copy") in alice.told
+
+
+def test_two_long_messages_that_end_alike_are_told_apart(friends: tuple[Device, Device]) -> None:
+    """The copy uses the numbers of one for the other before it hears that the first has arrived."""
+    alice, bob = friends
+    world = alice.world
+    alice.say(bob.account, "kept")  # with the ratchet's key that the acknowledgement will answer
+    alice.send()
+    copied = copy.copy(alice.records.rows)
+    alice.say(bob.account, "lost " + "a" * 2_500)
+    alice.send()
+    bob.fetch()
+    world.wait(2_100)
+    bob.send()  # the acknowledgement waits at the host
+    put_back(alice, copied)
+    id = alice.say(bob.account, "new! " + "a" * 2_500)
+    alice.send()
+    alice.fetch()
+    live(world, 3)
+    assert bob.texts(alice.account)[-1].startswith("new!")
+    assert alice.state(id) == MessageState.DELIVERED
+    assert ("session_reset", "older_copy") in alice.told
+
+
 def test_a_receiver_that_was_put_back_hears_and_is_heard(friends: tuple[Device, Device]) -> None:
     alice, bob = friends
     world = alice.world

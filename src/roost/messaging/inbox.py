@@ -185,25 +185,24 @@ def _take_frame(work: Work, session_id: bytes, frame: Frame, mailbox: OwnMailbox
     session = work.need(SessionRow, session_id)
     if session.highest == CONTRADICTED:  # all of it comes again, in order, under another session
         return
-    if frame.number < session.received or (
-        frame.number == session.received and session.check not in (b"", frame_check(frame.payload))
-    ):
+    if frame.number <= session.received:
         _contradicted(work, session)
         return
     received = max(session.received, min(frame.floor, frame.number) - 1)
-    if frame.number <= received or frame.number > received + STASH_LIMIT:
+    if frame.number > received + STASH_LIMIT:
         return
     if received > session.received:  # we miss what the sender no longer keeps: go on without it
         for stash in work.find(Stash, where={"session": session_id}):
             if stash.number < frame.floor:
                 work.delete(stash)
-    work.put(Stash(session_id, frame.number, frame.part, frame.parts, frame.payload, mailbox.admin, number))
+    first = frame.floor >= frame.number
+    work.put(Stash(session_id, frame.number, frame.part, frame.parts, frame.payload, mailbox.admin, number, first))
     highest = max(session.highest, frame.number)
     check = session.check if received == session.received else b""
     work.put(msgspec.structs.replace(session, received=received, highest=highest, check=check))
     while (ready := work.get(Stash, session_id, received + 1)) is not None:
         received += 1
-        check = frame_check(ready.payload)
+        check = _check_after(check, ready)
         work.put(msgspec.structs.replace(work.need(SessionRow, session_id), received=received, check=check))
         if ready.part == 0:
             _drop_unfinished(work, session_id, received)
@@ -211,6 +210,14 @@ def _take_frame(work: Work, session_id: bytes, frame: Frame, mailbox: OwnMailbox
             _finish_entry(work, session_id, ready)
             if work.get(SessionRow, session_id) is None:  # the entry ended the contact, and the session with it
                 return
+
+
+def _check_after(before: bytes, frame: Stash) -> bytes:
+    """The check of a frame that follows the one with check `before`: of all frames since one before which its sender
+    kept nothing. What was said in another life of its device, under any of these numbers, gives another."""
+    if frame.first:
+        return frame_check(b"", frame.payload)
+    return frame_check(before, frame.payload) if before else b""
 
 
 def _drop_unfinished(work: Work, session_id: bytes, before: int) -> None:

@@ -7,6 +7,8 @@ that still has them recognises them by their hash. Sealing is messaging.sealing'
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from roost.crypto import padded_count
@@ -244,7 +246,8 @@ def acknowledged(work: Work, session: SessionRow, said: Acknowledgement, *, quie
     if said.highest >= session.next_number:
         return False
     stored, next_row = _rows_up_to(work, session, said.upto)
-    if stored and said.check and _check_of(stored[-1], said.upto) not in (b"", said.check):
+    held = _check_of((*stored[-1:], next_row), said.upto)
+    if (stored or held) and held != said.check:
         return False
     if said.upto > session.acked:
         work.put(msgspec.structs.replace(session, acked=said.upto))
@@ -269,10 +272,12 @@ def _rows_up_to(work: Work, session: SessionRow, upto: int) -> tuple[list[Outbox
         limit *= 4
 
 
-def _check_of(row: Outbox, number: int) -> bytes:
-    """The check of one of the row's frames; empty when the number is not one of its."""
-    index = number - row.first
-    return row.checks[index] if 0 <= index < len(row.checks) else b""
+def _check_of(rows: Iterable[Outbox | None], number: int) -> bytes | None:
+    """The check of the frame with this number; None when it is in none of the rows."""
+    for row in rows:
+        if row is not None and 0 <= number - row.first < len(row.checks):
+            return row.checks[number - row.first]
+    return None
 
 
 def _put_again_soon(work: Work, row: Outbox) -> None:

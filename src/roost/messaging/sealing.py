@@ -149,7 +149,8 @@ def seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
     if session.next_number + len(parts) - 1 - session.acked > WINDOW:
         return False
     floor = _floor(work, session)
-    envelopes = []
+    envelopes, checks = [], []
+    check = session.said if floor < session.next_number else b""
     state = work.sessions.of(session)
     acknowledgements = collect_acknowledgements(work, session, room=PART_SIZE - len(parts[-1]))
     session = work.need(SessionRow, session.id)
@@ -165,6 +166,8 @@ def seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
         )
         state, envelope = state.seal(padding.pad(encode(frame), BODY_SIZE), work.entropy)
         envelopes.append(envelope)
+        check = frame_check(check, part)
+        checks.append(check)
     work.put(
         msgspec.structs.replace(
             row,
@@ -172,14 +175,13 @@ def seal_row(work: Work, session: SessionRow, row: Outbox) -> bool:
             session=session.id,
             first=session.next_number,
             envelopes=tuple(envelopes),
-            checks=tuple(frame_check(part) for part in parts),
+            checks=tuple(checks),
             next_at=work.now,
             problem="",
         )
     )
-    work.put(
-        msgspec.structs.replace(work.sessions.advanced(session, state), next_number=session.next_number + len(parts))
-    )
+    sealed = work.sessions.advanced(session, state)
+    work.put(msgspec.structs.replace(sealed, next_number=session.next_number + len(parts), said=check))
     return True
 
 

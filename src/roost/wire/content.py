@@ -401,16 +401,17 @@ def _tag(data: bytes) -> int:
 # --- frames between two devices --------------------------------------------------------------------------------------
 
 
-def frame_check(payload: bytes) -> bytes:
-    """What an acknowledgement repeats of the frame that it names."""
-    return hashlib.sha256(payload).digest()[:CHECK_SIZE]
+def frame_check(before: bytes, payload: bytes) -> bytes:
+    """What an acknowledgement repeats of the frame that it names and of those that this one follows: `before` is the
+    check of the frame before it, empty where its sender kept none before it."""
+    return hashlib.sha256((before or bytes(CHECK_SIZE)) + payload).digest()[:CHECK_SIZE]
 
 
 class Acknowledgement(Record, frozen=True):
     """All frames of the session up to `upto` are stored; `highest` is the highest number seen (a gap if larger).
 
-    `check` are the first 8 bytes of the SHA-256 of frame `upto`'s payload, or empty if that frame was given up: a
-    sender put back from an older copy must not take what is said of other frames for its own.
+    `check` is that of frame `upto` (`frame_check`), or empty where a frame that it follows was given up: a sender put
+    back from an older copy must not take what is said of other frames for its own.
     """
 
     session: EntryId

@@ -141,9 +141,10 @@ class SessionRow(Row, frozen=True):
     highest: int = 0
     acknowledge_at: int = NEVER  # when to acknowledge at the latest; NEVER: there is nothing to acknowledge
     invitation: bytes = b""
-    check: bytes = b""  # of frame `received`, for its acknowledgement; empty when that frame was given up
+    check: bytes = b""  # of frame `received`, for its acknowledgement; empty when one that it follows was given up
     unheard: int = 0  # envelopes that carried nothing, sent since the device was heard (messaging.rounds)
     acknowledge_tries: int = 0  # bare acknowledgements in a row that could not be put
+    said: bytes = b""  # the check of the last frame that I sealed
 
 
 class Stash(Row, frozen=True):
@@ -158,6 +159,7 @@ class Stash(Row, frozen=True):
     payload: bytes
     mailbox: bytes
     entry: int
+    first: bool = False  # its sender kept none before it
 
 
 class Prekey(Row, frozen=True):
