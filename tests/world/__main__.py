@@ -1,6 +1,7 @@
 """Run simulated worlds: `python -m tests.world --seeds 20000 --from 1 --jobs 2`. Exit status 1 when one fails.
 
-The first failing seed is replayed, shrunk and printed with the last steps of its log; `--seed N` does that for one.
+Each failing run is printed with the last steps of its log; then the first failing seed is replayed, shrunk and printed,
+too. `--seed N` does that for one.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import time
 from functools import partial
 
 from .plan import draw, draw_group
-from .shrink import failure, report
+from .shrink import failure, replay, report
 
 
-def run(seed: int, *, group: bool) -> tuple[int, str]:
-    """The seed, and what is wrong with its world: nothing, one hopes."""
-    found = failure((draw_group if group else draw)(seed))
-    return seed, found[0] if found else ""
+def run(seed: int, *, group: bool, lines: int) -> tuple[int, str]:
+    """The seed, and a report of what is wrong with its world: nothing, one hopes."""
+    plan = (draw_group if group else draw)(seed)
+    found = failure(plan)
+    return seed, report(plan, found, lines) if found else ""
 
 
 def main() -> int:
@@ -34,17 +36,19 @@ def main() -> int:
     chosen = parser.parse_args()
     plan_of = draw_group if chosen.groups else draw
     if chosen.seed is not None:
-        print(report(plan_of(chosen.seed), shrink=not chosen.no_shrink, lines=chosen.lines))
+        print(replay(plan_of(chosen.seed), shrink=not chosen.no_shrink, lines=chosen.lines))
         return 0
     started, failed, seeds = time.monotonic(), [], range(chosen.first, chosen.first + chosen.seeds)
     with multiprocessing.Pool(chosen.jobs) as pool:
-        for seed, what in pool.imap_unordered(partial(run, group=chosen.groups), seeds, chunksize=4):
+        for seed, what in pool.imap_unordered(
+            partial(run, group=chosen.groups, lines=chosen.lines), seeds, chunksize=4
+        ):
             if what:
                 failed.append(seed)
-                print(f"seed {seed}: {what.strip().splitlines()[-1]}", flush=True)
+                print(what, end="\n\n", flush=True)
     print(f"{chosen.seeds} worlds in {time.monotonic() - started:.1f} s; failed: {sorted(failed) or 'none'}")
     if failed:
-        print(report(plan_of(min(failed)), shrink=not chosen.no_shrink, lines=chosen.lines))
+        print(replay(plan_of(min(failed)), shrink=not chosen.no_shrink, lines=chosen.lines))
     return 1 if failed else 0
 
 
