@@ -49,6 +49,26 @@ def test_messages_before_acceptance_wait_and_arrive(world: World) -> None:
     assert bob.state(id) == MessageState.DELIVERED
 
 
+def test_who_is_asked_again_hears_of_it_though_messages_wait(world: World) -> None:
+    """The first knock is lost with its mailbox; the second must not stand behind what waits for an answer to it."""
+    alice, bob = world.person("Alice"), world.person("Bob")
+    first, second = alice.invite(), alice.invite()
+    world.devices.remove(alice)
+    bob.add(first)
+    bob.say(alice.account, "early")
+    world.settle()
+    for log in world.host.logs.values():
+        log.clear()
+    bob.add(second)
+    world.settle()
+    world.devices.append(alice)
+    world.settle()
+    alice.accept_all()
+    world.settle()
+    assert alice.texts(bob.account) == bob.texts(alice.account) == ["early"]
+    assert not bob.work().find(Outbox)
+
+
 def test_long_text_travels_in_fragments_in_order(world: World) -> None:
     alice, bob = world.person("Alice"), world.person("Bob")
     world.friends(alice, bob)

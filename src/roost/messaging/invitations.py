@@ -202,7 +202,7 @@ def request_contact(work: Work, signed: SignedCard, greeting: str) -> Contact:
     mailbox = mailboxes.mailbox_for(work, card.account)
     me = work.me
     knock = ContactRequest(me.about.name, greeting, me.devices, me.device, mailboxes.address_of(work, mailbox))
-    outbox.queue(work, card.account, card.device, encode_content(knock), address=card.address)
+    outbox.queue_first(work, card.account, card.device, encode_content(knock), address=card.address)
     contact_sync.sync_contact(work, card.account)
     work.tell("contact", card.account, card.account, "requested")
     return contact

@@ -80,10 +80,10 @@ def queue(
     )
 
 
-def queue_first(work: Work, account: bytes, device: bytes, content: bytes) -> None:
+def queue_first(work: Work, account: bytes, device: bytes, content: bytes, *, address: Address | None = None) -> None:
     """Queue before everything that waits for the device and is not sealed: it must know first who speaks."""
     waiting = work.find(Outbox, where={"account": account, "device": device}, order="number")
-    queue(work, account, device, content)
+    queue(work, account, device, content, address=address)
     for row in waiting:
         if row.state == OutboxState.QUEUED:
             moved = work.put(msgspec.structs.replace(row, number=work.next_number("outbox")))
