@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from roost.errors import CallerError
+from roost.network.direct.carrier import CarrierName
+from roost.network.direct.making import Reach
 from roost.relay.core.forwarding import IpNetwork
 from roost.relay.core.limits import Limits
 from roost.wire.addresses import canonical_host
@@ -42,11 +44,25 @@ class QuotaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: Positive = 15_000
 
 
+class TorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[tor]`: bridges, or an existing tor's control port with its password."""
+
+    bridges: tuple[str, ...] = ()
+    control: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return "TorSettings()"
+
+
 class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A relay's settings. `access` None and not `open`: a secret is made and kept in the data directory."""
+    """A relay's settings. `access` None and not `open`: a secret is made and kept in the data directory. `listen`
+    empty: it has no address and is met over its `carriers` alone."""
 
     data: Path
     listen: str = "0.0.0.0:7777"
+    carriers: tuple[CarrierName, ...] = ()
+    tor: TorSettings = msgspec.field(default_factory=TorSettings)
     access: str | None = None
     access_file: Path | None = None
     open: bool = False
@@ -63,7 +79,12 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def __post_init__(self) -> None:
         """Raises BadConfig."""
-        split_listen(self.listen)
+        if self.listen:
+            split_listen(self.listen)
+        elif not self.carriers:
+            raise BadConfig("A relay that nobody can reach: give it an address to listen on, or carriers.")
+        elif self.public_url is not None or self.tls_certificate is not None or self.proxy_certificate is not None:
+            raise BadConfig("A public URL and certificates belong to a relay that listens on an address.")
         if self.metrics_listen is not None:
             split_listen(self.metrics_listen)
         if self.open and (self.access is not None or self.access_file is not None):
@@ -79,6 +100,10 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def __repr__(self) -> str:
         """Without the access secret."""
         return f"RelayConfig(data={str(self.data)!r}, listen={self.listen!r})"
+
+    def reach(self) -> Reach:
+        """How the carriers reach what they need."""
+        return Reach(bridges=self.tor.bridges, control=self.tor.control, password=self.tor.password)
 
     def networks(self) -> tuple[IpNetwork, ...]:
         """The private networks that packets may be forwarded into."""
@@ -119,7 +144,8 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 def load_config(path: Path | None, **given: object) -> RelayConfig:
-    """Settings from the TOML file at `path`, if any, under those `given` that are not None.
+    """Settings from the TOML file at `path`, if any, under those `given` that are not None. With carriers, an address
+    to listen on is one that is named.
 
     Raises:
         BadConfig: unreadable, unknown or wrong settings.
@@ -131,6 +157,8 @@ def load_config(path: Path | None, **given: object) -> RelayConfig:
         except (OSError, ValueError, RecursionError) as error:  # tomllib: also for an endless number, endless nesting
             raise BadConfig("The configuration file cannot be read as TOML.") from error
     settings.update({name: value for name, value in given.items() if value is not None})
+    if settings.get("carriers"):
+        settings.setdefault("listen", "")
     return _convert(settings)
 
 

@@ -2,6 +2,8 @@
 
 relay.key           the identity: 32-byte Ed25519 seed in hex; losing it changes the relay's link
 access              the access secret that was made because none was given
+home.key            of a relay that is met over carriers: link key, meeting and the seed of its onion service, in hex
+tor/                what the tor of such a relay keeps
 tls.crt, tls.key    the self-made certificate
 packet-keys/N.key   the packet key of week N since 1970, erased when its time is over
 relay.db*           mailboxes, blobs and cards
@@ -16,14 +18,17 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from roost.crypto import Entropy, PacketSecret, SigningKey
+from roost.crypto import AgreementSecret, Entropy, PacketSecret, SigningKey
 from roost.errors import CryptoError, SurroundingsError
+from roost.wire.sizes import MEETING_SIZE
 
 _ACCESS_BYTES = 16
+_HOME_SIZE = 32 + MEETING_SIZE + 32
 _LOCK_S = 1.0  # the writer of a relay that was killed finishes its transaction first
 
 
@@ -60,6 +65,19 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class HomeKeys:
+    """What a relay that is met over carriers is known by: its link key, the meeting in its link (16 bytes), and the
+    seed of its onion service (32 bytes)."""
+
+    link: AgreementSecret
+    meeting: bytes
+    onion_seed: bytes
+
+    def __repr__(self) -> str:
+        return "HomeKeys()"
 
 
 class DataDirectory:
@@ -112,6 +130,11 @@ class DataDirectory:
         return self._path / "relay.db"
 
     @property
+    def carriers(self) -> Path:
+        """What programs that carriers use keep, in folders named like the carriers."""
+        return self._path
+
+    @property
     def certificate(self) -> Path:
         return self._path / "tls.crt"
 
@@ -121,19 +144,31 @@ class DataDirectory:
 
     def identity(self, entropy: Entropy) -> SigningKey:
         """The relay's identity key, made at the first start."""
-        path = self._path / "relay.key"
+        try:
+            return SigningKey.from_seed(self._kept("relay.key", 32, entropy))
+        except (ValueError, CryptoError) as error:
+            raise _damaged("relay.key") from error
+
+    def home(self, entropy: Entropy) -> HomeKeys:
+        """What the relay is known by over carriers, made when it first has any."""
+        try:
+            kept = self._kept("home.key", _HOME_SIZE, entropy)
+            link, rest = kept[:32], kept[32:]
+            return HomeKeys(AgreementSecret.from_bytes(link), rest[:MEETING_SIZE], rest[MEETING_SIZE:])
+        except (ValueError, CryptoError) as error:
+            raise _damaged("home.key") from error
+
+    def _kept(self, name: str, size: int, entropy: Entropy) -> bytes:
+        """Random bytes in a file of their own, made at the first time. Raises ValueError when they are damaged."""
+        path = self._path / name
         with _mapped():
             if not path.exists():
-                write_secret(path, entropy.bytes(32).hex().encode() + b"\n")
+                write_secret(path, entropy.bytes(size).hex().encode() + b"\n")
             text = path.read_text()
-        try:
-            return SigningKey.from_seed(bytes.fromhex(text.strip()))
-        except (ValueError, CryptoError) as error:
-            raise SurroundingsError(
-                "The file relay.key in the data directory is damaged.",
-                code="bad_identity",
-                hint="Restore it from a backup; a new one changes the relay's link.",
-            ) from error
+        secret = bytes.fromhex(text.strip())
+        if len(secret) != size:
+            raise ValueError("a secret of another size")
+        return secret
 
     def access(self, entropy: Entropy) -> str:
         """The access secret made for this relay, at the first start without one."""
@@ -161,6 +196,14 @@ class DataDirectory:
 
     def _packet_path(self, period: int) -> Path:
         return self._path / "packet-keys" / f"{period}.key"
+
+
+def _damaged(name: str) -> SurroundingsError:
+    return SurroundingsError(
+        f"The file {name} in the data directory is damaged.",
+        code="bad_identity",
+        hint="Restore it from a backup; a new one changes the relay's link.",
+    )
 
 
 @contextlib.contextmanager

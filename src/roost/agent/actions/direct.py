@@ -13,13 +13,14 @@ from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions import people
 from roost.agent.actions.registry import handles
-from roost.agent.carriers import Reach, check_reach, reach_of, set_reach
+from roost.agent.carriers import check_reach, reach_of, set_reach
 from roost.crypto import account_id
 from roost.errors import CallerError
 from roost.messaging import hosting, parcels
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network.direct.carrier import CarrierName
+from roost.network.direct.making import Reach
 
 if TYPE_CHECKING:
     from roost.agent.engine import Engine

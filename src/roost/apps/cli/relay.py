@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from roost.relay import Ready
 
 
+CARRIERS = ("lan", "bluetooth", "internet", "tor")
+
+
 @click.group(
     "relay",
     cls=RoostGroup,
@@ -23,12 +26,20 @@ if TYPE_CHECKING:
     examples=(
         "roost relay --data ./relay --listen 0.0.0.0:7777",
         "roost relay --data /var/lib/roost --listen '[::]:7777' --public-url https://chat.example.org:7777",
+        "roost relay --data ./relay --carrier lan --carrier tor",
         "roost relay --config /etc/roost/relay.toml",
         "roost relay check 'roost-relay://…'",
     ),
 )
 @click.option("--data", metavar="DIR", help="Where key and data are kept; made if missing.")
 @click.option("--listen", type=LISTEN, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+@click.option(
+    "--carrier",
+    "carriers",
+    multiple=True,
+    type=click.Choice(CARRIERS),
+    help="Be met over this carrier by holders of the link, with no address of its own; may be given several times.",
+)
 @click.option("--access", metavar="SECRET", help="Who may keep mailboxes here: holders of a link with this secret.")
 @click.option("--access-file", metavar="FILE", help="A file with the access secret, out of sight of other users.")
 @click.option("--open", "open_", is_flag=True, help="Anyone may keep mailboxes here, within limits.")
@@ -39,6 +50,7 @@ def relay(
     context: click.Context,
     data: str | None,
     listen: str | None,
+    carriers: tuple[str, ...],
     access: str | None,
     access_file: str | None,
     open_: bool,
@@ -47,7 +59,8 @@ def relay(
 ) -> None:
     """Host a relay until Ctrl-C or SIGTERM. It prints its link: people need it for roost init.
 
-    Without --access, --access-file and --open a random access secret is made and kept in DIR.
+    Without --access, --access-file and --open a random access secret is made and kept in DIR. With --carrier the relay
+    may stand at home: whoever has its link meets it on the local network or over Tor, and --listen is not needed.
     """
     if context.invoked_subcommand is not None:
         return
@@ -59,6 +72,7 @@ def relay(
         config,
         data=None if data is None else absolute(data),
         listen=listen,
+        carriers=carriers or None,
         access=access,
         access_file=None if access_file is None else absolute(access_file),
         open=open_ or None,
@@ -66,7 +80,7 @@ def relay(
     )
 
 
-def _serve(config: str | None, **given: str | bool | None) -> None:
+def _serve(config: str | None, **given: str | bool | tuple[str, ...] | None) -> None:
     from pathlib import Path
 
     from roost.relay import load_config, run_relay
@@ -76,10 +90,15 @@ def _serve(config: str | None, **given: str | bool | None) -> None:
 
     def on_ready(ready: Ready) -> None:
         if here.json:
-            here.out.line({"event": "ready", "link": str(ready.link), "listen": ready.listen})
+            line = {"event": "ready", "link": ready.link, "listen": ready.listen}
+            here.out.line({**line, "home_link": ready.home_link} if ready.home_link else line)
             return
-        here.out.say(f"The relay listens at {ready.listen}. Its link:\n")
-        here.out.say(str(ready.link))
+        if ready.listen:
+            here.out.say(f"The relay listens at {ready.listen}. Its link:\n\n{ready.link}")
+        if ready.home_link:
+            here.out.say(
+                f"{'Also, the' if ready.listen else 'The'} link to meet it over carriers:\n\n{ready.home_link}"
+            )
         here.out.say("\nGive the link to those who may keep mailboxes here: roost init --name NAME --relay LINK")
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner, suppress(KeyboardInterrupt):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.link import Server
@@ -17,12 +18,15 @@ from roost.relay.server.link import Server
 _REQUEST_S = 5.0
 _MAX_HEAD = 4_096
 
+CarrierLinks = Callable[[], dict[str, int]]
+"""How many links stand over each carrier; nothing for a relay without carriers."""
+
 
 def health(server: Server) -> bytes:
     return b'{"status":"draining"}' if server.draining else b'{"status":"ok"}'
 
 
-def metrics(server: Server, forwarder: Forwarder) -> str:
+def metrics(server: Server, forwarder: Forwarder, carrier_links: dict[str, int]) -> str:
     """Prometheus' text format, version 0.0.4."""
     service = server.service
     desk = service.desk
@@ -42,6 +46,8 @@ def metrics(server: Server, forwarder: Forwarder) -> str:
         *_metric("roost_requests_total", "counter", "Requests by kind.", _labelled("kind", _requests(server))),
         *_metric("roost_refusals_total", "counter", "Refusals by code.", _labelled("code", service.refusals)),
     ]
+    if carrier_links:
+        lines += _metric("roost_carrier_links", "gauge", "Links over carriers.", _labelled("carrier", carrier_links))
     return "\n".join(lines) + "\n"
 
 
@@ -59,7 +65,9 @@ def _labelled(label: str, counts: dict[str, int]) -> dict[str, int]:
     return {f'{{{label}="{name}"}}': count for name, count in sorted(counts.items())}
 
 
-async def serve_metrics(listener: socket.socket, server: Server, forwarder: Forwarder) -> asyncio.Server:
+async def serve_metrics(
+    listener: socket.socket, server: Server, forwarder: Forwarder, carrier_links: CarrierLinks
+) -> asyncio.Server:
     """Plain HTTP for a Prometheus on the same machine or network. The caller closes it."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,7 +75,7 @@ async def serve_metrics(listener: socket.socket, server: Server, forwarder: Forw
             async with asyncio.timeout(_REQUEST_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 found = head.startswith((b"GET /metrics ", b"GET / "))
-                body = metrics(server, forwarder).encode() if found else b"not found\n"
+                body = metrics(server, forwarder, carrier_links()).encode() if found else b"not found\n"
                 status = b"200 OK" if found else b"404 Not Found"
                 writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Type: text/plain; version=0.0.4\r\n")
                 writer.write(b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)

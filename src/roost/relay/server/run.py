@@ -1,4 +1,4 @@
-"""A relay from start to end: directory, storage, keys, listening, upkeep, drain.
+"""A relay from start to end: directory, storage, keys, listening and carriers, upkeep, drain.
 
 At SIGTERM or SIGINT it stops accepting, tells every client to come back after a random while, answers what is under
 way, commits, and returns within 5 seconds. SIGHUP reads the TLS files again.
@@ -34,6 +34,7 @@ from roost.relay.core.operations import ForgetTags
 from roost.relay.core.packets import PacketKeys
 from roost.relay.files import DataDirectory
 from roost.relay.server.forwarder import Forwarder
+from roost.relay.server.home import Home
 from roost.relay.server.link import Link, Server
 from roost.relay.server.listening import endpoint, listening_socket, notify
 from roost.relay.server.observe import health, serve_metrics
@@ -61,10 +62,12 @@ _MAPPED = 256 * 1024 - 64
 @dataclass(frozen=True)
 class Ready:
     """The relay accepts links. `link` is what clients are given, with the access secret if there is one; `listen` is
-    the real HOST:PORT."""
+    the real HOST:PORT. `home_link` is the link by which the relay is met over carriers, if it has any; without an
+    address to listen on, `link` is the same and `listen` is empty."""
 
     link: str = field(repr=False)
     listen: str
+    home_link: str = field(repr=False, default="")
 
 
 class SystemEntropy:
@@ -89,9 +92,8 @@ async def run_relay(
             _whole_pages()
             with _signals(stop, relay.reload), _rare_collections():
                 await relay.start()
-                ready = Ready(relay.link(), "{}:{}".format(*_bracketed(*endpoint(listener))))
                 _log.info("ready")
-                on_ready(ready)
+                on_ready(relay.ready())
                 notify("READY=1")
                 await relay.until(stop)
                 notify("STOPPING=1")
@@ -103,7 +105,7 @@ async def run_relay(
 class _Relay:
     """The parts of a running relay."""
 
-    def __init__(self, config: RelayConfig, directory: DataDirectory, listener: socket.socket) -> None:
+    def __init__(self, config: RelayConfig, directory: DataDirectory, listener: socket.socket | None) -> None:
         self._config = config
         self._directory = directory
         self._listener = listener
@@ -115,6 +117,7 @@ class _Relay:
         self._limits = config.limits()
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._acceptor: asyncio.Server | None = None
+        self._home = self._at_home() if config.carriers else None
         self._swept_at = 0.0
 
     async def __aenter__(self) -> _Relay:
@@ -138,7 +141,8 @@ class _Relay:
             limits=self._limits,
             software=_software(),
         )
-        policy = ForwardPolicy(self._config.networks(), endpoint(self._listener)[0], self._limits)
+        listens = endpoint(self._listener)[0] if self._listener is not None else ""
+        policy = ForwardPolicy(self._config.networks(), listens, self._limits)
         own_key = self._identity.public.raw
         self._forwarder = Forwarder(policy, own_key, self._statement, time.time)
         self._service = Service(desk, self._storage, self._packets, self._forwarder, self._statement, time.time)
@@ -151,6 +155,8 @@ class _Relay:
     async def __aexit__(self, *_: object) -> None:
         if self._acceptor is not None:
             self._acceptor.close()
+        if self._home is not None:
+            await self._home.close()
         for link in tuple(self._server.links):
             link.abort()
         await self._forwarder.close()
@@ -158,8 +164,14 @@ class _Relay:
 
     # --- life -------------------------------------------------------------------------------------------------------
 
-    def link(self) -> str:
-        host, port = endpoint(self._listener)
+    def ready(self) -> Ready:
+        home = str(RelayLink(self._home.address, self._access or "")) if self._home is not None else ""
+        if self._listener is None:
+            return Ready(home, "", home)
+        return Ready(self._link(self._listener), "{}:{}".format(*_bracketed(*endpoint(self._listener))), home)
+
+    def _link(self, listener: socket.socket) -> str:
+        host, port = endpoint(listener)
         if self._config.public_url is not None:
             host, given = public_endpoint(self._config.public_url)
             port = given or 443 if self._config.public_url.startswith("https:") else given or port
@@ -171,13 +183,16 @@ class _Relay:
 
     async def start(self) -> None:
         """Begin to accept."""
-        self._acceptor = await asyncio.get_running_loop().create_server(
-            lambda: Link(self._server),
-            sock=self._listener,
-            ssl=self._tls.context,
-            ssl_handshake_timeout=_HANDSHAKE_S,
-            ssl_shutdown_timeout=_CLOSE_S,
-        )
+        if self._listener is not None:
+            self._acceptor = await asyncio.get_running_loop().create_server(
+                lambda: Link(self._server),
+                sock=self._listener,
+                ssl=self._tls.context,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+                ssl_shutdown_timeout=_CLOSE_S,
+            )
+        if self._home is not None:
+            await self._home.start()
 
     async def until(self, stop: asyncio.Event) -> None:
         """Run until `stop`. Raises SurroundingsError if the storage breaks."""
@@ -204,6 +219,8 @@ class _Relay:
         for link in tuple(server.links):
             link.close()
         await _wait_until(lambda: not server.links, _CLOSE_S)
+        if self._home is not None:
+            await self._home.close()
 
     def reload(self) -> None:
         """SIGHUP."""
@@ -221,7 +238,7 @@ class _Relay:
             yield
             return
         listener = listening_socket(*split_listen(self._config.metrics_listen))
-        acceptor = await serve_metrics(listener, self._server, self._forwarder)
+        acceptor = await serve_metrics(listener, self._server, self._forwarder, self._carrier_links)
         try:
             yield
         finally:
@@ -252,6 +269,13 @@ class _Relay:
 
     def _forget(self, period: int) -> None:
         self._service.submit((ForgetTags(period),))
+
+    def _at_home(self) -> Home:
+        names, reach = self._config.carriers, self._config.reach()
+        return Home(self._directory, names, reach, self._entropy, lambda: Link(self._server))
+
+    def _carrier_links(self) -> dict[str, int]:
+        return self._home.links() if self._home is not None else {}
 
     def _health(self) -> bytes:
         return health(self._server)
@@ -303,7 +327,10 @@ def _software() -> str:
 
 
 @contextmanager
-def _listener(listen: str) -> Iterator[socket.socket]:
+def _listener(listen: str) -> Iterator[socket.socket | None]:
+    if not listen:
+        yield None
+        return
     listener = listening_socket(*split_listen(listen))
     try:
         yield listener
