@@ -301,12 +301,12 @@ def forget_session(work: Work, session: SessionRow) -> None:
     work.delete(session)
 
 
-def start_over(work: Work, account: bytes, *, but_session: bytes = b"") -> None:
+def start_over(work: Work, account: bytes, *, but_session: bytes = b"", keep_sessions: bool = False) -> None:
     """The account has forgotten all that we shared: keep what waits for its devices until they show themselves, and
-    seal it anew."""
+    seal it anew. `keep_sessions`: for hearing what they are saying in them just now."""
     offers.start_over(work, account)
     for session in work.find(SessionRow, where={"account": account}):
-        if session.device and session.id != but_session:
+        if session.device and session.id != but_session and not keep_sessions:
             forget_session(work, session)
     for peer in work.find(PeerDevice, where={"account": account}):
         outbox.requeue(work, account, peer.device)

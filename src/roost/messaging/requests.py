@@ -25,6 +25,7 @@ from roost.wire.content import (
     ContactRequest,
     encode_content,
 )
+from roost.wire.identity import SignedCard
 from roost.wire.links import InvitationKind
 
 # --- being asked -----------------------------------------------------------------------------------------------------
@@ -63,7 +64,18 @@ def knocked(work: Work, origin: Origin, knock: ContactRequest) -> None:
             second=one_time and bool(others),
         )
     )
-    work.tell("request", request.id, origin.account)
+    if contact is not None and contact.state == ContactState.REQUESTED and not work.me.removed_at:
+        accept(work, request, crossed=True)  # I asked them too: both have decided
+    else:
+        work.tell("request", request.id, origin.account)
+
+
+def ask(work: Work, signed: SignedCard, greeting: str) -> Contact:
+    """Ask the person behind a checked card to become a contact; who has asked already is accepted. Raises as
+    `invitations.request_contact`."""
+    card, _ = identity.read_card(signed)
+    waiting = work.find(Request, where={"account": card.account, "state": int(RequestState.PENDING)})
+    return accept(work, waiting[0]) if waiting else invitations.request_contact(work, signed, greeting)
 
 
 def pending(work: Work, id_or_name: str) -> Request:
@@ -77,8 +89,11 @@ def pending(work: Work, id_or_name: str) -> Request:
     return found[0]
 
 
-def accept(work: Work, request: Request, alias: str = "") -> Contact:
-    """Make the asking person a contact, and tell them with a card of mine."""
+def accept(work: Work, request: Request, alias: str = "", *, crossed: bool = False) -> Contact:
+    """Make the asking person a contact, and tell them with a card of mine.
+
+    `crossed`: I asked them at the same time. They may be accepting mine in its session just now, so that stays.
+    """
     identity.check_listed(work.me)
     known = work.get(Contact, request.account)
     base = known or Contact(request.account, ContactState.ACCEPTED, request.name, work.now)
@@ -89,7 +104,8 @@ def accept(work: Work, request: Request, alias: str = "") -> Contact:
         ),
     )
     _drop_knocks(work, request.account)
-    peers.start_over(work, request.account, but_session=request.session)  # who asks again had forgotten me
+    # Who asks again had forgotten me.
+    peers.start_over(work, request.account, but_session=request.session, keep_sessions=crossed)
     peers.learn_anew(work, request.account, request.devices)
     peer = work.get(PeerDevice, request.account, request.device) or PeerDevice(
         request.account, request.device, request.identity
@@ -136,7 +152,8 @@ def was_accepted(work: Work, origin: Origin, contact: Contact, answer: ContactAc
     outbox.hurry(work, origin.account, card.device)
     peers.announce(work, origin.account)
     contact_sync.changed(work, work.need(Contact, origin.account))
-    work.tell("contact", origin.account, origin.account, "accepted")
+    if contact.state != ContactState.ACCEPTED:
+        work.tell("contact", origin.account, origin.account, "accepted")
 
 
 def _drop_knocks(work: Work, account: bytes) -> None:

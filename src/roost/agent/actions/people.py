@@ -104,7 +104,7 @@ async def add(service: Service, request: o.Add) -> v.AddedContact:
     engine = service.engine
     with engine.devices.seeking(invitation.relay):
         card = await fetch_card(service, invitation)
-        contact = engine.step(invitations.request_contact, card, request.greeting)
+        contact = engine.step(requests.ask, card, request.greeting)
     engine.wake()
 
     def settled() -> bool:
@@ -112,7 +112,12 @@ async def add(service: Service, request: o.Add) -> v.AddedContact:
         return all(row.state == r.OutboxState.STORED or row.problem for row in rows if row.address is not None)
 
     await syncing.until(engine, settled, KNOCK_S)
-    return v.AddedContact(contact=account_id(contact.account), name=showing.contact_name(contact))
+    contact = engine.look().get(r.Contact, contact.account) or contact
+    return v.AddedContact(
+        contact=account_id(contact.account),
+        name=showing.contact_name(contact),
+        state=showing.CONTACT_STATES[r.ContactState(contact.state)],
+    )
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
