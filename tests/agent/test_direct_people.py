@@ -91,7 +91,7 @@ async def test_what_was_said_in_absence_comes_after_a_restart(tmp_path: Path, ne
 
 async def test_files_go_from_device_to_device_and_go_on_after_a_cut(tmp_path: Path, near: Near) -> None:
     picture = tmp_path / "large.bin"
-    picture.write_bytes(bytes(range(256)) * 40_000)
+    picture.write_bytes(bytes(range(256)) * 12_000)
     async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
         await befriend(alice, bob)
         sending = asyncio.create_task(

@@ -302,8 +302,7 @@ class Outgoing:
             ):  # they moved meanwhile
                 await self._note(outbox.hurry, row.account, row.device)
         else:
-            network = str(network_to(self._engine.look(), address.relay))
-            await self._note(outbox.stored, row.number, network, address.relay.endpoint)
+            await self._note(_put, row, address)
 
     async def _note(self, step: Callable[..., None], *what: object) -> None:
         """Write down what a host said. If the disk refuses, the row is put again later, and the host knows it."""
@@ -363,6 +362,12 @@ def _next_acknowledgement(work: Work) -> int:
         if later or len(rows) < limit:
             return min(later, default=NEVER)
         limit *= 4
+
+
+def _put(work: Work, row: Outbox, address: Address) -> None:
+    """All of a row is at its host; the device may have acknowledged it already."""
+    outbox.went(work, row.message, row.account, str(network_to(work, address.relay)), address.relay.endpoint)
+    outbox.stored(work, row.number)
 
 
 def _worked(put: Put, detail: bytes) -> Put:

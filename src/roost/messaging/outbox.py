@@ -172,8 +172,16 @@ def uploading_to(work: Work, number: int, host: bytes) -> None:
 # --- what the host said ----------------------------------------------------------------------------------------------
 
 
-def stored(work: Work, number: int, network: str = "", host: str = "") -> None:
-    """The mailbox's host committed all envelopes of the row, which went by this network (as apps name it)."""
+def went(work: Work, message: bytes, account: bytes, network: str, host: str) -> None:
+    """A message went to the account's device by this network (as apps name it), which may be another than it seemed
+    when it was said."""
+    row = work.get(Message, message) if message else None
+    if row is not None and row.conversation == account and row.network != network:
+        work.put(msgspec.structs.replace(row, network=network, route=(host,)))
+
+
+def stored(work: Work, number: int) -> None:
+    """The mailbox's host committed all envelopes of the row."""
     row = work.get(Outbox, number)
     if row is None or row.state == OutboxState.QUEUED or row.problem == REMOVED_CODE:
         return
@@ -184,10 +192,10 @@ def stored(work: Work, number: int, network: str = "", host: str = "") -> None:
             row, state=OutboxState.STORED, attempts=before + 1, next_at=work.now + pause, problem=""
         )
     )
-    _message_sent(work, row, network, host)
+    _message_sent(work, row)
 
 
-def _message_sent(work: Work, row: Outbox, network: str, host: str) -> None:
+def _message_sent(work: Work, row: Outbox) -> None:
     message = work.get(Message, row.message) if row.message else None
     if message is None or row.account != message.conversation or message.state != MessageState.QUEUED:
         return
@@ -195,8 +203,6 @@ def _message_sent(work: Work, row: Outbox, network: str, host: str) -> None:
     if len(work.find(PeerDevice, where={"account": row.account})) != 1:
         siblings = work.find(Outbox, where={"message": row.message, "account": row.account})
     if all(sibling.state == OutboxState.STORED for sibling in siblings):
-        if network and network != message.network:  # another way than it seemed when it was said
-            message = msgspec.structs.replace(message, network=network, route=(host,))
         move_message(work, message, MessageState.SENT)
 
 

@@ -32,6 +32,7 @@ HANDSHAKE_S: Final = 20.0  # Tor is slow
 STAGGER_S: Final = 1.5  # after which the next carrier is tried beside the one that has not answered
 AGAIN_S: Final = 1.0  # a host that could not be reached is not dialled again sooner for the same reason
 NEAR_AGAIN_S: Final = 10.0  # ... nor because a carrier says once more that it is near
+GREET_AGAIN_S: Final = (1.0, 3.0, 10.0)  # after which somebody near is tried again
 _PENDING: Final = 64  # streams that have not shown who they are
 _SEEN: Final = 20_000  # openings remembered against replays
 _LINKS: Final = 1_024
@@ -357,6 +358,7 @@ class Direct:
                 client.cancel()
             if self._links.get(peer.key) is peer:
                 del self._links[peer.key]
+                self._near.pop(peer.key, None)
                 if not self._closed:
                     self._on_peer(peer.key, False)
 
@@ -400,8 +402,12 @@ class Direct:
             self._start_task(self._try_better(held))
 
     async def _greet(self, host: DeviceHost) -> None:
-        with suppress(RoostError):
-            await self.link(host)
+        """It may have been seen before it can be reached."""
+        for pause in GREET_AGAIN_S:
+            with suppress(RoostError):
+                await self.link(host)
+                return
+            await asyncio.sleep(pause)
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
