@@ -56,10 +56,8 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             return _connection(work, happened)
         case "near":
             return _near(work, happened)
-        case "carriers":
-            return e.CarriersEvent()
-        case "nearby":
-            return e.NearbyEvent()
+        case "carriers" | "nearby":
+            return e.CarriersEvent() if happened.kind == "carriers" else e.NearbyEvent()
         case "linked" | "unlisted":
             shown, change = identity(work), "linked" if happened.kind == "linked" else "removed"
             return e.DeviceEvent(

@@ -17,7 +17,7 @@ from roost.agent.actions.registry import handles
 from roost.agent.exposure import exposure, who_sees_what
 from roost.crypto import account_id
 from roost.errors import CallerError
-from roost.messaging import files, floors
+from roost.messaging import files, floors, hosting
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.wire.links import (
@@ -39,6 +39,7 @@ _MAX_PREFERENCES = 200
 _DAY_MS = 86_400_000
 L = TypeVar("L", ChannelLink, Invitation, RelayLink)
 _BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
+_APART = "You are not in reach of each other now. What you write goes out when the devices meet."
 
 
 # --- preferences -----------------------------------------------------------------------------------------------------
@@ -164,24 +165,52 @@ async def floor(service: Service, request: b.Floor) -> b.RouteView:
         why="All who are in a group or channel take the way to the one relay that hosts it.",
         hint="See which: roost route. A group is hosted by the relay of whoever makes it.",
     )
-    if request.network not in _BUILT:
-        raise CallerError("This network is not available yet.", code="not_available", hint="Use central or federated.")
+    _check_floor(engine.look(), request.network)
     engine.step(floors.set_floor, contact.account, showing.FLOORS[request.network])
     return _route(service, engine.look(), engine.look().need(r.Contact, contact.account))
 
 
+def _check_floor(work: Work, network: v.NetworkKind) -> None:
+    """Raises CallerError where a conversation cannot be held to this network."""
+    if network is v.NetworkKind.DIRECT:
+        raise CallerError(
+            "From device to device is no floor: it is taken by itself while the devices are in reach of each other.",
+            code="not_available",
+            hint="Use central, federated, or onion (from device to device over Tor alone).",
+        )
+    if network not in _choices(work):
+        raise CallerError(
+            "Only two devices that meet over Tor can do that.",
+            code="not_available",
+            hint="Turn it on first: roost carriers on tor",
+        )
+
+
+def _choices(work: Work) -> tuple[v.NetworkKind, ...]:
+    """The networks to which a conversation can be held here."""
+    host = hosting.own_host(work)
+    over_tor = host is not None and hosting.TOR in host.carriers
+    return (*_BUILT, v.NetworkKind.ONION) if over_tor else _BUILT
+
+
 def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
     network = showing.network_of(work, contact.account)
+    carrier = service.engine.devices.near().get(contact.account, "")
+    if carrier:  # what waits goes to the device itself while it is near
+        network = v.NetworkKind.DIRECT
+    held = floors.holds(work, contact.account)
     return b.RouteView(
         conversation=account_id(contact.account),
         network=network,
         hops=tuple(_hop(service, work, contact, party) for party in who_sees_what().networks[network].hops),
         exposure=exposure(network, v.ConversationKind.DIRECT),
         facts=who_sees_what().facts,
-        choices=_BUILT,
+        choices=_choices(work),
         floor=showing.floor_name(contact.floor),
         their_floor=showing.floor_name(contact.their_floor),
-        held=floors.holds(work, contact.account),
+        held=held,
+        carrier=carrier,
+        note=_APART if network is v.NetworkKind.DIRECT and not carrier and not held else "",
     )
 
 
@@ -199,7 +228,9 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
                 name = next(relays, "")
                 own = next((row for row in work.find(r.OwnRelay) if showing.host(row.link.address) == name), None)
                 return b.Hop(
-                    party=party, name=name, reachable=service.engine.network.reachable(own.relay) if own else None
+                    party=party,
+                    name=showing.own_host(own) if own else name,
+                    reachable=service.engine.network.reachable(own.relay) if own else None,
                 )
             case _:
                 return b.Hop(party=party, name=found.name)
@@ -221,13 +252,14 @@ def _hop(service: Service, work: Work, contact: r.Contact, party: str) -> b.Hop:
             rows = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
             hosted = _their_relays(work, contact.account)
             row = next((row for row in rows if party == "relay" and row.relay in hosted), rows[0])
-            return b.Hop(
-                party=party, name=showing.host(row.link.address), reachable=service.engine.network.reachable(row.relay)
-            )
+            return b.Hop(party=party, name=showing.own_host(row), reachable=service.engine.network.reachable(row.relay))
         case "their_relay":
             return b.Hop(party=party, name=", ".join(sorted(set(_their_relays(work, contact.account).values()))))
         case _:
-            return b.Hop(party=party, name=showing.contact_name(contact) if party == "contact" else "")
+            name = showing.contact_name(contact) if party == "contact" else ""
+            direct = showing.network_of(work, contact.account) is v.NetworkKind.DIRECT
+            near = contact.account in service.engine.devices.near()
+            return b.Hop(party=party, name=name, reachable=near if party == "contact" and (near or direct) else None)
 
 
 def _their_relays(work: Work, account: bytes) -> dict[bytes, str]:

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from roost.apps.cli.formats import parse_duration
+from roost.apps.cli.formats import parse_duration, parse_size
 from roost.apps.folders import default_profile
 
 P = ParamSpec("P")
@@ -94,6 +94,20 @@ class DurationType(click.ParamType[int]):
             self.fail(f"{value!r} is not a duration: {error}.", param, ctx)
 
 
+class SizeType(click.ParamType[int]):
+    """`64M`, `2G`…; becomes bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} is not a size: {error}.", param, ctx)
+
+
 class ListenType(click.ParamType[str]):
     """`HOST:PORT`; an IPv6 address stands in brackets."""
 
@@ -107,6 +121,7 @@ class ListenType(click.ParamType[str]):
 
 
 DURATION = DurationType()
+SIZE = SizeType()
 LISTEN = ListenType()
 SECONDS = click.FloatRange(min=0, max=86_400)
 

@@ -8,7 +8,7 @@ import click
 
 from roost.apps.cli.common import DURATION, command, yes_option
 from roost.apps.cli.formats import one_line, safe, until
-from roost.apps.cli.session import session, text_argument
+from roost.apps.cli.session import Session, session, text_argument
 
 
 @command(
@@ -83,19 +83,41 @@ def revoke(invitation: str) -> None:
     here.out.say("The invitation is revoked.")
 
 
-@command("add", "roost add 'roost:…'", "roost add 'roost:…' --greeting 'Hi, it is Bob from work'")
-@click.argument("link")
+@command(
+    "add",
+    "roost add 'roost:…'",
+    "roost add 'roost:…' --greeting 'Hi, it is Bob from work'",
+    "roost add --nearby Bob",
+)
+@click.argument("link", required=False)
+@click.option("--nearby", metavar="NAME", help="Instead of a link: who shows themselves on the local network.")
 @click.option("--greeting", default="", help="A line that the other side sees with your request.")
-def add(link: str, greeting: str) -> None:
-    """Open an invitation and ask to become contacts. The other side accepts, then both can write."""
+def add(link: str | None, nearby: str | None, greeting: str) -> None:
+    """Open an invitation and ask to become contacts. The other side accepts, then both can write.
+
+    Where both open an invitation of the other, neither needs to accept.
+    """
+    from roost.agent.direct import NearbyAdd
     from roost.agent.operations import Add
 
+    if (link is None) == (nearby is None):
+        raise click.UsageError("Give a LINK, or --nearby NAME.")
     here = session()
-    asked = here.call(Add(link=text_argument(link), greeting=text_argument(greeting)))
+    text = text_argument(greeting)
+    asked = here.call(
+        Add(link=text_argument(link), greeting=text)
+        if link is not None
+        else NearbyAdd(name=nearby or "", greeting=text)
+    )
     if here.json:
         here.out.line(asked)
         return
-    here.out.say("Asked. You can write to each other once they accept: roost contacts shows it.")
+    if asked.state.value == "accepted":
+        here.out.say(f"{one_line(asked.name, 40)} is a contact now: you both asked.")
+    else:
+        here.out.say("Asked. You can write to each other once they accept: roost contacts shows it.")
+    if asked.compare:
+        note_compare(here, asked.name)
 
 
 @command("requests", "roost requests")
@@ -128,6 +150,8 @@ def accept(request: str, name: str | None) -> None:
         return
     called = one_line(made.name, 40)
     here.out.say(f"{called} is a contact now. Write: roost send {safe(_quoted(called))} 'Hello'")
+    if made.compare:
+        note_compare(here, made.name)
 
 
 @command("decline", "roost decline Bob", "roost decline ID")
@@ -144,6 +168,12 @@ def decline(request: str, yes: bool) -> None:
         here.out.line(done)
         return
     here.out.say("Declined.")
+
+
+def note_compare(here: Session, name: str) -> None:
+    """Whoever meets on the local network knows a name only, which anybody can take."""
+    called = safe(_quoted(one_line(name, 40)))
+    here.out.note(f"Anybody nearby could have taken this name. Compare the safety number: roost verify {called}")
 
 
 def _quoted(name: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 from roost.apps.cli.common import SECONDS, RoostGroup, yes_option
 from roost.apps.cli.formats import one_line
-from roost.apps.cli.profile import chosen_protection, protection_options
+from roost.apps.cli.profile import chosen_carriers, chosen_protection, direct_options, protection_options
 from roost.apps.cli.session import PassphraseNeeded, Session, session, text_argument
 from roost.errors import RoostError, SurroundingsError
 
@@ -42,6 +42,8 @@ def device() -> None:
 )
 @click.option("--confirm", metavar="CODE", help="On an old device: link the new one that shows this code.")
 @click.option("--relay", metavar="LINK", help="On the new device: the relay that will keep its mailboxes.")
+@direct_options[0]
+@direct_options[1]
 @click.option("--name", metavar="NAME", help="On the new device: what it is called.")
 @click.option("--wait", is_flag=True, help="On the new device: return when it is linked.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Seconds to wait at most.")
@@ -51,6 +53,8 @@ def device() -> None:
 def link(
     confirm: str | None,
     relay: str | None,
+    direct: bool,
+    carriers: tuple[str, ...],
     name: str | None,
     wait: bool,
     timeout: float | None,
@@ -66,11 +70,14 @@ def link(
     """
     here = session()
     if confirm is not None:
-        if relay or name or wait:
-            raise click.UsageError("--confirm is for the old device; --relay, --name and --wait for the new one.")
+        if relay or direct or name or wait:
+            raise click.UsageError(
+                "--confirm is for the old device; --relay, --direct, --name and --wait for the new one."
+            )
         _confirm(here, confirm)
         return
-    started = _start(here, relay, name, no_passphrase=no_passphrase, keyring=keyring)
+    ways = chosen_carriers(direct, carriers)
+    started = _start(here, relay, ways, name, no_passphrase=no_passphrase, keyring=keyring)
     waits = wait or (here.interactive and sys.stdout.isatty())
     if not waits or started.state.value == "linked":
         _show_code(here, started, qr=qr)
@@ -103,7 +110,15 @@ async def _with_passphrase(here: Session, backend: Backend, request: DeviceConfi
     return await backend.call(msgspec.structs.replace(request, passphrase=here.passphrase()))
 
 
-def _start(here: Session, relay: str | None, name: str | None, *, no_passphrase: bool, keyring: bool) -> DeviceLinkView:
+def _start(
+    here: Session,
+    relay: str | None,
+    carriers: tuple[str, ...],
+    name: str | None,
+    *,
+    no_passphrase: bool,
+    keyring: bool,
+) -> DeviceLinkView:
     """The code of a device that waits already, or of a new profile."""
     from roost.agent.connect import profile_exists, protection_of
     from roost.agent.service import link_device
@@ -111,12 +126,12 @@ def _start(here: Session, relay: str | None, name: str | None, *, no_passphrase:
     if profile_exists(here.profile):
         protection = protection_of(here.profile)
         passphrase = here.passphrase() if protection == "passphrase" else None
-    elif relay is None:
-        raise click.UsageError("A new device needs --relay LINK.")
+    elif relay is None and not carriers:
+        raise click.UsageError("A new device needs --relay LINK, or --direct.")
     else:
         protection, passphrase = chosen_protection(here, no_passphrase=no_passphrase, keyring=keyring)
     here.known_passphrase = passphrase
-    return asyncio.run(link_device(here.profile, name, relay, passphrase, protection))
+    return asyncio.run(link_device(here.profile, name, relay, passphrase, protection, carriers))
 
 
 def _show_code(here: Session, started: DeviceLinkView, *, qr: bool) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _PART = re.compile(r"([0-9]{1,9})([smhdw])")
+_SIZE = re.compile(r"([0-9]{1,12}) ?(?:([kKmMgG])i?)?[bB]?")
 _LONGEST_S = 10 * 366 * 86_400
 _OFF = frozenset({"off", "0"})
 
@@ -97,6 +98,15 @@ def one_line(text: str, length: int = 80) -> str:
     """`safe`, on one line, cut to `length`."""
     line = " ".join(safe(text).split())
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512`, `64K`, `16M`, `2G` (powers of 1,024; a following B or iB changes nothing). Raises ValueError."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("a size is written like 500000, 64K, 16M or 2G")
+    power = "KMG".index(found[2].upper()) + 1 if found[2] else 0
+    return int(found[1]) * int(1_024**power)
 
 
 def count(number: int, noun: str) -> str:

@@ -105,21 +105,30 @@ def introduce(first: str, second: str) -> None:
     here.out.say("Both are told. They can write to each other once they agreed.")
 
 
-@command("route", "roost route Bob", "roost route Bob --floor federated", "roost route Bob --floor central")
+_NETWORKS = click.Choice(["central", "federated", "onion", "direct"])
+
+
+@command("route", "roost route Bob", "roost route Bob --floor federated", "roost route Bob central")
 @click.argument("conversation")
+@click.argument("named", metavar="[NETWORK]", required=False, type=_NETWORKS)
 @click.option(
     "--floor",
-    "network",
-    type=click.Choice(["central", "federated", "onion", "direct"]),
+    "floor",
+    type=_NETWORKS,
     help="The weakest network that this conversation may take; what would have to take a weaker one waits.",
 )
-def route(conversation: str, network: str | None) -> None:
+def route(conversation: str, named: str | None, floor: str | None) -> None:
     """Show the way that messages take, hop by hop, and who on it sees what.
 
-    --floor central allows one relay that both of you use; --floor federated asks for two, neither of which sees both
-    ends. The other side is told, and the stricter of both holds. Onion and direct networks are not built yet. What is
-    said in a group or channel goes to the relay that hosts it, which --floor does not change.
+    NETWORK, or --floor NETWORK, is the weakest that this conversation may take: central allows one relay that both of
+    you use; federated asks for two, neither of which sees both ends, or none; onion for no relay, and Tor alone between
+    your devices. The other side is told, and the stricter of both holds. While your devices are in reach of each other,
+    messages go directly whatever the floor, on carriers that it allows. What is said in a group or channel goes to its
+    host, which this does not change.
     """
+    if named and floor and named != floor:
+        raise click.UsageError("Name one network.")
+    network = floor or named
     from roost.agent.browsing import Floor, Route
     from roost.agent.views import NetworkKind
 
@@ -133,7 +142,10 @@ def route(conversation: str, network: str | None) -> None:
         return
     here.out.say(" → ".join(one_line(hop.name or hop.party.replace("_", " "), 60) for hop in shown.hops))
     held_to = f"; at least {shown.floor} (you), {shown.their_floor} (the other side)" if shown.choices else ""
-    here.out.say(f"now {shown.network}{held_to}")
+    over = f" over {shown.carrier}" if shown.carrier else ""
+    here.out.say(f"now {shown.network}{over}{held_to}")
+    if shown.note:
+        here.out.say(shown.note)
     if shown.held:
         here.out.say("What you write waits: the way that it would take exposes more than this conversation allows.")
     for row in shown.exposure:

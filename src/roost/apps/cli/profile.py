@@ -48,31 +48,65 @@ protection_options = (
     click.option("--keyring", is_flag=True, help="Keep the key in the system's keyring."),
 )
 
+DEFAULT_CARRIERS = ("lan", "tor")
+direct_options = (
+    click.option("--direct", is_flag=True, help="Keep mailboxes on this device: others are met without a server."),
+    click.option(
+        "--carrier",
+        "carriers",
+        multiple=True,
+        type=click.Choice(["lan", "bluetooth", "internet", "tor"]),
+        metavar="NAME",
+        help="With --direct: on which ways others are met (lan and tor); may repeat.",
+    ),
+)
+
+
+def chosen_carriers(direct: bool, carriers: tuple[str, ...]) -> tuple[str, ...]:
+    """The carriers that a new profile uses; none without --direct."""
+    if carriers and not direct:
+        raise click.UsageError("--carrier goes with --direct.")
+    return (carriers or DEFAULT_CARRIERS) if direct else ()
+
 
 @command(
     "init",
     "roost init --name Alice --relay 'roost-relay://chat.example.org:7777/…'",
     'ROOST_PASSPHRASE=secret roost --profile ./alice init --name Alice --relay "$LINK"',
     'roost init --name Bot --relay "$LINK" --no-passphrase',
+    "roost init --name Alice --direct",
 )
 @click.option("--name", required=True, help="How contacts know you.")
-@click.option("--relay", required=True, metavar="LINK", help="The relay that keeps your mailboxes.")
+@click.option("--relay", metavar="LINK", help="The relay that keeps your mailboxes.")
+@direct_options[0]
+@direct_options[1]
 @protection_options[0]
 @protection_options[1]
-def init(name: str, relay: str, no_passphrase: bool, keyring: bool) -> None:
+def init(
+    name: str, relay: str | None, direct: bool, carriers: tuple[str, ...], no_passphrase: bool, keyring: bool
+) -> None:
     """Make a profile: a new account on this device.
 
-    Its passphrase is ROOST_PASSPHRASE or typed twice; with --keyring the system's keyring holds the key instead.
+    With --direct this device keeps its mailboxes itself, and meets others on its carriers (roost carriers): without any
+    relay, or besides one. Its passphrase is ROOST_PASSPHRASE or typed twice; with --keyring the system's keyring holds
+    the key instead.
     """
     from roost.agent.service import create_profile
 
     here = session()
+    ways = chosen_carriers(direct, carriers)
+    if relay is None and not ways:
+        raise click.UsageError("Give --relay LINK, or --direct to go without a relay.")
     protection, passphrase = chosen_protection(here, no_passphrase=no_passphrase, keyring=keyring)
-    made = asyncio.run(create_profile(here.profile, text_argument(name), relay, passphrase, protection))
+    made = asyncio.run(create_profile(here.profile, text_argument(name), relay, passphrase, protection, ways))
     if here.json:
         here.out.line(made)
         return
     here.out.say(f"Welcome, {safe(made.name)}. Your profile is in {here.profile}")
+    if ways:
+        here.out.say(
+            f"Keep it running, so that others can reach you: roost agent   ({', '.join(ways)}; see: roost carriers)"
+        )
     here.out.say("Next: roost invite --qr   (show it to someone)   or   roost add LINK   (an invitation you got)")
 
 
