@@ -108,6 +108,7 @@ class Host:
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0)  # what was aborted is closed
 
         self.run(rest())
         self.loop.call_soon_threadsafe(self.loop.stop)

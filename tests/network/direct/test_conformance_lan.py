@@ -1,4 +1,4 @@
-"""The LAN carrier keeps every carrier's promises: two of them on one interface that leads nowhere, on both event loops."""
+"""The LAN carrier keeps every carrier's promises: two of them on one interface that leads nowhere; uvloop too."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from roost.network.direct.lan_candidates import (
     FAILED_S,
     PLACES,
     PLACES_PER_ADDRESS,
-    PLACES_PER_NONCE,
     SEEN_S,
     Candidates,
     Spot,
@@ -89,20 +88,28 @@ def test_many_sources_are_bounded_together_and_the_greediest_make_room() -> None
     door.leave(friend)
 
 
-def test_the_first_to_say_it_stays_whoever_repeats_it() -> None:
+def test_who_answered_stays_and_comes_first_whoever_repeats_it() -> None:
     candidates = Candidates()
     true = Spot("192.0.2.2", 0, 1_000)
-    assert candidates.heard(MEETING, nonce(1), true, 0)
+    flood(candidates, 100)
+    assert candidates.heard(MEETING, nonce(1), true, 0, fresh=True)
     for number in range(1_000):
-        candidates.heard(MEETING, nonce(1), Spot(f"10.0.{number % 250}.9", 0, number), 1)
-    assert len(candidates) == PLACES_PER_NONCE
-    assert true in [one.spot for one in candidates.best_first(MEETING, 1)]
+        echo = Spot(f"10.0.{number % 250}.9", 0, number)
+        assert not candidates.heard(MEETING, nonce(1), echo, 1, fresh=True)
+    flood(candidates, 1_000)
+    assert len(candidates) == PLACES
+    assert candidates.best_first(MEETING, 1)[0].spot == true
+
+
+def flood(candidates: Candidates, count: int) -> None:
+    """Announcements of long ago, said again from many places."""
+    for number in range(count):
+        candidates.heard(MEETING, nonce(9_000 + number), Spot(f"10.0.{number % 250}.9", 0, 1_000 + number), 0)
 
 
 def test_old_announcements_said_again_are_bounded_and_each_is_tried_before_one_is_tried_again() -> None:
     candidates = Candidates()
-    for number in range(1_000):
-        candidates.heard(MEETING, nonce(number), Spot(f"10.0.{number % 250}.9", 0, number), 0)
+    flood(candidates, 1_000)
     assert len(candidates) == PLACES
     for candidate in candidates.best_first(MEETING, 0):
         candidate.tries += 1

@@ -39,17 +39,29 @@ def test_other_software_reads_it(said: Said) -> None:
 
 
 def test_other_software_reads_the_question() -> None:
-    incoming = DNSIncoming(SERVICE.query)
+    name = random_name()
+    incoming = DNSIncoming(SERVICE.ask(name))
     assert incoming.valid
-    assert [(question.name, question.type) for question in incoming.questions] == [(NAME, 12)]
+    assert [(question.name, question.type) for question in incoming.questions] == [(f"{name}.{NAME}", 16)]
+
+
+@given(HEX)
+def test_what_is_asked_is_heard(name: str) -> None:
+    packet = SERVICE.ask(name)
+    assert SERVICE.asked(packet) == name
+    assert SERVICE.heard(packet) is None
+    assert all(SERVICE.asked(packet[:size]) is None for size in range(len(packet)))
+    assert SERVICE.asked(packet.upper()) in (None, name)
+    assert SERVICE.asked(packet + b"\0") is None
 
 
 @given(st.binary(max_size=2_000))
 @example(b"")
-@example(SERVICE.query)
+@example(SERVICE.ask(random_name()))
 @example(SERVICE.say(PLAIN) + b"\0")
 def test_anything_else_is_nothing(data: bytes) -> None:
     assert SERVICE.heard(data) is None
+    assert SERVICE.asked(SERVICE.ask(random_name())[:20] + data) is None
     assert SERVICE.heard(SERVICE.say(PLAIN)[:60] + data) is None
 
 

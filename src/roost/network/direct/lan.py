@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 import socket
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
@@ -26,7 +25,7 @@ from roost.network.direct.lan_candidates import Candidate, Candidates, Spot
 from roost.network.direct.lan_limits import Allowance, Door
 from roost.network.direct.lan_listener import LanStream, Listener, open_stream
 from roost.network.direct.lan_neighbours import Link, Neighbours, Source
-from roost.network.direct.lan_packets import INSTANCE_SIZE, Said, Service
+from roost.network.direct.lan_packets import Said, Service, random_name
 from roost.network.entropy import SYSTEM_ENTROPY
 from roost.wire.addresses import DeviceHost
 
@@ -35,6 +34,8 @@ LOOK_S: Final = 1.0  # how often the interfaces are looked at: a quarter of a mi
 SETTLE_S: Final = 0.02  # changes that come together are one
 EARLY_S: Final = (0.0, 1.0, 3.0)  # when to speak after something changed: a packet may be lost
 AGAIN_S: Final = 60.0  # ... and then about so often
+ANSWERS: Final = 4  # questions that are answered at once
+QUESTIONS: Final = 64  # of this device's own that an answer may still come to
 ANSWER_GAP_S: Final = 0.25  # at most so often, however many ask
 ANSWER_S: Final = (0.02, 0.1)  # by chance within, so that not everybody answers at once
 ROTATE_S: Final = 900.0
@@ -51,11 +52,13 @@ class _Presence:
     """What of this device can be found on one network."""
 
     listener: Listener
-    packets: dict[str, bytes] = field(default_factory=dict)  # by instance
+    address: str
+    packets: list[bytes] = field(default_factory=list)
     rotate_at: float = 0.0
     say_at: float = 0.0
     said: int = 0  # times since the last change
     said_at: float = 0.0
+    asked: dict[str, str] = field(default_factory=dict)  # by source: what is answered next
     answering: asyncio.TimerHandle | None = None
 
 
@@ -79,6 +82,7 @@ class LanCarrier:
         self._met: Met = lambda _: None
         self._changed: Callable[[], None] = lambda: None
         self._ask_at: list[float] = []
+        self._questions: deque[bytes] = deque(maxlen=QUESTIONS)
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._wake = asyncio.Event()
@@ -110,6 +114,8 @@ class LanCarrier:
         candidates = self._candidates.best_first(host.meeting, self._now()) if self._task else []
         if not candidates:
             raise Unreachable("this device is not on the local network", code="not_near")
+        if not any(one.fresh or one.good for one in candidates):
+            self._ask_soon()  # somebody may only repeat what the host said once; the host itself answers
         stream = await self._first_to_answer(host.meeting, candidates)
         if stream is None:
             raise Unreachable("this device does not answer on the local network")
@@ -154,15 +160,16 @@ class LanCarrier:
         if any(at <= now for at in self._ask_at):
             self._ask_at = [at for at in self._ask_at if at > now]
             if self._sought:
-                self._neighbours.ask()
+                self._questions.extend(bytes.fromhex(name) for name in self._neighbours.ask())
         self._tell_state()
 
     def _appear(self, link: Link) -> _Presence | None:
+        address = self._neighbours.address(link)
         try:
-            listener = Listener(link, self._neighbours.address(link), self._door, lambda stream: self._accept(stream))
+            listener = Listener(link, address, self._door, lambda stream: self._accept(stream))
         except OSError:  # an address that is not quite there yet: at the next look
             return None
-        presence = self._presences[link] = _Presence(listener)
+        presence = self._presences[link] = _Presence(listener, address)
         return presence
 
     async def _leave(self) -> None:
@@ -177,7 +184,7 @@ class LanCarrier:
         if now >= presence.rotate_at:
             self._rotate(presence, now)
         if now >= presence.say_at:
-            self._say(link, presence)
+            self._say(link, presence, presence.packets)
             presence.said += 1
             early = presence.said < len(EARLY_S)
             wait = EARLY_S[presence.said] - EARLY_S[presence.said - 1] if early else AGAIN_S * _about()
@@ -185,34 +192,40 @@ class LanCarrier:
 
     def _rotate(self, presence: _Presence, now: float) -> None:
         """Other names, another nonce, other tags."""
-        meetings = list(dict.fromkeys(self._people.own))
-        random.SystemRandom().shuffle(meetings)
-        presence.packets = {}
-        for start in range(0, min(len(meetings), MAX_INSTANCES * MAX_ANNOUNCED), MAX_ANNOUNCED):
-            data = announce(meetings[start : start + MAX_ANNOUNCED], int(self._now_s()), self._entropy)
-            said = Said(random_name(), random_name(), presence.listener.port, data)
-            presence.packets[said.instance] = SERVICE.say(said)
-        all_at_once = len(meetings) <= MAX_INSTANCES * MAX_ANNOUNCED
+        presence.packets = self._announcements(presence)
+        all_at_once = len(self._people.own) <= MAX_INSTANCES * MAX_ANNOUNCED
         presence.rotate_at = now + (ROTATE_S if all_at_once else AGAIN_S) * _about()
         presence.say_at, presence.said = now, 0
 
-    def _say(self, link: Link, presence: _Presence) -> None:
+    def _announcements(self, presence: _Presence, question: str = "") -> list[bytes]:
+        """Something new to say; to a question, nonces begin with what it asks after."""
+        meetings = list(dict.fromkeys(self._people.own))
+        random.SystemRandom().shuffle(meetings)
+        packets = []
+        for start in range(0, min(len(meetings), MAX_INSTANCES * MAX_ANNOUNCED), MAX_ANNOUNCED):
+            part = meetings[start : start + MAX_ANNOUNCED]
+            data = announce(part, int(self._now_s()), _Answering(question, self._entropy))
+            packets.append(SERVICE.say(Said(random_name(), random_name(), presence.listener.port, data)))
+        return packets
+
+    def _say(self, link: Link, presence: _Presence, packets: list[bytes]) -> None:
         presence.said_at = self._now()
-        for packet in presence.packets.values():
+        for packet in packets:
             self._neighbours.say(packet, link)
 
-    def _on_asked(self, link: Link) -> None:
-        presence = self._presences.get(link)
-        if presence is None or presence.answering is not None:
+    def _on_asked(self, name: str, source: Source) -> None:
+        presence = self._presences.get(source.link)
+        if presence is None or (source.address not in presence.asked and len(presence.asked) >= ANSWERS):
             return
-        loop = asyncio.get_running_loop()
-        at = max(self._now() + random.SystemRandom().uniform(*ANSWER_S), presence.said_at + ANSWER_GAP_S)
+        presence.asked[source.address] = name
+        if presence.answering is None:
+            at = max(self._now() + random.SystemRandom().uniform(*ANSWER_S), presence.said_at + ANSWER_GAP_S)
+            presence.answering = asyncio.get_running_loop().call_at(at, self._answer, source.link, presence)
 
-        def answer() -> None:
-            presence.answering = None
-            self._say(link, presence)
-
-        presence.answering = loop.call_at(at, answer)
+    def _answer(self, link: Link, presence: _Presence) -> None:
+        asked, presence.asked, presence.answering = presence.asked, {}, None
+        for name in asked.values():
+            self._say(link, presence, self._announcements(presence, name))
 
     # -- finding
 
@@ -224,13 +237,19 @@ class LanCarrier:
     def _on_said(self, said: Said, source: Source) -> None:
         if said.leaving or not said.port:
             return  # nobody is believed to be gone because somebody says so
-        if any(said.instance in presence.packets for presence in self._presences.values()):
-            return  # this device's own
+        if self._is_own(said, source):
+            return
         now = self._now()
+        nonce = said.data[:16]
+        fresh = nonce[:8] in self._questions
         scope = source.link.scope if source.link.family == socket.AF_INET6 else 0
         for meeting in self._recognise(said.data, now):
-            if self._candidates.heard(meeting, said.data[:16], Spot(source.address, scope, said.port), now):
+            if self._candidates.heard(meeting, nonce, Spot(source.address, scope, said.port), now, fresh=fresh):
                 self._met(self._sought[meeting])
+
+    def _is_own(self, said: Said, source: Source) -> bool:
+        own = self._presences.get(source.link)
+        return own is not None and (said.port, source.address) == (own.listener.port, own.address)
 
     def _recognise(self, announcement: bytes, now: float) -> list[bytes]:
         known = self._seen.get(announcement)
@@ -307,9 +326,16 @@ class LanCarrier:
         return asyncio.get_running_loop().time()
 
 
-def random_name() -> str:
-    """For one announcement."""
-    return secrets.token_hex(INSTANCE_SIZE // 2)
+class _Answering:
+    """Entropy for an announcement that answers a question: its nonce, drawn first, begins with what was asked after."""
+
+    def __init__(self, question: str, entropy: Entropy) -> None:
+        self._begin = bytes.fromhex(question)
+        self._entropy = entropy
+
+    def bytes(self, count: int) -> bytes:
+        begin, self._begin = self._begin, b""
+        return begin + self._entropy.bytes(count - len(begin))
 
 
 def _about() -> float:

@@ -13,8 +13,8 @@ from roost.network.direct.lan_limits import Allowance, Door
 from roost.network.direct.lan_neighbours import Link
 from roost.network.direct.streams import ByteStream, notice_dead_ends
 
-BACKLOG: Final = 64
-ACCEPTED: Final = (64.0, 200.0)  # connections at once and a second; more wait in the kernel or are turned away by it
+BACKLOG: Final = 256
+ACCEPTED: Final = (256.0, 500.0)  # connections at once and a second; more wait in the kernel or are turned away by it
 DEAD_AFTER_S: Final = 20
 
 

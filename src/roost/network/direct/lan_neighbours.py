@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from roost.network.direct.lan_interfaces import Interface, interfaces
 from roost.network.direct.lan_limits import Shares
-from roost.network.direct.lan_packets import MAX_PACKET, Said, Service
+from roost.network.direct.lan_packets import MAX_PACKET, Said, Service, random_name
 
 GROUP_4: Final = "224.0.0.251"
 GROUP_6: Final = "ff02::fb"
@@ -48,9 +48,11 @@ class Source(NamedTuple):
 
 
 class Neighbours:
-    """Everybody on the local networks. `heard` gets what they say, `asked` the networks on which somebody asks."""
+    """Everybody on the local networks. `heard` gets what they say, `asked` their questions."""
 
-    def __init__(self, service: Service, heard: Callable[[Said, Source], None], asked: Callable[[Link], None]) -> None:
+    def __init__(
+        self, service: Service, heard: Callable[[Said, Source], None], asked: Callable[[str, Source], None]
+    ) -> None:
         self.links: dict[Link, Interface] = {}
         self.not_permitted = False  # this system does not let us speak, though there is a network
         self._service = service
@@ -93,10 +95,13 @@ class Neighbours:
         except OSError as error:  # the network went away: the next look sees it
             self.not_permitted |= error.errno in _NOT_PERMITTED
 
-    def ask(self) -> None:
-        """Everybody who is there says so soon."""
+    def ask(self) -> list[str]:
+        """Everybody who is there says so soon. What was asked after, a random name on each network."""
+        names = []
         for link in self.links:
-            self.say(self._service.query, link)
+            names.append(random_name())
+            self.say(self._service.ask(names[-1]), link)
+        return names
 
     def close(self) -> None:
         loop = asyncio.get_running_loop()
@@ -147,18 +152,17 @@ class Neighbours:
                 return
             except OSError:
                 return  # an error of something that was sent
-            asks = packet == self._service.query
-            said = None if asks else self._service.heard(packet)
-            if asks or said is not None:
-                self._take(said, self._source(family, sender))
-
-    def _take(self, said: Said | None, source: Source | None) -> None:
-        if source is None or not self._shares.take(source, asyncio.get_running_loop().time()):
-            return
-        if said is None:
-            self._asked(source.link)
-        else:
-            self._heard(said, source)
+            asked = self._service.asked(packet)
+            said = self._service.heard(packet) if asked is None else None
+            if asked is None and said is None:
+                continue
+            source = self._source(family, sender)
+            if source is None or not self._shares.take(source, asyncio.get_running_loop().time()):
+                continue
+            if said is not None:
+                self._heard(said, source)
+            elif asked is not None:
+                self._asked(asked, source)
 
     def _source(self, family: int, sender: tuple[object, ...]) -> Source | None:
         """Who that is, or None for who is not on a network of ours: what comes from elsewhere leads elsewhere."""

@@ -8,6 +8,7 @@ a Roost would write is read, byte for byte, so there is no parser of DNS here (n
 
 from __future__ import annotations
 
+import secrets
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ _PTR, _TXT, _SRV = 12, 16, 33
 _IN: Final = 1
 _ONLY_ONE: Final = 0x8001  # of class IN, and it replaces what was said of that name before
 _ANSWER: Final = struct.pack(">6H", 0, 0x8400, 0, 3, 0, 0)
+_QUESTION: Final = struct.pack(">2H", _TXT, _IN)
 _QUERY: Final = struct.pack(">6H", 0, 0, 1, 0, 0, 0)
 _SERVICE: Final = b"\xc0\x0c"  # a name's end: "as at byte 12", where the service's name stands
 _LOCAL: Final = b"\x05local\x00"
@@ -43,7 +45,6 @@ class Service:
 
     def __init__(self, kind: str) -> None:
         self._name = b"".join(_label(label.encode()) for label in kind.split(".")) + _LOCAL
-        self.query = _QUERY + self._name + struct.pack(">2H", _PTR, _IN)
         self._answer = _ANSWER + self._name + struct.pack(">2H", _PTR, _IN)
         self._at = len(self._answer) + 6 + 1  # where an instance's name begins, behind TTL and two lengths
 
@@ -53,6 +54,16 @@ class Service:
         if len(packet) > MAX_PACKET:
             raise ValueError("this does not fit into one packet")
         return packet
+
+    def ask(self, name: str) -> bytes:
+        """A packet that asks everybody to say who they are. It asks after an instance of this random name, which the
+        answers may take up to show that they were not said before."""
+        return _QUERY + _label(name.encode()) + self._name + _QUESTION
+
+    def asked(self, packet: bytes) -> str | None:
+        """The name that a question holds; None for anything but what `ask` makes."""
+        name = packet[len(_QUERY) + 1 : len(_QUERY) + 1 + INSTANCE_SIZE]
+        return name.decode() if _HEX.issuperset(name) and self.ask(name.decode()) == packet else None
 
     def heard(self, packet: bytes) -> Said | None:
         """What an answer says; None for anything but what `say` makes."""
@@ -86,6 +97,11 @@ class Service:
                 name + struct.pack(">2HIH", _TXT, _ONLY_ONE, ttl, len(text)) + text,
             )
         )
+
+
+def random_name() -> str:
+    """An instance's or a host's name, which means nothing."""
+    return secrets.token_hex(INSTANCE_SIZE // 2)
 
 
 def _label(data: bytes) -> bytes:

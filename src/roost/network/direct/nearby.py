@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from roost.errors import CallerError
-from roost.network.direct.lan_neighbours import Link, Neighbours, Source
+from roost.network.direct.lan_neighbours import Neighbours, Source
 from roost.network.direct.lan_packets import Said, Service, random_name
 from roost.wire.links import MalformedLink, parse_invitation
 
@@ -135,7 +135,7 @@ class Nearby:
             for link in self._neighbours.links:
                 self._neighbours.say(SERVICE.say(self._own), link)
 
-    def _on_asked(self, link: Link) -> None:  # noqa: ARG002 - whoever asks, everybody hears it
+    def _on_asked(self, name: str, source: Source) -> None:  # noqa: ARG002 - whoever asks, everybody hears it
         if self._own is not None and self._answering is None:
             self._answering = asyncio.get_running_loop().call_later(ANSWER_GAP_S, self._answer)
 
