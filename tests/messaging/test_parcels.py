@@ -15,11 +15,12 @@ from roost.messaging.records import (
     CourierSettings,
     MessageState,
     Outbox,
+    OutboxState,
     PeerDevice,
     Seen,
 )
 from roost.wire.content import Floor
-from roost.wire.parcels import Parcel
+from roost.wire.parcels import Parcel, WantParcels
 from tests.messaging.harness import Device, World
 from tests.messaging.parcel_world import (
     DAY_MS,
@@ -188,7 +189,9 @@ def test_a_link_that_breaks_loses_nothing_and_marks_nothing(
 def test_the_direct_way_comes_first(world: World, people: tuple[Device, Device, Device]) -> None:
     alice, bob, carol = people
     alice.say(carol.account, "just now")
-    alice.do(lambda work: [parcels.tell(work)])
+    (peer,) = alice.work().find(PeerDevice, where={"account": carol.account})
+    alice.do(sealing.seal_waiting, peer)
+    assert [row.state for row in waiting_for(alice, carol)] == [OutboxState.SEALED]
     assert hand_over(alice, bob).offered == []
     ready(world)
     assert len(hand_over(alice, bob).offered) == 1
@@ -278,8 +281,19 @@ def test_a_floor_that_holds_a_message_holds_its_parcels(world: World, people: tu
     alice.say(carol.account, "sealed while it could")
     ready(world)
     alice.do(floors.set_floor, carol.account, Floor.ONION)
+    settle(world)
+    assert waiting_for(alice, carol)
     offered = hand_over(alice, bob).offered
-    assert len(offered) <= 1  # the new floor itself, and nothing that was said
+    assert len(offered) == 1  # the new floor itself, and nothing that was said
+    (peer,) = alice.work().find(PeerDevice, where={"account": carol.account})
+    assert peer.address is not None
+    onion = msgspec.structs.replace(peer.address.relay, onion=bytes(32))  # over Tor it may go, by a courier not
+    alice.do(
+        lambda work: work.put(msgspec.structs.replace(peer, address=msgspec.structs.replace(peer.address, relay=onion)))
+    )
+    world.wait(2 * DAY_MS)
+    settle(world)
+    assert len(hand_over(alice, bob).offered) == 1
 
 
 def test_settings_have_bounds(world: World) -> None:
@@ -326,6 +340,46 @@ def test_a_courier_believes_no_more_hops_than_it_lets(world: World) -> None:
     walk(row)
     assert [held.hops for held in carried(row[1])] == [0]
     assert not carried(row[2])
+
+
+def test_nobody_has_more_hops_by_asking_for_them(world: World) -> None:
+    row = chain(world, hops=1)
+    hand_over(row[0], row[1])
+    (held,) = carried(row[1])
+    assert held.hops == 0
+    offered = row[1].do(parcels.offer, row[2].account)
+    assert [one.head.id for one in offered] == [held.id]  # it may be hers
+    asked = WantParcels((), (held.id,))
+    assert row[1].do(parcels.answered, row[2].account, offered, asked) == []
+
+
+def test_nothing_is_given_back_to_whom_it_came_from(world: World, people: tuple[Device, Device, Device]) -> None:
+    alice, bob, carol = people
+    alice.say(carol.account, "not for yourself")
+    ready(world)
+    hand_over(alice, bob)
+    assert carried(bob)
+    assert bob.do(parcels.offer, alice.account) == []
+
+
+def test_room_is_free_again_when_a_parcel_has_gone(world: World, people: tuple[Device, Device, Device]) -> None:
+    alice, bob, carol = people
+    carry(bob, total=2**20, share=1)
+    for round in range(4):
+        alice.say(carol.account, f"{round}")
+        alice.say(carol.account, f"{round}, again")
+        ready(world)
+        assert len(hand_over(alice, bob).taken.kept) == 2
+        hand_over(bob, carol)
+        world.wait(7 * HOUR_MS)
+        settle(world)
+        take_in(alice, FILE, read(export(carol)))
+        settle(world)
+    take_in(bob, alice.account, junk(2, world.now // DAY_MS))
+    assert len(carried(bob)) == 2
+    world.wait(DAY_MS)
+    bob.do(parcels.tick)
+    assert len(take_in(bob, alice.account, junk(3, world.now // DAY_MS, first=50)).kept) == 2
 
 
 def test_age_ends_what_is_carried(world: World, people: tuple[Device, Device, Device]) -> None:

@@ -63,5 +63,5 @@ def seal_waiting(work: Work, peer: PeerDevice, address: Address | None, *, direc
             return
         too_large = sum(upload.pointer.blobs for upload in uploads) > MAX_BLOBS
         session = sealing.sending_session(work, work.need(PeerDevice, peer.account, peer.device))
-        if too_large or row.address is not None or session is None or not sealing.seal_row(work, session, row):
+        if too_large or session is None or not sealing.seal_row(work, session, row):
             return
