@@ -13,7 +13,7 @@ from roost.relay import Ready, load_config, run_relay
 
 
 def ready(now: Ready) -> None:
-    print(json.dumps({"link": now.link, "listen": now.listen}), flush=True)
+    print(json.dumps({"link": now.link, "listen": now.listen, "home": now.home_link}), flush=True)
 
 
 def main() -> int:

@@ -27,6 +27,7 @@ class RelayProcess:
     process: subprocess.Popen[str]
     link: RelayLink
     listen: str
+    home: RelayLink | None = None
 
     @property
     def access(self) -> bytes:
@@ -63,7 +64,8 @@ def running(data: Path, listen: str = "127.0.0.1:0", **settings: Any) -> Iterato
         assert process.stdout is not None
         line = json.loads(process.stdout.readline() or "{}")
         assert "link" in line, line or process.stderr.read()  # type: ignore[union-attr]
-        yield RelayProcess(process, parse_relay_link(line["link"]), line["listen"])
+        home = parse_relay_link(line["home"]) if line["home"] else None
+        yield RelayProcess(process, parse_relay_link(line["link"]), line["listen"], home)
     finally:
         process.kill()
         process.communicate()
