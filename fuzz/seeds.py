@@ -25,6 +25,7 @@ from roost.crypto.mls.key_package import make_key_package
 from roost.crypto.mls.leaf import Credential, Lifetime
 from roost.crypto.mls.suites import MLS_128_X25519, MLS_256_XWING
 from roost.messaging.records import ROWS
+from roost.network.direct.lan_packets import Said
 from roost.store import protection
 from roost.store.protection import ByKeyring, ByNothing, ByPassphrase, KeyFile
 from roost.wire import padding
@@ -238,6 +239,11 @@ def _network() -> Seeds:
     for case in _cases("network/proofs"):
         yield "network-proofs", b"\x00" + bytes.fromhex(case["certificate"])
     yield "network-proofs", b"\x01" + encode(network.INFO)
+    link = next(case["link"] for case in _cases("wire/links") if case["link"].startswith("roost:"))
+    names, data = ("0123456789abcdef", "fedcba9876543210"), bytes(range(80))
+    yield "network-neighbours", network.lan.SERVICE.say(Said(*names, 4_444, data))
+    yield "network-neighbours", network.nearby.SERVICE.say(Said(*names, 0, network.nearby.shown("Zoë", link)))
+    yield "network-neighbours", network.lan.SERVICE.ask(names[0])
     yield "network-websocket", b"\x01\x82\x03abc\x81\x01a\x89\x00\x88\x00"
     yield "network-websocket", b"\x00HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
     account, device, devices = network._account()

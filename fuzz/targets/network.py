@@ -11,6 +11,7 @@ from roost.crypto import AnswerKey, Label, SigningKey
 from roost.errors import PeerError, Unreachable, WireError
 from roost.messaging.identity import newer_list, prekey_bundle, read_card, read_list
 from roost.network.carriers.websocket import WebSocketFraming
+from roost.network.direct import lan, nearby
 from roost.network.federation import open_answer
 from roost.network.identity import ShownCertificate, prove, read_info
 from roost.network.link_core import Answered, Delivered, LinkCore, LinkState, Opened, Over
@@ -127,9 +128,22 @@ def cards(data: bytes) -> None:
             newer_list(known if how == 2 else None, listed, account.public.raw)
 
 
+def local_network(data: bytes) -> None:
+    """A packet from a neighbour, or what somebody shows: read only when a Roost would have written just that."""
+    for service in (lan.SERVICE, nearby.SERVICE):
+        said, name = service.heard(data), service.asked(data)
+        insist(said is None or name is None, "a packet says and asks")
+        insist(said is None or service.say(said) == data, "what was heard is not what was said")
+        insist(name is None or service.ask(name) == data, "what was heard is not what was asked")
+        if said is not None:
+            person = nearby.read_shown(said.data)
+            insist(person is None or nearby.shown(*person) == said.data, "somebody is shown as they are not")
+
+
 TARGETS = (
     Target("network-link", link_core, "whatever a relay sends, the link stays sound or ends", 16_384, structured=0),
     Target("network-websocket", websocket, "frames or WireError"),
+    Target("network-neighbours", local_network, "only what a Roost would write is read", 1_500),
     Target("network-proofs", proof, "only the pinned key's statement is believed; else Unreachable", structured=1),
     Target("network-answers", sealed_answer, "what was sealed comes out; else Unreachable", structured=1),
     Target("messaging-cards", cards, "cards and device lists are whole and signed; else PeerError", structured=1),

@@ -89,7 +89,7 @@ class Nearby:
         if len(link) > MAX_LINK:
             raise CallerError("this invitation is too long to be shown nearby", code="link_too_long")
         self.hide()
-        self._own = Said(random_name(), random_name(), 0, _written(name, link))
+        self._own = Said(random_name(), random_name(), 0, shown(name, link))
         self._own_link = link
         self._early = EARLY
         self._say()
@@ -144,7 +144,7 @@ class Nearby:
         self._say()
 
     def _on_said(self, said: Said, source: Source) -> None:
-        person = _read(said.data)
+        person = read_shown(said.data)
         if person is None or person.link == self._own_link:
             return
         before = self._seen.get(person.link)
@@ -185,12 +185,13 @@ def clean_name(name: str) -> str:
     return line.encode()[:MAX_NAME].decode(errors="ignore").strip()
 
 
-def _written(name: str, link: str) -> bytes:
+def shown(name: str, link: str) -> bytes:
+    """What `show` says."""
     written = name.encode()
     return bytes([len(written)]) + written + link.encode("ascii")
 
 
-def _read(data: bytes) -> NearbyPerson | None:
+def read_shown(data: bytes) -> NearbyPerson | None:
     """What somebody shows, or None when it is not what `show` would show."""
     size = data[0] if data else 0
     try:
