@@ -8,7 +8,7 @@ Place: agent, beside the engine's loops.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -40,6 +40,8 @@ _ALLOWED = {
 
 REACH_S = 15.0
 REACH_OVER_TOR_S = 60.0
+MEET_S = 3.0  # in which devices that are near have found each other
+TOR_WITHIN_S = 20.0  # in which Tor is there, or is not waited for
 _LOOK_AGAIN_S = 0.5
 
 
@@ -52,6 +54,9 @@ class Devices:
         self.parcels = Parcels(engine)
         self._hosting: Hosting | None = None
         self._served: object = None
+        self._looking_since: float | None = None
+        self._tor_since: float | None = None
+        self.opened_ms = 0
         self._changing = asyncio.Lock()
         self._cannot: dict[CarrierName, CarrierState] = {}  # that are on, and cannot be used here
         self._strangers: list[DeviceHost] = []  # looked for though no contact's: invitations being opened
@@ -62,6 +67,7 @@ class Devices:
 
     async def open(self) -> None:
         """Open the own mailboxes, where there are any. Raises SurroundingsError: their file cannot be used."""
+        self.opened_ms = self._engine.now_ms
         host = hosting.own_host(self._engine.look())
         if host is not None:
             await self._begin(host)
@@ -95,6 +101,8 @@ class Devices:
             for name in CarrierName:
                 if name in wanted and name not in direct.carriers:
                     await self._add(name, host, direct)
+            if self._looking_since is None:
+                self._looking_since = asyncio.get_running_loop().time()
             self._engine.tell(Event("carriers"))
 
     async def _add(self, name: CarrierName, host: OwnHost, direct: Direct) -> None:
@@ -154,7 +162,10 @@ class Devices:
 
     def peer_at(self, key: bytes) -> PeerDevice | None:
         """The device, of a contact or mine, that keeps its mailboxes itself under this key."""
-        for peer in self._engine.look().find(PeerDevice):
+        work = self._engine.look()
+        if work.get(OwnRelay, key) is not None:  # a relay at home that we share
+            return None
+        for peer in work.find(PeerDevice):
             if any(address is not None and address.relay.key == key for address in (peer.address, peer.fallback)):
                 return peer
         return None
@@ -164,17 +175,40 @@ class Devices:
         direct = self.direct
         if direct is None:
             return {}
-        over = {link.key: link.carrier for link in direct.standing()}
+        work = self._engine.look()
+        over = {link.key: link.carrier for link in direct.standing() if work.get(OwnRelay, link.key) is None}
         found: dict[bytes, CarrierName] = {}
-        for peer in self._engine.look().find(PeerDevice) if over else ():
+        for peer in work.find(PeerDevice) if over else ():
             keys = {address.relay.key for address in (peer.address, peer.fallback) if address is not None}
             for key in keys & over.keys():
                 found[peer.account] = min(over[key], found.get(peer.account, over[key]), key=ORDER.index)
         return {account: carrier.value for account, carrier in found.items()}
 
     def settled(self) -> bool:
-        """No carrier is still on its way to being ready."""
-        return not self._changing.locked() and all(state.ready for state in self.states().values())
+        """Every carrier that is on is ready, or cannot be used here."""
+        host = hosting.own_host(self._engine.look())
+        states = self.states()
+        return host is None or all(
+            name in self._cannot or (name in states and states[CarrierName(name)].ready) for name in host.carriers
+        )
+
+    def met(self, hosts: Collection[DeviceHost], within_s: float = MEET_S) -> bool:
+        """Whether these are linked, or had the time to be found if they are near."""
+        direct = self.direct
+        apart = [host for host in hosts if direct is not None and direct.carrier_to(host.key) is None]
+        if direct is None or not apart:
+            return True
+        if self._looking_since is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        ends = self._looking_since + within_s
+        tor = direct.carriers.get(CarrierName.TOR)
+        if tor is not None and any(host.onion for host in apart):
+            if tor.state.ready and self._tor_since is None:
+                self._tor_since = now
+            until = self._looking_since + TOR_WITHIN_S if self._tor_since is None else self._tor_since + within_s
+            ends = max(ends, until)
+        return now >= ends
 
     # --- strangers ----------------------------------------------------------------------------------------------------
 

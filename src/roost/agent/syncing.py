@@ -7,17 +7,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from roost.agent import showing_channels
+from roost.agent.devices import MEET_S
 from roost.errors import Unreachable
-from roost.messaging import floors, identity, logs, mailboxes, outbox
+from roost.messaging import floors, hosting, identity, logs, mailboxes, outbox, ways
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network import sentence
+from roost.wire.addresses import DeviceHost
 from roost.wire.mailbox import RefusalCode
 
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
 LOOK_AGAIN_S = 0.25
+BE_MET_S = 1.5  # in which a device that is near greets one that has come
 PRESS_S = 1.0
 GROUPS_WITHIN_MS = 4_500  # who removes a leaver, and losers of a race between commits, wait so long at most
 HELD_WORDS = "It waits: the way that it would take exposes more than this conversation allows."
@@ -96,6 +99,7 @@ async def sync(engine: Engine, timeout_s: float) -> tuple[int, int]:
     stop = engine.listen(count)
     try:
         await connect(engine, timeout_s)
+        await _meet(engine, max(deadline - loop.time(), 0.0))
         engine.hurry(everything=True)
         engine.transfers.hurry()
         engine.wake()
@@ -108,15 +112,46 @@ async def sync(engine: Engine, timeout_s: float) -> tuple[int, int]:
 
 
 async def flush(engine: Engine, timeout_s: float) -> None:
-    """Before closing: send what can be sent at once."""
-    if _quiet(engine, acknowledgements=False):
+    """Before closing: send what can be sent at once. What was written in this run, and is for somebody's device, is
+    given the time to find that."""
+    fresh = waiting_at_devices(engine.look(), since=engine.devices.opened_ms)
+    if not fresh and _quiet(engine, acknowledgements=False):
         return
     try:
         await connect(engine, timeout_s)
     except Unreachable:
         return
+    if await until(engine, lambda: engine.devices.met(fresh), timeout_s):
+        engine.hurry()
     engine.wake()
     await until(engine, lambda: _quiet(engine, acknowledgements=False), timeout_s)
+
+
+async def _meet(engine: Engine, timeout_s: float) -> None:
+    """Give devices that are near the time to find this one, less where nothing waits for any."""
+    work = engine.look()
+    waited_for = waiting_at_devices(work)
+    hosts, within_s = (waited_for, MEET_S) if waited_for else (set(hosting.sought(work)), BE_MET_S)
+    await until(engine, lambda: engine.devices.met(hosts, within_s), timeout_s)
+
+
+async def meet(engine: Engine, account: bytes, timeout_s: float) -> None:
+    """Give the devices of a contact to whom something was written the time to be found, where they are near."""
+    peers = engine.look().find(r.PeerDevice, where={"account": account})
+    hosts = [address.relay for peer in peers for address in ways.addresses_of(peer)]
+    wanted = [host for host in hosts if isinstance(host, DeviceHost)]
+    await until(engine, lambda: engine.devices.met(wanted), timeout_s)
+
+
+def waiting_at_devices(work: Work, *, since: int = 0) -> set[DeviceHost]:
+    """The devices for which something waits that was written then or later."""
+    found: set[DeviceHost] = set()
+    for row in outbox.waiting(work):
+        peer = work.get(r.PeerDevice, row.account, row.device)
+        addresses = (row.address,) if row.address else ways.addresses_of(peer) if peer else ()
+        if row.created_at >= since:
+            found |= {address.relay for address in addresses if isinstance(address.relay, DeviceHost)}
+    return found
 
 
 def waiting_messages(work: Work) -> int:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from roost.agent import browsing as b
-from roost.agent import desktop, naming, showing
+from roost.agent import desktop, naming, showing, syncing
 from roost.agent import views as v
 from roost.agent.actions.registry import handles
+from roost.agent.devices import MEET_S
 from roost.agent.exposure import exposure, who_sees_what
 from roost.crypto import account_id
 from roost.errors import CallerError
@@ -153,7 +154,11 @@ def _space(work: Work, row: naming.Conversation, files: int, size: int) -> b.Con
 async def route(service: Service, request: b.Route) -> b.RouteView:
     work = service.engine.look()
     found = naming.conversation(work, request.conversation)
-    return _route(service, work, found.contact) if found.contact else _route_of_a_log(service, work, found)
+    if not found.contact:
+        return _route_of_a_log(service, work, found)
+    if showing.network_of(work, found.id) is v.NetworkKind.DIRECT:
+        await syncing.meet(service.engine, found.id, MEET_S)
+    return _route(service, work, found.contact)
 
 
 @handles(b.Floor)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from roost.agent import direct as d
-from roost.agent import naming, parcel_files
+from roost.agent import naming, parcel_files, syncing
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions import people
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from roost.agent.engine import Engine
     from roost.agent.service import Service
 
+SETTLE_S = 1.0  # in which a carrier that needs nothing of others is ready
 _SHOWS = {
     CarrierName.LAN: "People in the same network see that somebody uses Roost there; contacts in it see this device's "
     "address in it.",
@@ -45,6 +46,7 @@ _CONCERNS = {
 
 @handles(d.Carriers, unlinked=True)
 async def carriers(service: Service, _: d.Carriers) -> tuple[d.CarrierView, ...]:
+    await syncing.until(service.engine, service.engine.devices.settled, SETTLE_S)
     return _carriers(service.engine)
 
 
@@ -93,6 +95,7 @@ async def carriers_turn(service: Service, request: d.CarriersTurn) -> tuple[d.Ca
     if (before | named if request.on else before - named) != before:
         engine.step(turn)
     await engine.devices.changed()
+    await syncing.until(engine, engine.devices.settled, SETTLE_S)
     return _carriers(engine)
 
 

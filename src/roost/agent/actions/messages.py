@@ -108,6 +108,7 @@ async def _wait(service: Service, message: r.Message, request: o.Send) -> None:
             await syncing.connect(engine, request.wait_timeout_s)
         except SurroundingsError:
             return
+    await syncing.meet(engine, message.conversation, request.wait_timeout_s)
     engine.hurry(everything=True)
 
     def reached() -> bool:

@@ -83,7 +83,8 @@ def send(
     if request.wait is not None and not sent.state.reached(request.wait):
         raise NotReached(
             f"The message is {sent.state.value}, not yet {request.wait.value}. {sent.reason}".rstrip(),
-            hint="It goes on by itself. The same --id with --wait asks again." if key else "It goes on by itself.",
+            hint="It goes on while Roost runs: roost agent."
+            + (" The same --id with --wait asks again." if key else ""),
         )
 
 
