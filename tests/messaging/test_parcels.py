@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from roost.errors import CallerError
 from roost.messaging import floors, outbox, parcels, requests, sealing, upkeep
+from roost.messaging.origin import Origin
 from roost.messaging.parcels import Drop
 from roost.messaging.records import (
     CourierDevice,
@@ -19,6 +21,7 @@ from roost.messaging.records import (
     PeerDevice,
     Seen,
 )
+from roost.messaging.said import NotAllowed
 from roost.wire.content import Floor
 from roost.wire.parcels import Parcel, WantParcels
 from tests.messaging.harness import Device, World
@@ -197,6 +200,37 @@ def test_the_direct_way_comes_first(world: World, people: tuple[Device, Device, 
     assert len(hand_over(alice, bob).offered) == 1
 
 
+def test_what_lies_at_a_host_is_carried_when_nobody_answers(
+    world: World, people: tuple[Device, Device, Device]
+) -> None:
+    alice, bob, carol = people
+    alice.say(carol.account, "hello?")
+    ready(world)
+    (row,) = waiting_for(alice, carol)
+    alice.do(outbox.stored, row.number)
+    assert hand_over(alice, bob).offered == []
+    world.wait(2 * HOUR_MS)
+    assert len(hand_over(alice, bob).offered) == 1
+
+
+def test_an_acknowledgement_is_not_sealed_for_every_link_that_breaks(
+    world: World, people: tuple[Device, Device, Device]
+) -> None:
+    """Each takes a key of the session's."""
+    alice, bob, carol = people
+    alice.say(carol.account, "hello")
+    ready(world)
+    hand_over(alice, bob)
+    hand_over(bob, carol)
+    settle(world)
+    assert len(hand_over(carol, bob, lost=1).offered) == 1
+    for _ in range(3):
+        world.wait(600_000)
+        assert hand_over(carol, bob, lost=1).offered == []
+    world.wait(HOUR_MS)
+    assert len(hand_over(carol, bob).taken.kept) == 1
+
+
 # --- who is a courier ------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +286,16 @@ def test_who_carries_says_so_again_now_and_then(world: World, people: tuple[Devi
     bob.do(parcels.tell)
     settle(world)
     assert parcels.carriers(alice.work()) == {bob.account}
+
+
+def test_a_device_says_of_itself_alone_that_it_carries(world: World, people: tuple[Device, Device, Device]) -> None:
+    alice, bob, carol = people
+    (peer,) = alice.work().find(PeerDevice, where={"account": carol.account})
+    origin = Origin(carol.account, peer.device, peer.identity, b"", b"", 1)
+    with pytest.raises(NotAllowed):
+        parcels.heard(alice.work(), origin, bob.account, carries=True)
+    with pytest.raises(NotAllowed):
+        parcels.heard(alice.work(), replace(origin, device=bytes(32)), carol.account, carries=True)
 
 
 def test_a_contact_who_is_removed_is_carried_for_no_more(world: World, people: tuple[Device, Device, Device]) -> None:
@@ -351,6 +395,9 @@ def test_nobody_has_more_hops_by_asking_for_them(world: World) -> None:
     assert [one.head.id for one in offered] == [held.id]  # it may be hers
     asked = WantParcels((), (held.id,))
     assert row[1].do(parcels.answered, row[2].account, offered, asked) == []
+    handed = parcels.parcel_of(row[1].work(), offered[0])
+    assert handed is not None
+    assert [why for _, why in take_in(row[2], row[1].account, [handed]).dropped] == [Drop.NO_HOPS]
 
 
 def test_nothing_is_given_back_to_whom_it_came_from(world: World, people: tuple[Device, Device, Device]) -> None:
