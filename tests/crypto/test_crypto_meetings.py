@@ -31,7 +31,9 @@ def test_holders_recognise_what_they_hold(announced: set[int], held: set[int], s
     ("count", "tags"), [(0, 8), (1, 8), (8, 8), (9, 16), (16, 16), (17, 24), (49, 56), (MAX_ANNOUNCED, 56)]
 )
 def test_the_number_of_meetings_shows_in_steps_of_eight(count: int, tags: int) -> None:
-    assert len(announce(MINE[:count], NOW, SeededEntropy("steps"))) == 16 + 8 * tags
+    announcement = announce(MINE[:count], NOW, SeededEntropy("steps"))
+    assert len(announcement) == 16 + 8 * tags
+    assert recognised(announcement, MINE, NOW) == list(MINE[:count])
 
 
 def test_more_than_an_announcement_holds() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from roost.crypto.meetings import announce, meeting_of, recognised
 from roost.crypto.peer_link import PeerLinkInitiator, Records
+from roost.crypto.peer_noise import SymmetricState
 from tests.crypto import second_implementation
 from tests.crypto import second_peer_link as second
 from tests.crypto.crypto_helpers import SeededEntropy
@@ -87,6 +88,14 @@ def test_the_second_implementations_noise_gives_the_same_noise() -> None:
     assert [message.hex() for message in messages] == vector["messages"]
     assert noise.h.hex() == vector["handshake_hash"]
     assert [key[:32].hex() for key in second.hkdf(noise.ck, b"", 2)] == vector["keys"]
+
+
+@pytest.mark.parametrize("length", [0, 31, 63, 64, 65, 200])
+def test_a_protocol_name_is_padded_or_hashed(length: int) -> None:
+    """Noise section 5.2, InitializeSymmetric: hashed when it is longer than a hash."""
+    name = SeededEntropy("name").bytes(length)
+    expected = hashlib.sha512(name).digest() if length > 64 else name + bytes(64 - length)
+    assert SymmetricState(name).transcript == expected
 
 
 def check_both_ways(records: Records, sends: bytes, receives: bytes, writes: list[bytes]) -> None:
