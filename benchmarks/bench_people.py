@@ -42,13 +42,13 @@ def run(clock: Clock) -> list[Result]:
 
 async def _run(clock: Clock) -> list[Result]:
     async with two_people() as (alice, bob, contact):
-        (commits, commits_cpu), (echo, echo_cpu) = _two_commits(alice.parent), await _echo()
-        floor = cost("two commits and an echo", commits + echo)
+        (commits, commits_cpu), (there_and_back, echo_cpu) = two_commits(alice.parent), await echo()
+        floor = cost("two commits and an echo", commits + there_and_back)
         floor_cpu = cost("... CPU time", commits_cpu + echo_cpu)
         return [
             floor,
             floor_cpu,
-            *await _talking(clock, alice, bob, contact, floor, floor_cpu),
+            *await talking(clock, alice, bob, contact, floor, floor_cpu),
             *await _absence(alice, bob, contact),
         ]
 
@@ -62,13 +62,13 @@ async def two_people() -> AsyncIterator[tuple[Path, Path, str]]:
             alice, bob = folder / "alice", folder / "bob"
             for profile, person in ((alice, "Alice"), (bob, "Bob")):
                 await create_profile(profile, person, link, None, "none")
-            yield alice, bob, await _befriend(alice, bob)
+            yield alice, bob, await befriend(alice, bob)
 
 
 # --- floors -----------------------------------------------------------------------------------------------------------
 
 
-def _two_commits(folder: Path) -> tuple[float, float]:
+def two_commits(folder: Path) -> tuple[float, float]:
     """Microseconds of two commits of a small row, the median, and of CPU time."""
     store, taken = Store.create(folder / "floor.db", os.urandom(32)), []
     spent = time.process_time()
@@ -81,7 +81,7 @@ def _two_commits(folder: Path) -> tuple[float, float]:
     return 2 * statistics.median(taken) * 1e6, 2 * spent / len(taken) * 1e6
 
 
-async def _echo() -> tuple[float, float]:
+async def echo() -> tuple[float, float]:
     """Microseconds of 4 KiB there and back between two tasks of this process, the median, and of CPU time."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -136,7 +136,7 @@ async def _relay(folder: Path) -> AsyncIterator[str]:
         yield json.loads(await line_of(process))["link"]
 
 
-async def _befriend(alice: Path, bob: Path) -> str:
+async def befriend(alice: Path, bob: Path) -> str:
     """Make them contacts; how Alice names Bob."""
     async with Service.open(alice) as one, Service.open(bob) as other:
         await other.call(o.Add(link=(await one.call(o.Invite())).link, greeting="hello"))
@@ -151,9 +151,7 @@ async def _befriend(alice: Path, bob: Path) -> str:
 # --- what is measured -------------------------------------------------------------------------------------------------
 
 
-async def _talking(
-    clock: Clock, alice: Path, bob: Path, contact: str, floor: Result, floor_cpu: Result
-) -> list[Result]:
+async def talking(clock: Clock, alice: Path, bob: Path, contact: str, floor: Result, floor_cpu: Result) -> list[Result]:
     async with a_process("benchmarks.person", str(bob), "listen") as process, Service.open(alice) as me:
         assert await line_of(process) == "ready"
         await _messages(me, contact, process, 0.5, 1)
