@@ -300,7 +300,7 @@ class LanCarrier:
     def _state_now(self) -> CarrierState:
         if self._task is None:
             return CarrierState(self.name, ready=False, why="It is switched off.", hint="Switch it on.")
-        if self._neighbours.not_permitted and not self._presences:
+        if self._neighbours.not_permitted:
             return CarrierState(
                 self.name,
                 ready=False,

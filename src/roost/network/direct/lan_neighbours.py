@@ -54,17 +54,21 @@ class Neighbours:
         self, service: Service, heard: Callable[[Said, Source], None], asked: Callable[[str, Source], None]
     ) -> None:
         self.links: dict[Link, Interface] = {}
-        self.not_permitted = False  # this system does not let us speak, though there is a network
         self._service = service
         self._heard = heard
         self._asked = asked
         self._sockets: dict[int, socket.socket] = {}
+        self._refused: set[Link] = set()  # where this system does not let us speak or listen
         self._shares: Shares[Source] = Shares(EACH, NEWCOMERS)
+
+    @property
+    def not_permitted(self) -> bool:
+        """There are networks, but this system does not let us speak or listen on any."""
+        return bool(self._refused) and not self.links.keys() - self._refused
 
     def look(self) -> bool:
         """See which networks there are now and listen on them. True when they are others than before."""
         before = self.links
-        self.not_permitted = False
         now = {
             Link(interface.index, family): interface
             for interface in interfaces()
@@ -73,6 +77,7 @@ class Neighbours:
         }
         for link in before.keys() - now.keys():
             self._leave(link)
+        self._refused &= now.keys()
         self.links = {
             link: interface for link, interface in now.items() if link in before or self._join(link, interface)
         }
@@ -88,12 +93,17 @@ class Neighbours:
         speaking = self._sockets[link.family]
         try:
             if link.family == socket.AF_INET:
-                speaking.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, _interface_4(link.scope))
+                speaking.setsockopt(
+                    socket.IPPROTO_IP, socket.IP_MULTICAST_IF, _interface_4(link.scope, self.address(link))
+                )
                 speaking.sendto(packet, (GROUP_4, PORT))
             else:
                 speaking.sendto(packet, (GROUP_6, PORT, 0, link.scope))
-        except OSError as error:  # the network went away: the next look sees it
-            self.not_permitted |= error.errno in _NOT_PERMITTED
+        except OSError as error:  # else the network went away: the next look sees it
+            if error.errno in _NOT_PERMITTED:
+                self._refused.add(link)
+        else:
+            self._refused.discard(link)
 
     def ask(self) -> list[str]:
         """Everybody who is there says so soon. What was asked after, a random name on each network."""
@@ -119,7 +129,8 @@ class Neighbours:
             else:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, _group_6(interface.index))
         except OSError as error:
-            self.not_permitted |= error.errno in _NOT_PERMITTED
+            if error.errno in _NOT_PERMITTED:
+                self._refused.add(link)
             return error.errno == errno.EADDRINUSE and link.family in self._sockets  # joined already
         return True
 
@@ -200,9 +211,9 @@ def _set_up(listening: socket.socket, family: int) -> None:
         listening.bind(("::", PORT))
 
 
-def _interface_4(index: int) -> bytes:
-    """An ip_mreqn that names an interface by its number."""
-    return struct.pack("4s4si", bytes(4), bytes(4), index)
+def _interface_4(index: int, address: str) -> bytes:
+    """An ip_mreqn: the interface, and the address of it that is spoken from."""
+    return struct.pack("4s4si", bytes(4), socket.inet_aton(address), index)
 
 
 def _group_4(index: int) -> bytes:
