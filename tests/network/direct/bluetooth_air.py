@@ -14,7 +14,15 @@ from bumble.transport.tcp_server import open_tcp_server_transport_with_socket
 
 
 class Adapter(Controller):
-    """A controller that can give up making a connection, as real ones do."""
+    """A controller that can give up making a connection, and makes none with who makes one with it at the same moment,
+    as real ones."""
+
+    def on_le_connect_ind(self, packet: ll.ConnectInd) -> None:
+        mine = self.le_connections.get(packet.initiator_address)
+        if mine is None:
+            super().on_le_connect_ind(packet)
+        elif packet.advertiser_address == mine.self_address:
+            self.on_le_disconnected(mine, hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR)
 
     def on_hci_le_create_connection_cancel_command(
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
@@ -49,7 +57,8 @@ class Air(LocalLink):
 
     async def adapter(self, *, extended: bool = True) -> str:
         """A new adapter: what bumble calls it."""
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         transport = await open_tcp_server_transport_with_socket(listening)
         number = len(self._transports)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from bumble import l2cap
-from bumble.core import BaseBumbleError
+from bumble.core import BaseBumbleError, OutOfResourcesError
+from bumble.device import Connection
 
 from roost.network.direct.bluetooth_radio import CLOSE_S, over
 from roost.network.direct.inbox import Inbox
@@ -18,6 +19,42 @@ MPS: Final = 2_048
 WINDOW: Final = 32  # pieces that may be on their way and not read
 CHANNEL: Final = l2cap.LeCreditBasedChannelSpec(psm=PSM, mtu=MPS - 2, mps=MPS, max_credits=WINDOW)
 SLICE: Final = 32 * 1_024  # handed to bumble at once: it copies what waits for each piece that it sends
+
+
+async def open_stream(connection: Connection, ended: Callable[[CocStream], None]) -> CocStream:
+    """Over a connection that stands. As bumble's own way to open a channel, but the stream is there before the other
+    end can say anything: bumble drops what comes before somebody asks for it.
+
+    Raises what bumble does, or CancelledError when the connection goes away.
+    """
+    manager = connection.device.l2cap_channel_manager
+    channels = manager.channels.setdefault(connection.handle, {})
+    number = manager.find_free_le_cid(channels)
+    if number is None:
+        raise OutOfResourcesError("too many channels")
+    channel = l2cap.LeCreditBasedChannel(
+        manager=manager,
+        connection=connection,
+        psm=PSM,
+        source_cid=number,
+        destination_cid=0,
+        mtu=CHANNEL.mtu,
+        mps=CHANNEL.mps,
+        credits=0,
+        peer_mtu=0,
+        peer_mps=0,
+        peer_credits=CHANNEL.max_credits,
+        connected=False,
+    )
+    stream = CocStream(channel, ended)
+    channels[number] = channel
+    try:
+        await channel.connect()
+    except BaseException:
+        channels.pop(number, None)
+        raise
+    manager.le_coc_channels.setdefault(connection.handle, {})[channel.destination_cid] = channel
+    return stream
 
 
 class CocStream:
@@ -35,6 +72,10 @@ class CocStream:
         channel.peer_credits_threshold = -1
         channel.sink = self._inbox.put
         channel.on(channel.EVENT_CLOSE, self._on_close)
+
+    @property
+    def over(self) -> bool:
+        return self._over.is_set()
 
     async def read(self) -> bytes:
         return await self._inbox.take()

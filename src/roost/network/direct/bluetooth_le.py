@@ -34,7 +34,7 @@ from bumble.transport.common import Transport
 from roost.crypto import Entropy
 from roost.crypto.meetings import announce, recognised
 from roost.network.direct.bluetooth_beacon import MAX_TAGS, Beacon, announcements_in
-from roost.network.direct.bluetooth_coc import CHANNEL, PSM, CocStream
+from roost.network.direct.bluetooth_coc import CHANNEL, PSM, CocStream, open_stream
 from roost.network.direct.bluetooth_radio import CLOSE_S, RadioOff, no_answer, not_near, parts, whole
 from roost.network.direct.bluetooth_sightings import Sightings
 from roost.network.direct.carrier import Accept, Met, People, Place, Stream
@@ -46,8 +46,10 @@ ROTATE_S: Final = 300.0  # how long an address and a nonce live
 PART_S: Final = 1.0  # how long each part of what is announced is shown, if there are several
 MET_S: Final = 5.0  # how often the same host is told to be near
 CONNECT_S: Final = 5.0
+OPEN_CHANNEL_S: Final = 3.0
+TRIES: Final = 3
 DIAL_S: Final = 10.0
-YIELD_S: Final = 0.3  # the one with the higher address lets the other one connect first
+YIELD_S: Final = 0.4  # the one with the higher address lets the other connect first: longer than INTERVAL_MS
 IDLE_S: Final = 1.0  # a connection without streams ends after that
 OPEN_S: Final = 10.0  # for an adapter to answer at all
 
@@ -176,11 +178,34 @@ class LowEnergyRadio:
             raise no_answer() from error
 
     async def _open_stream(self, address: hci.Address) -> CocStream:
-        connection = self._connected(address) or await self._connect(address)
+        """Radio being what it is, a connection that was just made may be gone again at once."""
+        for _ in range(TRIES):
+            connection = self._connected(address) or await self._connect(address)
+            stream = await self._stream_over(connection)
+            if stream is not None:
+                self._streams.add(stream)
+                return stream
+            await asyncio.sleep(
+                self._entropy.bytes(1)[0] / 256 * 2 * YIELD_S
+            )  # two who got into each other's way do not again
+        raise no_answer()
+
+    async def _stream_over(self, connection: Connection) -> CocStream | None:
+        """None when the connection is gone or only seems to stand."""
+        if not self._stands(connection):  # it was told to be made and to be gone in one breath
+            return None
         try:
-            return self._stream(await connection.create_l2cap_channel(CHANNEL))
-        except asyncio.CancelledError as error:  # bumble cancels what waits for a connection that went away
-            raise no_answer() from error
+            async with asyncio.timeout(OPEN_CHANNEL_S):
+                stream = await open_stream(connection, self._stream_ended)
+        except TimeoutError:
+            await self._disconnect(connection)
+        except asyncio.CancelledError:  # bumble cancels what waits for a connection that went away
+            if self._given_back:
+                raise
+        else:
+            if not stream.over:
+                return stream
+        return None
 
     def places(self) -> tuple[Place, ...]:
         return ()  # its addresses are private and last minutes
@@ -288,7 +313,8 @@ class LowEnergyRadio:
     # -- connections
 
     def _connected(self, address: hci.Address) -> Connection | None:
-        return next((c for c in self._device.connections.values() if c.peer_address == address), None)
+        """The newest, if two were made at the same moment."""
+        return next((c for c in reversed(self._device.connections.values()) if c.peer_address == address), None)
 
     async def _connect(self, address: hci.Address) -> Connection:
         task = self._connecting.get(address)
@@ -345,8 +371,11 @@ class LowEnergyRadio:
 
     def _end_if_idle(self, connection: Connection) -> None:
         busy = self._retired or any(stream.channel.connection is connection for stream in self._streams)
-        if not busy and self._device.connections.get(connection.handle) is connection:
+        if not busy and self._stands(connection):
             self._spawn(self._disconnect(connection))
+
+    def _stands(self, connection: Connection) -> bool:
+        return self._device.connections.get(connection.handle) is connection
 
     async def _disconnect(self, connection: Connection) -> None:
         with contextlib.suppress(BaseBumbleError, TimeoutError):
@@ -355,16 +384,12 @@ class LowEnergyRadio:
 
     def _on_channel(self, channel: l2cap.LeCreditBasedChannel) -> None:
         there = sum(stream.channel.connection is channel.connection for stream in self._streams)
-        stream = self._stream(channel)
+        stream = CocStream(channel, self._stream_ended)
+        self._streams.add(stream)
         if self._retired or there >= MAX_STREAMS:
             stream.abort()
         else:
             self._accept(stream)
-
-    def _stream(self, channel: l2cap.LeCreditBasedChannel) -> CocStream:
-        stream = CocStream(channel, self._stream_ended)
-        self._streams.add(stream)
-        return stream
 
     def _stream_ended(self, stream: CocStream) -> None:
         self._streams.discard(stream)

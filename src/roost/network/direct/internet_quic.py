@@ -16,12 +16,10 @@ import iroh
 from iroh import iroh_ffi
 
 from roost.errors import Unreachable
-from roost.network.direct.inbox import Inbox
 from roost.network.direct.internet_places import Candidate
 
 ALPN: Final = b"h3"
 BLOCK: Final = 64 * 1_024
-READ_AHEAD: Final = 256 * 1_024
 CLOSE_S: Final = 2.0
 
 
@@ -132,17 +130,13 @@ class QuicStream:
         self._connection = connection
         self._sending = both.send()
         self._receiving = both.recv()
-        self._room = asyncio.Event()
-        self._inbox = Inbox(lambda _: self._room.set())
-        self._over = asyncio.Event()  # the other end sends no more, or this one has ended it
         self._end = ended
         self._tasks: list[asyncio.Task[None]] = []
-        self._closing = False
+        self._over = False  # the other end sends no more, or this one has ended it
 
     def begin(self, learn: Callable[[Candidate], None], ended: Callable[[QuicStream], None]) -> None:
-        """Read, and tell each other at what address the other one is seen."""
-        self._tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._hear(learn))]
-        self._tasks[0].add_done_callback(lambda _: ended(self))
+        """Tell each other at what address the other one is seen; `ended` is told when it is over."""
+        self._tasks = [asyncio.create_task(self._hear(learn)), asyncio.create_task(self._watch(ended))]
         with contextlib.suppress(iroh.IrohError, ValueError):
             seen = [path.remote_addr for path in self._connection.paths() if not path.is_relay]
             self._connection.send_datagram(bytes(Candidate.parse(seen[0])) if seen else b"")
@@ -153,60 +147,54 @@ class QuicStream:
             if said is not None and said.address.is_global and not said.address.is_multicast:
                 learn(said)
 
-    async def _receive(self) -> None:
+    async def _watch(self, ended: Callable[[QuicStream], None]) -> None:
         try:
-            with contextlib.suppress(iroh.IrohError):
-                while data := await self._receiving.read(BLOCK):
-                    self._inbox.put(data)
-                    while self._inbox.waiting >= READ_AHEAD:
-                        self._room.clear()
-                        await self._room.wait()
+            await self._connection.closed()
         finally:
-            self._inbox.end()
-            self._over.set()
+            self._end(self)
+            ended(self)
 
     async def read(self) -> bytes:
-        data = await self._inbox.take()
-        if not data and not self._closing:
-            with contextlib.suppress(iroh.IrohError):  # all was read: the other end may go
+        data = await self._receive()
+        if not data and not self._over:
+            self._over = True
+            with contextlib.suppress(iroh.IrohError):  # all was read: the other end, which waits for that, may go
                 await self._sending.finish()
         return data
+
+    async def _receive(self) -> bytes:
+        if self._over:
+            return b""
+        try:
+            return await self._receiving.read(BLOCK)
+        except iroh.IrohError:
+            return b""
 
     async def write(self, data: bytes) -> None:
         view = memoryview(data)
         for start in range(0, len(data), BLOCK):
-            if self._over.is_set():
+            if self._over:
                 raise _over()
             try:
                 await self._sending.write_all(bytes(view[start : start + BLOCK]))
             except iroh.IrohError as error:
                 raise _over() from error
-        if self._over.is_set():
+        if self._over:
             raise _over()
 
     async def close(self) -> None:
-        """The other end says that it has read everything by closing too."""
-        if self._closing:
-            return
-        self._closing = True
-        self._inbox.end(forget=True)
-        self._room.set()
-        with contextlib.suppress(iroh.IrohError, TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await self._sending.finish()
-                await self._over.wait()
+        """The other end says that it has read everything by ending its own direction."""
+        if not self._over:
+            with contextlib.suppress(iroh.IrohError, TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self._sending.finish()
+                    while await self._receive():  # nobody reads it any more
+                        pass
         self.abort()
 
     def abort(self) -> None:
-        self._closing = True
-        self._inbox.end(forget=True)
-        self._room.set()
-        self._over.set()
-        with contextlib.suppress(iroh.IrohError):
-            self._connection.close(0, b"")
-        for task in self._tasks:
-            task.cancel()
-        self._end(self)
+        self._over = True
+        self._connection.close(0, b"")
 
 
 def _over() -> Unreachable:
