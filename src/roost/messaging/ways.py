@@ -3,8 +3,8 @@
 First to the device itself while a link to it stands, then to the relays that keep for it, then to the device though it
 may not be near. What one does not take goes to the next, and comes back when the first heals. The frames' numbers keep
 order and the envelopes' hashes tell repetitions, by whichever mailbox they come, so a row may change its way at any
-time. Only a knock has one address. What needs blobs stays with the host that has them for as long as that takes it;
-another one misses them, and they are uploaded there.
+time. Only a knock has one address. What needs blobs stays with the host that has them, unless that is a device which has
+gone: another host misses them, and they are uploaded there.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def address_for(work: Work, row: Outbox, peer: PeerDevice | None, standing: Stan
     if not open_ways:
         return peer.address
     stuck = row.problem and row.attempts >= PATIENCE
-    if row.uploads and not stuck:
+    if row.uploads:
         there = next((address for address in open_ways if address.relay.key == row.blobs_at), open_ways[0])
-        gone = row.state == OutboxState.QUEUED and _rank(there, standing) > _rank(open_ways[0], standing)
+        gone = _rank(there, standing) > _rank(open_ways[0], standing) and (stuck or row.state == OutboxState.QUEUED)
         return open_ways[0] if gone else there
     return open_ways[(row.attempts - PATIENCE + 1) % len(open_ways) if stuck else 0]
 

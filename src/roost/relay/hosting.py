@@ -36,6 +36,7 @@ from roost.wire.mailbox import (
 
 FILE = "mailboxes.db"  # in the profile's folder
 MAX_LINKS = 1_024
+_LIMITS = Limits(hold_days=8)  # parts of a file come by couriers over days
 _CHECK_S = 5.0
 _SWEEP_S = 3_600.0
 _LAST_RUN = 2**40
@@ -62,7 +63,7 @@ class Hosting:
         reader = engine.reader()
         totals = reader.totals()
         reader.close()
-        desk = Desk(run, totals, Limits(), Admission(access.encode()), KnockNonces(entropy.bytes(32)))
+        desk = Desk(run, totals, _LIMITS, Admission(access.encode()), KnockNonces(entropy.bytes(32)))
         storage = ThreadedStorage(engine, broken)
         service = Service(desk, storage, PacketKeys([]), _Nowhere(), _statement, time.time)
         return cls(Server(service, _statement, lambda: b"", time.time, MAX_LINKS), storage)
