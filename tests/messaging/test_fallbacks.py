@@ -6,7 +6,7 @@ import pytest
 
 from roost.messaging import mailboxes, peers, requests, upkeep, ways
 from roost.messaging.records import MailboxState, MessageState, Outbox, OwnCard, OwnMailbox, OwnRelay, PeerDevice
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import DeviceHost, RelayAddress
 from roost.wire.codec import decode
 from roost.wire.identity import Card
 from roost.wire.links import RelayLink
@@ -240,3 +240,40 @@ def test_a_card_says_nothing_of_a_fallback_that_this_version_cannot_read(friends
     assert identity.fallback_of(odd) is None
     bob.do(upkeep.tick)
     assert bob.work().need(OwnCard, alice.account).card.card == bob.work().need(OwnCard, alice.account).card.card
+
+
+HERE, HOME, ADDRESS, OTHER = "here", "home", "address", "other"
+
+
+@pytest.mark.parametrize(
+    ("order", "second"),
+    [
+        ((ADDRESS,), None),
+        ((ADDRESS, OTHER), OTHER),
+        ((ADDRESS, OTHER, HERE), HERE),  # contacts without any relay reach this device alone
+        ((ADDRESS, HOME, HERE), HOME),  # a relay at home that was taken brings carriers, and with them this device
+        ((ADDRESS, HERE, HOME), HERE),  # who meets people with it goes on doing so
+        ((HOME, HERE), HERE),
+        ((HOME, HERE, ADDRESS), ADDRESS),  # contacts without carriers reach this one alone
+        ((HERE, HOME), HOME),
+        ((HERE, HOME, ADDRESS), ADDRESS),
+    ],
+)
+def test_which_host_takes_what_the_first_does_not(world: World, order: tuple[str, ...], second: str | None) -> None:
+    links = {
+        ADDRESS: RELAY,
+        OTHER: SECOND,
+        HOME: RelayLink(DeviceHost(b"h" * 32, b"m" * 16)),
+        HERE: RelayLink(DeviceHost(b"d" * 32, bytes(16))),
+    }
+    device = world.person("Alice")
+
+    def take(work) -> None:  # type: ignore[no-untyped-def]
+        for row in work.find(OwnRelay):
+            work.delete(row)
+        for rank, name in enumerate(order):
+            work.put(OwnRelay(links[name].address.key, links[name], rank, here=name == HERE))
+
+    device.do(take)
+    found = mailboxes.second_relay(device.work())
+    assert (found and found.link) == (links[second] if second else None)

@@ -9,7 +9,8 @@ from roost.wire.addresses import DeviceHost, HostAddress
 
 
 def network_to(work: Work, host: HostAddress) -> NetworkKind:
-    """How a request to a host travels."""
-    if isinstance(host, DeviceHost):
-        return NetworkKind.DIRECT
-    return NetworkKind.FEDERATED if work.get(OwnRelay, host.key) is None else NetworkKind.CENTRAL
+    """How a request to a host travels: a relay of one's own, at home too, sees both sides."""
+    relay = work.get(OwnRelay, host.key)
+    if relay is not None and not relay.here:
+        return NetworkKind.CENTRAL
+    return NetworkKind.DIRECT if isinstance(host, DeviceHost) else NetworkKind.FEDERATED

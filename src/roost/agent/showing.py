@@ -14,7 +14,7 @@ from roost.messaging import records as r
 from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.addresses import HostAddress
+from roost.wire.addresses import DeviceHost, HostAddress
 from roost.wire.groups import GroupIntroduction, GroupNote
 from roost.wire.links import InvitationKind
 
@@ -52,8 +52,17 @@ def host(address: HostAddress) -> str:
 
 
 def own_host(row: r.OwnRelay) -> str:
-    """What a host of mine is called: this device, where it is that."""
-    return v.THIS_DEVICE if row.here else host(row.link.address)
+    """What a host of mine is called: this device, where it is that; a relay at home by a few characters of its key."""
+    address = row.link.address
+    if row.here:
+        return v.THIS_DEVICE
+    return f"home-{address.key[:4].hex()}" if isinstance(address, DeviceHost) else host(address)
+
+
+def host_in(work: Work, address: HostAddress) -> str:
+    """What a host is called that may be one of mine."""
+    row = work.get(r.OwnRelay, address.key)
+    return own_host(row) if row is not None else host(address)
 
 
 def network_of(work: Work, account: bytes) -> v.NetworkKind:
@@ -79,8 +88,9 @@ class Way(TypedDict):
 def way_of(work: Work, account: bytes) -> Way:
     """How what is said in a conversation now will travel: the network, and the relays between."""
     kind = network_of(work, account)
-    theirs = {host(address): None for address in _hosts(work, account)}
-    own = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
+    theirs = {host_in(work, address): None for address in _hosts(work, account)}
+    relays = (row for row in work.find(r.OwnRelay) if not row.leaving and not row.here)
+    own = sorted(relays, key=lambda row: row.rank)
     first = (own_host(own[0]),) if kind is v.NetworkKind.FEDERATED and own else ()
     return Way(network=str(kind), route=(*first, *list(theirs)[:1]))
 
@@ -253,6 +263,8 @@ def _media(facts: c.MediaFacts | None) -> dict[str, Any]:
 
 def contact_at(work: Work, host_key: bytes) -> r.Contact | None:
     """The contact of whom a device keeps its mailboxes itself under this key."""
+    if work.get(r.OwnRelay, host_key) is not None:  # a relay at home that we share
+        return None
     for peer in work.find(r.PeerDevice):
         addresses = (peer.address, peer.fallback)
         if any(address is not None and address.relay.key == host_key for address in addresses):

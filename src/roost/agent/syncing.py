@@ -54,8 +54,11 @@ async def pressing(engine: Engine, reached: Callable[[], bool], timeout_s: float
 
 
 async def connect(engine: Engine, timeout_s: float) -> None:
-    """Wait for my relays. Raises Unreachable (or what the relay's trouble is) when none can be reached."""
+    """Wait for my relays; one at home is given the time to be found. Raises Unreachable (or what the relay's trouble
+    is) when none can be reached."""
     relays = engine.look().find(r.OwnRelay)
+    homes = [row.link.address for row in relays if not row.here and isinstance(row.link.address, DeviceHost)]
+    await until(engine, lambda: engine.devices.met(homes), timeout_s)
     engine.network.retry_now()
     standing = await asyncio.gather(*(engine.network.connected(row.relay, timeout_s) for row in relays))
     if not any(standing):

@@ -308,12 +308,13 @@ class SafetyNumber(View, frozen=True, kw_only=True):
 
 class RelayState(View, frozen=True, kw_only=True):
     """`link_host` is HOST:PORT. `reason` says why it is not reachable. `here`: it is this very device, which keeps its
-    mailboxes itself (`link_host` is THIS_DEVICE then)."""
+    mailboxes itself (`link_host` is THIS_DEVICE then). `home`: a relay at home, which is met over carriers."""
 
     link_host: str
     reachable: bool
     reason: str = ""
     here: bool = False
+    home: bool = False
 
 
 class StatusView(View, frozen=True, kw_only=True):
@@ -339,9 +340,13 @@ class SyncResult(View, frozen=True, kw_only=True):
 
 
 class RelayView(View, frozen=True, kw_only=True):
-    host: str  # HOST:PORT, or THIS_DEVICE
+    """`primary`: new mailboxes are made there; `second`: so are those that take what the first does not."""
+
+    host: str  # HOST:PORT, home-… for a relay at home, or THIS_DEVICE
     reachable: bool
     primary: bool = False
+    second: bool = False
+    home: bool = False  # a relay at home, which is met over carriers
     done: str = ""  # `added` or `removed`
     keeps: tuple[str, ...] = ()  # of one that was removed: groups and channels there that one may take elsewhere
     here: bool = False  # this very device, which keeps its mailboxes itself

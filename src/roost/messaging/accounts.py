@@ -11,6 +11,7 @@ from roost.errors import CallerError, CryptoError
 from roost.messaging import hosting, identity, invitations
 from roost.messaging.records import Contact, ContactState, InvitationRow, Me, OwnRelay
 from roost.messaging.work import Work
+from roost.wire.addresses import DeviceHost
 from roost.wire.content import About
 from roost.wire.identity import DeviceEntry, DeviceList
 from roost.wire.links import InvitationKind, RelayLink
@@ -47,6 +48,8 @@ def create_waiting(
 
 
 def _host(work: Work, relay: RelayLink | None, carriers: tuple[str, ...]) -> None:
+    if relay is not None and isinstance(relay.address, DeviceHost):
+        carriers = carriers or hosting.carriers_to(relay.address)
     if relay is None or carriers:
         hosting.begin(work, carriers, 1 if relay is None else 2)
 

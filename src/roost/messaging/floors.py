@@ -24,11 +24,12 @@ def floor_of(contact: Contact) -> c.Floor:
 
 
 def network_to(work: Work, address: Address) -> c.Floor:
-    """How an envelope to `address` travels now, as the floor that it meets. To another device: over Tor at the best,
-    and whoever dials keeps to the carriers that the conversation allows; no relay learns anything in any case."""
-    if isinstance(address.relay, DeviceHost):
-        return c.Floor.ONION if address.relay.onion else c.Floor.FEDERATED
-    return c.Floor.ANY if work.get(OwnRelay, address.relay.key) is not None else c.Floor.FEDERATED
+    """How an envelope to `address` travels now, as the floor that it meets. A relay of mine, at home too, sees both
+    sides. To another device: over Tor at the best, and whoever dials keeps to the carriers that the conversation
+    allows; no relay learns anything in any case."""
+    if work.get(OwnRelay, address.relay.key) is not None:
+        return c.Floor.ANY
+    return c.Floor.ONION if isinstance(address.relay, DeviceHost) and address.relay.onion else c.Floor.FEDERATED
 
 
 def meets(work: Work, account: bytes, address: Address) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 from roost.crypto import AgreementSecret, Label, SigningKey
 from roost.crypto.kdf import derive32
 from roost.crypto.meetings import meeting_of
+from roost.errors import CallerError
 from roost.messaging import floors, peers
 from roost.messaging.records import (
     Contact,
@@ -34,7 +35,7 @@ from roost.wire.identity import Card
 from roost.wire.links import RelayLink
 from roost.wire.sizes import MEETING_SIZE
 
-TOR = "tor"
+LAN, TOR = "lan", "tor"
 _FOUND = (MailboxState.TO_CREATE, MailboxState.ACTIVE, MailboxState.RETIRING)
 
 
@@ -75,6 +76,29 @@ def turn(work: Work, carrier: str, on: bool) -> OwnHost:
         return work.need(OwnHost, 0)
     carriers = {*host.carriers, carrier} if on else {name for name in host.carriers if name != carrier}
     return _set(work, host, tuple(carriers))
+
+
+def carriers_to(host: DeviceHost) -> tuple[str, ...]:
+    """The carriers on which a relay at home is met, as far as its link tells."""
+    return (LAN, TOR) if host.onion else (LAN,)
+
+
+def use(work: Work, link: RelayLink) -> OwnRelay:
+    """Keep mailboxes at a relay too; where it is the second one, contacts get an address there to fall back on. For one
+    at home there have to be carriers: where none are on, those that lead to it are turned on.
+
+    Raises CallerError `own_host`.
+    """
+    known = work.get(OwnRelay, link.address.key)
+    if known is not None and known.here:
+        raise CallerError("This is this very device, not a relay.", code="own_host", hint="Use the link of a relay.")
+    rank = known.rank if known else 1 + max((row.rank for row in work.find(OwnRelay)), default=0)
+    relay = work.put(OwnRelay(link.address.key, link, rank))
+    host = own_host(work)
+    if isinstance(link.address, DeviceHost) and (host is None or not host.carriers):
+        begin(work, carriers_to(link.address), rank + 1)
+    peers.announce_all(work)
+    return relay
 
 
 def key_of(host: OwnHost) -> bytes:
@@ -122,7 +146,8 @@ def sought(work: Work) -> dict[DeviceHost, Floor]:
     found: dict[DeviceHost, Floor] = {}
     for address, account in _addresses(work):
         if isinstance(address, DeviceHost):
-            floor = _floor(work, account)
+            own = work.get(OwnRelay, address.key) is not None  # shared with contacts: floors keep them from it
+            floor = Floor.ANY if own else _floor(work, account)
             found[address] = max(floor, found.get(address, floor))
     return found
 

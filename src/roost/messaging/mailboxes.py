@@ -40,10 +40,16 @@ def primary_relay(work: Work) -> OwnRelay:
 
 
 def second_relay(work: Work) -> OwnRelay | None:
-    """The host that gets fallback mailboxes, where I have more than one: this device and a relay go together, since
-    they fail for different reasons."""
+    """The host that gets fallback mailboxes, where I have more than one: the next one in the order in which I took
+    them. But one with an address and one that is met over carriers (this device, a relay at home) go together, since
+    contacts without carriers reach only the former, and those without any relay only the latter."""
     first, *others = sorted((row for row in work.find(OwnRelay) if not row.leaving), key=lambda row: row.rank)
-    return min(others, key=lambda row: (row.here == first.here, row.rank), default=None)
+    return min(others, key=lambda row: (_met(row) == _met(first), row.rank), default=None)
+
+
+def _met(relay: OwnRelay) -> bool:
+    """It has no address, and is met over carriers."""
+    return isinstance(relay.link.address, DeviceHost)
 
 
 def new_mailbox(

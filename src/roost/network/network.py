@@ -220,9 +220,11 @@ class Network:
         return await (await self._to_device(host)).call(request, timeout_s=None)
 
     async def _federated(self, relay: RelayAddress, request: Request) -> Response:
-        """Through the first own relay that can be reached."""
+        """Through the first own relay that can be reached, with an address or at home."""
         failure = Unreachable("This profile has no relay.", code="no_relay", hint="Add one: roost relays add LINK.")
         for keeper in tuple(self._keepers.values()):
+            if self.here is not None and keeper.relay.address.key == self.here.key:
+                continue  # this device forwards nothing
             try:
                 return await self._federation.call(partial(_own_call, keeper), relay, request)
             except DestinationUnreachable:

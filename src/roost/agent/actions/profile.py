@@ -14,11 +14,11 @@ from roost.agent import views as v
 from roost.agent.actions.people import CONNECT_S, fetch_card
 from roost.agent.actions.registry import handles
 from roost.crypto import SigningKey
-from roost.errors import CallerError, SurroundingsError
-from roost.messaging import accounts, devices, identity, mailboxes, outbox, peers
+from roost.errors import CallerError, SurroundingsError, Unreachable
+from roost.messaging import accounts, devices, hosting, identity, mailboxes, outbox, peers
 from roost.messaging import records as r
 from roost.messaging.work import Work
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import DeviceHost, RelayAddress
 from roost.wire.content import About, encode_content
 from roost.wire.links import InvitationKind, parse_invitation, parse_relay_link
 
@@ -67,9 +67,20 @@ def _relay_state(engine: Engine, row: r.OwnRelay) -> v.RelayState:
     return v.RelayState(
         link_host=showing.own_host(row),
         reachable=engine.network.reachable(row.relay),
-        reason=problem.message if problem else "",
+        reason=_reason(row, problem) if problem else "",
         here=row.here,
+        home=_at_home(row),
     )
+
+
+def _reason(row: r.OwnRelay, problem: Unreachable) -> str:
+    if _at_home(row) and problem.code == "not_near":
+        return "It is not near, on no network that both of you use."
+    return problem.message
+
+
+def _at_home(row: r.OwnRelay) -> bool:
+    return not row.here and isinstance(row.link.address, DeviceHost)
 
 
 @handles(o.Sync, unlinked=True)
@@ -149,8 +160,10 @@ def _relay_view(engine: Engine, row: r.OwnRelay, primary: bool, done: str = "") 
         host=showing.own_host(row),
         reachable=engine.network.reachable(row.relay),
         primary=primary,
+        second=mailboxes.second_relay(engine.look()) == row,
         done=done,
         here=row.here,
+        home=_at_home(row),
     )
 
 
@@ -160,17 +173,15 @@ async def relays_add(service: Service, request: o.RelaysAdd) -> v.RelayView:
 
     engine = service.engine
     link = parse_relay_link(request.link)
-    await check_reachable(link)
-
-    def add(work: Work) -> r.OwnRelay:
-        known = work.get(r.OwnRelay, link.address.key)
-        rank = known.rank if known else 1 + max((row.rank for row in work.find(r.OwnRelay)), default=0)
-        row = work.put(r.OwnRelay(link.address.key, link, rank))
-        peers.announce_all(work)  # where it is the second one, contacts get an address there to fall back on
-        return row
-
-    row = engine.step(add)
+    address = link.address
+    if isinstance(address, RelayAddress):
+        await check_reachable(link)
+    row = engine.step(hosting.use, link)
     engine.relays_changed()
+    if isinstance(address, DeviceHost):
+        await engine.devices.changed()
+        with contextlib.suppress(Unreachable):  # it may be met later: this device may be elsewhere now
+            await engine.devices.reach(address)
     await engine.network.connected(row.relay, STATUS_S)
     primary = _relays(engine.look())[0].relay == row.relay
     return _relay_view(engine, row, primary, "added")

@@ -30,7 +30,8 @@ def status() -> None:
     for relay in now.relays:
         mark = Text("● ", style="green" if relay.reachable else "red")
         words = "reachable" if relay.reachable else f"not reachable {one_line(relay.reason)}".strip()
-        here.out.say(mark.append(f"{relay.link_host}  {words}", style="default"))
+        name = f"{relay.link_host} (at home)" if relay.home else relay.link_host
+        here.out.say(mark.append(f"{name}  {words}", style="default"))
     here.out.say(f"{count(now.waiting, 'message')} waiting, {now.unread} unread, {count(now.requests, 'request')}")
     if now.agent:
         here.out.say("the agent is running")
@@ -76,7 +77,9 @@ def relays_list() -> None:
         here.out.lines(own)
         return
     for relay in own:
-        _show_relay(here, relay.host, relay.reachable, "  (new mailboxes go here)" if relay.primary else "")
+        uses = "new mailboxes go here" if relay.primary else "takes what the first does not" if relay.second else ""
+        kinds = ("at home" if relay.home else "", uses)
+        _show_relay(here, relay.host, relay.reachable, "".join(f"  ({kind})" for kind in kinds if kind))
 
 
 def _show_relay(here: Session, host: str, reachable: bool, more: str = "") -> None:
