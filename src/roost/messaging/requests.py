@@ -5,7 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from roost.errors import CallerError, CryptoError
-from roost.messaging import binding, contact_sync, conversations, identity, invitations, mailboxes, outbox, peers
+from roost.messaging import (
+    binding,
+    contact_sync,
+    conversations,
+    identity,
+    invitations,
+    mailboxes,
+    outbox,
+    peers,
+    sealing,
+)
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
     Contact,
@@ -149,6 +159,10 @@ def was_accepted(work: Work, origin: Origin, contact: Contact, answer: ContactAc
         )
     )
     binding.learn_and_bind(work, origin, answer.card)
+    peer = work.get(PeerDevice, origin.account, card.device)
+    if peer is not None and peer.session != origin.session:  # whoever accepts keeps this one alone, and no card of mine
+        session = work.need(SessionRow, origin.session)
+        sealing.use_session(work, work.put(msgspec.structs.replace(peer, announced=0)), session)
     outbox.hurry(work, origin.account, card.device)
     peers.announce(work, origin.account)
     contact_sync.changed(work, work.need(Contact, origin.account))

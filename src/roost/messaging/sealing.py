@@ -10,12 +10,13 @@ import msgspec
 
 from roost.crypto import BODY_SIZE, AgreementSecret, LocalIdentity, Session
 from roost.messaging import floors, identity, outbox, peers, rounds
-from roost.messaging.records import NEVER, Me, Outbox, OutboxState, PeerDevice, SessionRow
+from roost.messaging.records import NEVER, Contact, ContactState, Me, Outbox, OutboxState, PeerDevice, SessionRow
 from roost.messaging.work import Work
 from roost.wire import padding
 from roost.wire.codec import encode
 from roost.wire.content import (
     Acknowledgement,
+    DeviceAnnouncement,
     Entry,
     Frame,
     SentCopy,
@@ -24,6 +25,7 @@ from roost.wire.content import (
     encode_content,
     frame_check,
 )
+from roost.wire.groups import GroupCheck, GroupFound, GroupLost, GroupWelcome, KeyPackageOffer, KnockAccepted
 from roost.wire.identity import SignedCard
 from roost.wire.sizes import ACKNOWLEDGEMENT_SIZE, FRAME_OVERHEAD, MAX_ACKNOWLEDGEMENTS
 
@@ -33,6 +35,10 @@ MAX_SESSIONS = 4  # kept for one device, so that sessions begun at once or in fl
 DEVICE_ROWS = 64  # rows sealed in one step
 AT_ONCE_MS = 60 * 60_000  # a session of mine that is not answered for longer makes way for one of theirs
 ACKNOWLEDGE_TRIES = 8  # of one bare acknowledgement
+BETWEEN_STRANGERS = (
+    DeviceAnnouncement | KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound | KnockAccepted
+)
+"""What devices of people who are no contacts may tell each other."""
 
 
 def local_identity(me: Me, account: bytes | None = None) -> LocalIdentity:
@@ -57,11 +63,19 @@ def can_seal(work: Work, peer: PeerDevice) -> bool:
 
 
 def _next_rows(work: Work, peer: PeerDevice, limit: int) -> list[Outbox]:
-    """What waits for a device and may leave, in order; what the conversation's floor holds is passed over."""
+    """What waits for a device and may leave, in order; what the conversation's floor holds is passed over, and what is
+    said to somebody who has not accepted yet: they would drop it, also where a group has shown us their address."""
     where = {"account": peer.account, "device": peer.device, "state": int(OutboxState.QUEUED)}
-    if floors.allows(work, peer):
+    contact = work.get(Contact, peer.account)
+    asked = contact is not None and contact.state == ContactState.REQUESTED
+    if not asked and floors.allows(work, peer):
         return work.find(Outbox, where=where, order="number", limit=limit)
-    return [row for row in work.find(Outbox, where=where, order="number") if floors.may_leave(work, row, peer)][:limit]
+    rows = [row for row in work.find(Outbox, where=where, order="number") if floors.may_leave(work, row, peer)]
+    return [row for row in rows if not asked or _needs_no_contact(row)][:limit]
+
+
+def _needs_no_contact(row: Outbox) -> bool:
+    return row.address is not None or isinstance(decode_content(row.content), BETWEEN_STRANGERS)
 
 
 def seal_waiting(work: Work, peer: PeerDevice) -> None:

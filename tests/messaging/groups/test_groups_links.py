@@ -7,7 +7,16 @@ import pytest
 from roost.errors import CallerError
 from roost.messaging import conversations, invitations
 from roost.messaging.groups import actions, links
-from roost.messaging.records import Contact, ContactState, GroupRequest, GroupStatus, InvitationRow
+from roost.messaging.records import (
+    Contact,
+    ContactState,
+    GroupRequest,
+    GroupStatus,
+    InvitationRow,
+    Message,
+    MessageState,
+    PeerDevice,
+)
 from roost.wire.groups import Role
 from roost.wire.links import InvitationKind, parse_invitation
 from tests.messaging.groups.group_world import GroupDevice, GroupWorld, agree
@@ -133,6 +142,28 @@ def test_a_contact_who_follows_the_link_comes_in_as_well(world: GroupWorld) -> N
     assert bob.work().need(Contact, alice.account).state == ContactState.ACCEPTED
     with pytest.raises(CallerError):
         follow(world, bob, link)
+
+
+def test_what_is_said_before_acceptance_waits_though_a_link_was_followed(world: GroupWorld) -> None:
+    """The member behind the link takes nothing but group matters from somebody who is no contact: what is said to them
+    must not leave, or it would be dropped, and count as delivered."""
+    id, (alice, bob) = world.grouped("Alice", "Bob")
+    alice.do(actions.change, id, approval=False)
+    world.settle()
+    link = make_link(world, bob, id)
+    dave = world.person("Dave")
+    dave.add(bob.invite())
+    world.settle()
+    follow(world, dave, link)
+    world.settle()
+    assert any(peer.address for peer in dave.work().find(PeerDevice, where={"account": bob.account}))
+    early = dave.do(conversations.say, bob.account, _text("early"), id=bytes(16)).id
+    world.settle()
+    assert dave.work().need(Message, early).state == MessageState.QUEUED
+    bob.accept_all()
+    world.settle()
+    assert bob.work().need(Message, early).text == "early"
+    assert dave.work().need(Message, early).state == MessageState.DELIVERED
 
 
 def test_a_links_card_says_what_the_group_is_called_now(world: GroupWorld) -> None:
