@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roost.messaging import sealing
+from roost.messaging import outbox, sealing
 from roost.messaging.records import Outbox, PeerDevice
 from tests.messaging.harness import Device, World
 
@@ -65,3 +65,24 @@ def test_typing_takes_no_acknowledgement_with_it(friends: tuple[Device, Device])
     (peer,) = due(bob)
     bob.do(sealing.seal_bare, peer, b"typing")
     assert [again.device for again in due(bob)] == [peer.device]
+
+
+def test_after_a_gap_that_the_sender_made_both_count_alike(friends: tuple[Device, Device]) -> None:
+    """What was sealed and is not kept any more (a knock that was answered) is given up by the receiver, who cannot say
+    what it was: what comes after it is acknowledged all the same, and nobody is taken for an older copy."""
+    alice, bob = friends
+    bob.world.settle()
+    alice.say(bob.account, "dropped")
+    (peer,) = alice.work().find(PeerDevice, where={"account": bob.account})
+    alice.do(sealing.seal_waiting, peer)
+    (row,) = alice.work().find(Outbox)
+    alice.do(outbox.discard, row)
+    for text in ("next", "and next"):
+        alice.say(bob.account, text)
+    alice.send()
+    (log,) = filter(None, bob.world.host.logs.values())
+    log.reverse()
+    bob.world.settle()
+    assert bob.texts(alice.account)[-2:] == ["next", "and next"]
+    assert not alice.work().find(Outbox)
+    assert not any(kind == "session_reset" for kind, _ in alice.told + bob.told)
