@@ -133,6 +133,7 @@ def local_network(data: bytes) -> None:
     for service in (lan.SERVICE, nearby.SERVICE):
         said, name = service.heard(data), service.asked(data)
         insist(said is None or name is None, "a packet says and asks")
+        insist(service.concerns(data) or (said is None and name is None), "a packet that concerns nobody")
         insist(said is None or service.say(said) == data, "what was heard is not what was said")
         insist(name is None or service.ask(name) == data, "what was heard is not what was asked")
         if said is not None:

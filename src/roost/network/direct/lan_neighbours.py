@@ -156,6 +156,7 @@ class Neighbours:
         return listening
 
     def _receive(self, listening: socket.socket, family: int) -> None:
+        now = asyncio.get_running_loop().time()
         for _ in range(HEARD_AT_ONCE):
             try:
                 packet, sender = listening.recvfrom(MAX_PACKET + 1)
@@ -163,17 +164,18 @@ class Neighbours:
                 return
             except OSError:
                 return  # an error of something that was sent
-            asked = self._service.asked(packet)
-            said = self._service.heard(packet) if asked is None else None
-            if asked is None and said is None:
-                continue
-            source = self._source(family, sender)
-            if source is None or not self._shares.take(source, asyncio.get_running_loop().time()):
-                continue
-            if said is not None:
-                self._heard(said, source)
-            elif asked is not None:
-                self._asked(asked, source)
+            if self._service.concerns(packet):
+                source = self._source(family, sender)
+                if source is not None and self._shares.take(source, now):
+                    self._take(packet, source)
+
+    def _take(self, packet: bytes, source: Source) -> None:
+        said = self._service.heard(packet)
+        asked = self._service.asked(packet)
+        if said is not None:
+            self._heard(said, source)
+        elif asked is not None:
+            self._asked(asked, source)
 
     def _source(self, family: int, sender: tuple[object, ...]) -> Source | None:
         """Who that is, or None for who is not on a network of ours: what comes from elsewhere leads elsewhere."""

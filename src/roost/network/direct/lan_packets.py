@@ -45,6 +45,7 @@ class Service:
 
     def __init__(self, kind: str) -> None:
         self._name = b"".join(_label(label.encode()) for label in kind.split(".")) + _LOCAL
+        self._question = self._name + _QUESTION
         self._answer = _ANSWER + self._name + struct.pack(">2H", _PTR, _IN)
         self._at = len(self._answer) + 6 + 1  # where an instance's name begins, behind TTL and two lengths
 
@@ -55,10 +56,14 @@ class Service:
             raise ValueError("this does not fit into one packet")
         return packet
 
+    def concerns(self, packet: bytes) -> bool:
+        """Whether it may be one that `ask` or `say` made; costs next to nothing."""
+        return len(packet) <= MAX_PACKET and (packet.startswith(self._answer) or packet.endswith(self._question))
+
     def ask(self, name: str) -> bytes:
         """A packet that asks everybody to say who they are. It asks after an instance of this random name, which the
         answers may take up to show that they were not said before."""
-        return _QUERY + _label(name.encode()) + self._name + _QUESTION
+        return _QUERY + _label(name.encode()) + self._question
 
     def asked(self, packet: bytes) -> str | None:
         """The name that a question holds; None for anything but what `ask` makes."""
