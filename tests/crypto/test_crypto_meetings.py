@@ -82,7 +82,7 @@ def test_whatever_else_is_heard_names_nobody(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda a: a[:-1], lambda a: a[:-8], lambda a: a + bytes(1), lambda a: a + bytes(464)]
+    "change", [lambda a: a[:-1], lambda a: a[:-8], lambda a: a[:-16], lambda a: a + bytes(1), lambda a: a + bytes(464)]
 )
 def test_other_lengths_are_no_announcements(change: object) -> None:
     good = announce(MINE[:3], NOW, SeededEntropy("lengths"))
