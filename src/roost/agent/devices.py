@@ -260,6 +260,7 @@ class Devices:
         if up:
             self._engine.network.near(key)
             self._engine.hurry()
+            self.parcels.hurry()
 
     def _message(self, link: PeerLink, message: bytes) -> None:
         """What a device says beside its calls. Raises WireError."""
