@@ -32,8 +32,12 @@ class Interface:
 
 def interfaces() -> tuple[Interface, ...]:
     """Those that are up, reach neighbours by multicast and have an address; at most MAX_INTERFACES."""
+    try:
+        adapters = list(ifaddr.get_adapters())
+    except OSError:  # the system is short of something: at the next look
+        return ()
     found = []
-    for adapter in ifaddr.get_adapters():
+    for adapter in adapters:
         interface = _interface(adapter)
         if interface is not None and _reaches_neighbours(adapter.name):
             found.append(interface)
@@ -59,11 +63,11 @@ def _reaches_neighbours(name: str) -> bool:
         return True  # others leave addresses only on interfaces that are up
     import fcntl
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        try:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
             answer = fcntl.ioctl(asking, _GET_FLAGS, struct.pack("16sH14x", name.encode()[:15], 0))
-        except OSError:  # it is gone already
-            return False
+    except OSError:  # it is gone already
+        return False
     flags: int = struct.unpack_from("H", answer, 16)[0]
     wanted = _UP | _RUNNING | _MULTICAST
     return flags & wanted == wanted and not flags & (_LOOPBACK | _POINT_TO_POINT)

@@ -115,9 +115,9 @@ async def open_stream(spot: Spot, *, timeout_s: float, understood: Callable[[Lan
 async def _over(
     connection: socket.socket, understood: Callable[[LanStream], None], over: Callable[[LanStream], None]
 ) -> LanStream:
+    notice_dead_ends(connection, DEAD_AFTER_S)
     loop = asyncio.get_running_loop()
     _, stream = await loop.connect_accepted_socket(lambda: LanStream(understood, over), connection)
-    notice_dead_ends(stream, DEAD_AFTER_S)
     return stream
 
 

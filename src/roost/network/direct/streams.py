@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from roost.errors import Unreachable
 
@@ -169,23 +169,8 @@ class ByteStream(asyncio.Protocol):
                 waiting.set_result(None)
 
 
-async def open_tcp(host: str, port: int, *, timeout_s: float, **options: Any) -> ByteStream:
-    """A connection to `host`:`port`; `options` go to asyncio's `create_connection`.
-
-    Raises Unreachable when there is none within `timeout_s`.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, stream = await loop.create_connection(ByteStream, host, port, **options)
-    except (OSError, TimeoutError) as error:
-        raise Unreachable("nobody answers there") from error
-    return stream
-
-
-def notice_dead_ends(stream: ByteStream, after_s: int) -> None:
-    """End the connection when the other end has not been heard of for about so long, as when a cable is pulled."""
-    connection = stream.transport.get_extra_info("socket")
+def notice_dead_ends(connection: socket.socket, after_s: int) -> None:
+    """The connection ends when the other end has not been heard of for about so long, as when a cable is pulled."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         ("TCP_KEEPIDLE", max(after_s // 2, 1)),
