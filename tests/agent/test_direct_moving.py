@@ -15,7 +15,9 @@ from roost.agent import browsing as b
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.service import Service, create_profile
-from roost.messaging.records import PeerDevice
+from roost.messaging import mailboxes, peers
+from roost.messaging.records import MailboxState, OwnMailbox, PeerDevice
+from roost.messaging.work import Work
 from tests.agent.test_direct_people import Near, near, texts, until_said
 from tests.agent.test_service import befriend
 from tests.apps.processes import Relay
@@ -151,3 +153,25 @@ async def test_below_the_floor_nothing_goes_by_the_relay(
     near.of["Bob"].reachable(True)
     await until_said(bob, "Alice", 2)
     assert await ways(alice, "Bob") == [v.NetworkKind.DIRECT, v.NetworkKind.DIRECT]
+
+
+async def test_a_relay_that_is_gone_for_good_holds_up_nothing(
+    both: tuple[Service, Service, Relay],
+    near: Near,
+) -> None:
+    """Also when a new mailbox is due there, whose address is to be told."""
+    alice, bob, relay = both
+    relay.stop(signal.SIGKILL)
+    await until(lambda: reached(alice))
+
+    def rotate(work: Work) -> None:
+        for mailbox in work.find(OwnMailbox, where={"state": int(MailboxState.ACTIVE)}):
+            mailboxes.rotate(work, mailbox)
+        peers.announce_all(work)
+
+    alice.engine.step(rotate)
+    await say(alice, "still here")
+    await bob.call(o.Send(conversation="Alice", text="and here", wait=v.MessageState.DELIVERED))
+    relay.start()
+    await say(alice, "and back")
+    assert await texts(alice, "Bob") == ["still here", "and here", "and back"]

@@ -1,8 +1,8 @@
 """What leaves: mailboxes and cards first, then sealed envelopes, then bare acknowledgements.
 
-Nothing that mentions an address leaves before the relay has made that mailbox. What goes to one relay never waits for
-another. Results that come together are written in one commit. Rows that become due are noted as they are written; the
-outbox is searched only at the start, after trouble and when a pause is over.
+Nothing that mentions an address leaves before its relay has made that mailbox, if the relay is there. What goes to one
+relay never waits for another. Results that come together are written in one commit. Rows that become due are noted as
+they are written; the outbox is searched only at the start, after trouble and when a pause is over.
 """
 
 from __future__ import annotations
@@ -163,9 +163,11 @@ class Outgoing:
     # --- mailboxes and cards ------------------------------------------------------------------------------------------
 
     def _mailboxes_wait(self, work: Work) -> bool:
-        rows = mailboxes.awaited(work)
+        """Not for a host that cannot be reached: it would hold up all that can go by another. Whoever is told of a
+        mailbox that is not there yet is refused, and keeps to the other way."""
         cards = work.find(InvitationRow, where={"state": int(InvitationState.TO_PUT)})
-        return bool(rows or cards)
+        hosts = {row.relay for row in (*mailboxes.awaited(work), *cards)}
+        return any(self._engine.network.reachable(host) for host in hosts)
 
     def _start_mailboxes(self, work: Work, relays: dict[bytes, OwnRelay]) -> None:
         for state, act in ((MailboxState.TO_CREATE, self._create), (MailboxState.TO_DELETE, self._delete)):
