@@ -215,7 +215,9 @@ class LanCarrier:
 
     def _on_asked(self, name: str, source: Source) -> None:
         presence = self._presences.get(source.link)
-        if presence is None or (source.address not in presence.asked and len(presence.asked) >= ANSWERS):
+        if presence is None or bytes.fromhex(name) in self._questions:
+            return  # not to one's own questions
+        if source.address not in presence.asked and len(presence.asked) >= ANSWERS:
             return
         presence.asked[source.address] = name
         if presence.answering is None:
