@@ -55,6 +55,7 @@ class ConversationView(View, frozen=True, kw_only=True):
     may_post: bool = True
     requests: int = 0  # people who ask to join and whom one may let in
     mentions: int = 0  # unread messages that mention oneself
+    near: str = ""  # the carrier over which a device of the contact's is linked to this one now
 
 
 class HistoryPage(View, frozen=True, kw_only=True):
@@ -82,6 +83,14 @@ class Hop(View, frozen=True, kw_only=True):
     party: str
     name: str = ""
     reachable: bool | None = None
+
+
+class WayView(View, frozen=True, kw_only=True):
+    """An address of a contact's devices: the `network` that leads there, and its `host`, empty where it is the device
+    itself."""
+
+    network: views.NetworkKind
+    host: str = ""
 
 
 class Reader(View, frozen=True, kw_only=True):
@@ -146,7 +155,7 @@ class RouteView(View, frozen=True, kw_only=True):
     `floor`: the weakest network that I allow this conversation, `their_floor` the other side; the stricter holds, and
     where `network` is weaker, messages wait (`held`). Groups and channels have no floor, and no `choices`: their way is
     to the relay that hosts them. `carrier`: over which a link to a device of theirs stands now. `note`: what the person
-    should know.
+    should know. `ways`: all addresses of a contact's devices.
     """
 
     conversation: str
@@ -160,6 +169,7 @@ class RouteView(View, frozen=True, kw_only=True):
     held: bool = False
     carrier: str = ""
     note: str = ""
+    ways: tuple[WayView, ...] = ()
 
 
 class PrivacyView(View, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from roost.agent.api.guard import refusal
 from roost.agent.api.server import Extension, Loopback, serve
 from roost.agent.attachments import ProfileFiles
 from roost.agent.connect import profile_exists, protection_of
+from roost.agent.direct import CarrierKind
 from roost.agent.local_relay import LocalRelay
 from roost.errors import CallerError, RoostError
 
@@ -44,12 +45,14 @@ class HostState(msgspec.Struct, frozen=True):
 
 
 class Creation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a new profile is made of. `relay` empty: start a relay on this machine."""
+    """What a new profile is made of. `relay` empty: start a relay on this machine; None: use none. With `carriers` the
+    device keeps mailboxes itself, and is met on these."""
 
     name: str
-    relay: str = ""
+    relay: str | None = ""
     protection: str = "passphrase"
     passphrase: str | None = None
+    carriers: tuple[CarrierKind, ...] = ()
 
 
 class Unlocking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,8 +164,11 @@ class AgentHost:
         """Make a profile and open it. Raises as `service.create_profile`."""
         from roost.agent.service import create_profile
 
-        link = wanted.relay.strip() or await self._own_relay_link()
-        await create_profile(self.folder, wanted.name.strip(), link, wanted.passphrase, wanted.protection)
+        carriers = tuple(kind.value for kind in wanted.carriers)
+        if wanted.relay is None and not carriers:
+            raise CallerError("A profile needs a relay, or a carrier.", code="no_relay", hint="Choose one of them.")
+        link = None if wanted.relay is None else wanted.relay.strip() or await self._own_relay_link()
+        await create_profile(self.folder, wanted.name.strip(), link, wanted.passphrase, wanted.protection, carriers)
         await self.unlock(wanted.passphrase)
 
     # --- a relay on this machine --------------------------------------------------------------------------------------

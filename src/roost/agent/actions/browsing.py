@@ -52,8 +52,10 @@ def unread_messages(work: Work) -> dict[bytes, list[r.Message]]:
     return {account: sorted(rows, key=lambda row: row.position) for account, rows in found.items()}
 
 
-def conversation(work: Work, found: naming.Conversation, unread: list[r.Message]) -> b.ConversationView:
-    """A row of the list, whatever kind it is."""
+def conversation(
+    work: Work, found: naming.Conversation, unread: list[r.Message], near: dict[bytes, str]
+) -> b.ConversationView:
+    """A row of the list, whatever kind it is. `near`: the carriers by which contacts are linked to this device now."""
     if found.channel is not None:
         shown = _of_a_channel(work, found.channel)
     else:
@@ -72,6 +74,7 @@ def conversation(work: Work, found: naming.Conversation, unread: list[r.Message]
         last=showing.message(work, last[0]) if last else None,
         first_unread=unread[0].id.hex() if unread else "",
         mentions=sum(_means_me(work, row) for row in unread[-_LOOKED_AT:]) if found.group else 0,
+        near=near.get(found.id, "") if found.contact else "",
         **shown,
     )
 
@@ -139,8 +142,8 @@ def _unsent(work: Work, id: bytes) -> bool:
 @handles(b.Conversations)
 async def list_conversations(service: Service, _: b.Conversations) -> tuple[b.ConversationView, ...]:
     work = service.engine.look()
-    unread = unread_messages(work)
-    return tuple(conversation(work, each, unread.get(each.id, [])) for each in naming.conversations(work))
+    unread, near = unread_messages(work), service.engine.devices.near()
+    return tuple(conversation(work, each, unread.get(each.id, []), near) for each in naming.conversations(work))
 
 
 @handles(b.Arrange)
@@ -160,7 +163,7 @@ async def arrange(service: Service, request: b.Arrange) -> b.ConversationView:
 
     engine.step(change)
     work = engine.look()
-    return conversation(work, found, unread_messages(work).get(found.id, []))
+    return conversation(work, found, unread_messages(work).get(found.id, []), engine.devices.near())
 
 
 def _until(now: int, seconds: int) -> int:

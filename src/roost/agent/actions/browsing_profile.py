@@ -16,6 +16,7 @@ from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.agent.devices import MEET_S
 from roost.agent.exposure import exposure, who_sees_what
+from roost.agent.networks import network_to
 from roost.crypto import account_id
 from roost.errors import CallerError
 from roost.messaging import files, floors, hosting
@@ -216,7 +217,21 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
         held=held,
         carrier=carrier,
         note=_APART if network is v.NetworkKind.DIRECT and not carrier and not held else "",
+        ways=_ways(work, contact.account),
     )
+
+
+def _ways(work: Work, account: bytes) -> tuple[b.WayView, ...]:
+    """All addresses of a contact's devices, those of the relays first."""
+    found = set()
+    for peer in work.find(r.PeerDevice, where={"account": account}):
+        for address in (peer.address, peer.fallback):
+            if address is not None:
+                network = network_to(work, address.relay)
+                found.add((network, "" if network is v.NetworkKind.DIRECT else showing.host_in(work, address.relay)))
+    order = list(v.NetworkKind)
+    shown = sorted(found, key=lambda way: (order.index(way[0]), way[1]))
+    return tuple(b.WayView(network=network, host=host) for network, host in shown)
 
 
 def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) -> b.RouteView:
