@@ -24,11 +24,12 @@ from roost.network.direct.memory import MemoryStream, memory_pair
 
 
 class Room:
-    """All systems in it are near each other and paired."""
+    """All systems in it are near each other, and paired unless somebody says otherwise."""
 
     def __init__(self) -> None:
         self.systems: dict[str, System] = {}
         self.at_first = Availability.USABLE
+        self.paired = True
 
     @asynccontextmanager
     async def open_bluetooth(self) -> AsyncIterator[Bluetooth]:
@@ -39,13 +40,18 @@ class Room:
         async with library._open_bluetooth(system) as bluetooth:
             yield bluetooth
 
+    def say(self, availability: Availability) -> None:
+        """To all systems, as when somebody flips a switch."""
+        for system in self.systems.values():
+            assert system.state is not None
+            system.state.set(availability)
+
 
 class System(BackendProvider, BackendBluetooth):
     def __init__(self, room: Room, address: str, at_first: Availability) -> None:
         self.address = address
         self.state: AvailabilityState | None = None
         self.at_first = at_first
-        self.paired = True
         self.waiting: asyncio.Queue[Request] | None = None
         self._room = room
 
@@ -56,8 +62,8 @@ class System(BackendProvider, BackendBluetooth):
         yield self
 
     async def list_known_devices(self, *, service: UUID | Collection[UUID] | None = None) -> list[RfcommDeviceInfo]:
-        others = [system for system in self._room.systems.values() if system is not self and system.paired]
-        return [RfcommDeviceInfo(system.address) for system in others]
+        others = [RfcommDeviceInfo(address) for address in self._room.systems if address != self.address]
+        return others if self._room.paired else []
 
     @asynccontextmanager
     async def open_service(self, device: RfcommDeviceInfo, service: UUID) -> AsyncIterator[Channel]:

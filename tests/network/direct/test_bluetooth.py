@@ -10,16 +10,22 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aio_rfcomm import Availability
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roost.crypto.meetings import announce, recognised
 from roost.errors import Unreachable
-from roost.network.direct import bluetooth, bluetooth_le
+from roost.network.direct import bluetooth, bluetooth_le, bluetooth_rfcomm
 from roost.network.direct.bluetooth import BluetoothCarrier
+from roost.network.direct.bluetooth_beacon import NO_COMPANY, announcements_in
 from roost.network.direct.bluetooth_radio import parts, whole
 from roost.network.direct.bluetooth_sightings import MAX_ADDRESSES, SEEN_S, Sightings
-from roost.network.direct.carrier import People
+from roost.network.direct.carrier import CarrierName, People, Place
+from roost.network.direct.memory import memory_pair
 from roost.network.entropy import SYSTEM_ENTROPY
 from tests.network.direct.bluetooth_air import Air
+from tests.network.direct.bluetooth_system import Request, Room
 from tests.network.direct.conformance import Device, device_host, noise, read_all
 
 PATIENCE_S = 20
@@ -273,3 +279,100 @@ async def test_without_the_extra_it_says_what_to_install(adapter: str, monkeypat
         await device.until(lambda: "installed without" in device.carrier.state.why)
     assert "roost[bluetooth]" in device.carrier.state.hint
     await stop(device)
+
+
+# -- the system's Bluetooth
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Room:
+    room = Room()
+    monkeypatch.setattr(bluetooth, "RETRY_S", 0.05)
+    monkeypatch.setattr(bluetooth_rfcomm, "LOOK_S", 0.05)
+    monkeypatch.setattr(bluetooth_rfcomm, "open_bluetooth", room.open_bluetooth)
+    return room
+
+
+@pytest.mark.parametrize(
+    ("availability", "why"),
+    [
+        (Availability.SWITCHED_OFF, "is switched off"),
+        (Availability.NO_ADAPTER, "no Bluetooth adapter"),
+        (Availability.NOT_ALLOWED, "may not use"),
+        (Availability.AWAITING_PERMISSION, "asks whether"),
+        (Availability.SERVICE_UNAVAILABLE, "service does not run"),
+        (Availability.UNSUPPORTED, "no Bluetooth that"),
+    ],
+)
+async def test_why_the_systems_bluetooth_cannot_be_used_and_when_it_can(
+    room: Room, availability: Availability, why: str
+) -> None:
+    room.at_first = availability
+    device = Device(BluetoothCarrier(), device_host("one"))
+    await device.start()
+    async with asyncio.timeout(PATIENCE_S):
+        await device.until(lambda: why in device.carrier.state.why)
+        assert device.carrier.state.hint
+        room.at_first = Availability.USABLE
+        await device.until(lambda: device.carrier.state.ready)
+        room.at_first = availability
+        room.say(availability)
+        await device.until(lambda: not device.carrier.state.ready)
+    assert why in device.carrier.state.why
+    await stop(device)
+
+
+async def systems(*names: str) -> list[Device]:
+    made = [Device(BluetoothCarrier(), device_host(name)) for name in names]
+    for device in made:
+        await device.start(*(other.host for other in made if other is not device))
+        async with asyncio.timeout(PATIENCE_S):
+            await device.until(lambda device=device: device.carrier.state.ready)
+    return made
+
+
+async def test_devices_that_were_never_paired_are_dialled_at_an_address_that_was_told(room: Room) -> None:
+    room.paired = False
+    one, other = await systems("one", "other")
+    with pytest.raises(Unreachable) as caught:
+        await one.carrier.dial(other.host, ())
+    assert caught.value.code == "not_near"
+    addresses = [bytes.fromhex(address.replace(":", "")) for address in room.systems]
+    places = [Place(CarrierName.BLUETOOTH, data) for data in (b"short", bytes(6 * [7]), *addresses)]
+    stream = await one.carrier.dial(other.host, places)  # somebody who is gone, and oneself, are no obstacle
+    await stream.write(b"hello")
+    assert await read_all(await other.accepted.get(), 5) == b"hello"
+    with pytest.raises(Unreachable) as caught:
+        await one.carrier.dial(device_host("somebody"), places)
+    assert caught.value.code == "unreachable"
+    await stop(one, other)
+
+
+async def test_who_connects_to_the_service_reads_what_only_contacts_recognise(room: Room) -> None:
+    one, other = await systems("one", "other")
+    many = tuple(device_host(str(number)).meeting for number in range(60))
+    one.carrier.serve(People(own=many))
+    greetings = []
+    (system, *_) = room.systems.values()
+    for _ in range(2):
+        assert system.waiting is not None
+        mine, theirs = memory_pair()
+        system.waiting.put_nowait(Request("00:00:00:00:00:99", theirs))
+        greetings.append(await read_all(mine, bluetooth_rfcomm.GREETING_SIZE))
+        mine.abort()
+    assert not {greeting[:16] for greeting in greetings} & {other.host.meeting}
+    assert greetings[0][:16] != greetings[1][:16]
+    for greeting in greetings:
+        assert len(greeting) == bluetooth_rfcomm.GREETING_SIZE
+        assert len(recognised(greeting, many, int(time.time()))) == 56
+        assert not any(meeting in greeting for meeting in many)
+    assert one.accepted.empty()  # who says nothing is nobody
+    await stop(one, other)
+
+
+@given(st.binary(max_size=300))
+def test_whatever_is_in_the_air_is_read_without_harm(data: bytes) -> None:
+    for announcement in announcements_in(data):
+        assert recognised(whole(announcement), [bytes(16)], 1_000_000) == []
+    shown = bytes([len(data[:250]) + 3]) + NO_COMPANY + data[:250]
+    assert list(announcements_in(b"\x02\x01\x06" + shown)) == [data[:250]]

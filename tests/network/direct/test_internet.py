@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.errors import Unreachable
+from roost.errors import CallerError, Unreachable
 from roost.network.direct import internet_quic
 from roost.network.direct.carrier import CarrierName, Place
 from roost.network.direct.internet import MAX_LEARNED, InternetCarrier
@@ -318,7 +318,21 @@ async def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.Mon
     await device.carrier.stop()
 
 
-addresses = st.builds(Candidate, st.ip_addresses(), st.integers(1, 65_535))
+@pytest.mark.parametrize("address", ["", "192.0.2.1", "192.0.2.1:0", "192.0.2.1:65536", "example.org:7000", "::1:x"])
+def test_what_is_no_address_cannot_be_set(address: str) -> None:
+    with pytest.raises(CallerError):
+        InternetCarrier(external=[address])
+
+
+def test_nobody_is_made_to_knock_at_many_at_once() -> None:
+    one, many, none = (Candidate(ip_address(text), 7) for text in ("192.0.2.1", "224.0.0.251", "0.0.0.0"))
+    place = place_of(CarrierName.INTERNET, bytes(32), [many, one, none])
+    assert read_place(place.data) == (bytes(32), [one])
+    assert read_place(place_of(CarrierName.INTERNET, bytes(32), [many]).data) is None
+
+
+single = st.ip_addresses().filter(lambda address: not address.is_multicast and not address.is_unspecified)
+addresses = st.builds(Candidate, single, st.integers(1, 65_535))
 
 
 @given(st.binary(min_size=32, max_size=32), st.lists(addresses, min_size=1, max_size=40, unique=True))

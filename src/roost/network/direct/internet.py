@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from roost.crypto import Entropy
-from roost.errors import Unreachable
+from roost.errors import CallerError, Unreachable
 from roost.network.direct.carrier import Accept, CarrierName, CarrierState, Met, People, Place, Stream
 from roost.network.direct.internet_places import Candidate, place_of, read_place
 from roost.network.entropy import SYSTEM_ENTROPY
@@ -37,13 +37,13 @@ _HINT: Final = "Switch it on in the settings."
 
 class InternetCarrier:
     """`port` 0: any. `external` ("address:port"): where this device is known to be reached besides, as with a port that
-    its router forwards."""
+    its router forwards. Raises CallerError for what is no address."""
 
     name: ClassVar[CarrierName] = CarrierName.INTERNET
 
     def __init__(self, *, port: int = 0, external: Sequence[str] = (), entropy: Entropy = SYSTEM_ENTROPY) -> None:
         self._port = port
-        self._external = [Candidate.parse(address) for address in external]
+        self._external = [_external(address) for address in external]
         self._secret = entropy.bytes(32)  # another one at every start: nobody recognises the device by it
         self._learned: list[Candidate] = []
         self._endpoint: Endpoint | None = None
@@ -164,3 +164,12 @@ class InternetCarrier:
     def _learn(self, candidate: Candidate) -> None:
         """Somebody says that this device is seen at this address. A liar has others knock in vain, no more."""
         self._learned = [candidate, *(known for known in self._learned if known != candidate)][:MAX_LEARNED]
+
+
+def _external(address: str) -> Candidate:
+    try:
+        return Candidate.parse(address)
+    except ValueError as error:
+        raise CallerError(
+            "That is no address with a port.", code="bad_setting", hint="Such as 192.0.2.1:7000 or [2001:db8::1]:7000."
+        ) from error

@@ -56,7 +56,7 @@ def place_of(carrier: CarrierName, key: bytes, candidates: Iterable[Candidate]) 
 
 
 def read_place(data: bytes) -> tuple[bytes, list[Candidate]] | None:
-    """The key and the candidates; None for what `place_of` would not write."""
+    """The key and the candidates at which one device can be; None for what `place_of` would not write."""
     key, rest = data[:KEY_SIZE], data[KEY_SIZE:]
     candidates = []
     while rest:
@@ -64,6 +64,7 @@ def read_place(data: bytes) -> tuple[bytes, list[Candidate]] | None:
         candidate = Candidate.from_bytes(rest[:size])
         if candidate is None:
             return None
-        candidates.append(candidate)
+        if not candidate.address.is_multicast and not candidate.address.is_unspecified:  # those are many, or none
+            candidates.append(candidate)
         rest = rest[size:]
     return (key, candidates) if candidates else None
