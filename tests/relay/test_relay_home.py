@@ -21,7 +21,7 @@ from relay_process import Inbox, RelayProcess, launch, linked, running
 from roost.crypto import AgreementPublic, AgreementSecret
 from roost.crypto.peer_link import PeerLinkInitiator
 from roost.errors import Refused, Unreachable
-from roost.network import SYSTEM_ENTROPY, Link
+from roost.network import SYSTEM_ENTROPY, Link, check_relay
 from roost.network.direct.direct import Direct, Way
 from roost.network.direct.lan import LanCarrier
 from roost.network.direct.link import handshake
@@ -92,6 +92,14 @@ async def test_who_holds_the_link_keeps_a_mailbox_there(data: Path) -> None:
             await reading.subscribe(capability("a get"), 0, inbox)
             await writing.call(Put(capability("a put"), envelope("at home")))
             assert [body for _, body in await inbox.has(1)] == [envelope("at home")]
+
+
+async def test_the_operators_own_check_passes(data: Path) -> None:
+    with running(data, **ALONE) as relay:
+        report = await check_relay(relay.link)
+        assert report.ok, report.problem
+        assert report.carrier == "lan"
+        assert set(report.steps_ms) == {"connect", "create", "put", "deliver", "trim", "delete", "packet"}
 
 
 async def test_it_may_stand_at_an_address_besides(data: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which of the four networks takes something to a host, as apps name it."""
+"""Which of the four networks takes something to a host, and what a relay is called, as apps name them."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def network_to(work: Work, host: HostAddress) -> NetworkKind:
     if relay is not None and not relay.here:
         return NetworkKind.CENTRAL
     return NetworkKind.DIRECT if isinstance(host, DeviceHost) else NetworkKind.FEDERATED
+
+
+def relay_name(address: HostAddress) -> str:
+    """A relay on a screen: HOST:PORT, or a few characters of the key of one at home."""
+    return f"home-{address.key[:4].hex()}" if isinstance(address, DeviceHost) else address.endpoint

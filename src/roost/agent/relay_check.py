@@ -13,7 +13,7 @@ class RelayCheck(Done, frozen=True, kw_only=True):
     host: str
     reachable: bool
     key_right: bool
-    carrier: str  # raw or websocket
+    carrier: str  # raw or websocket; of a relay at home, the carrier's name
     open: bool  # anyone may create mailboxes
     software: str
     steps_ms: dict[str, float] = msgspec.field(default_factory=dict)
@@ -21,6 +21,7 @@ class RelayCheck(Done, frozen=True, kw_only=True):
 
 async def check_relay_link(link: str) -> RelayCheck:
     """Test the relay behind `link` with a mailbox of one's own. Raises what stopped the test."""
+    from roost.agent.networks import relay_name
     from roost.network import SYSTEM_ENTROPY, check_relay
     from roost.wire.links import parse_relay_link
 
@@ -29,7 +30,7 @@ async def check_relay_link(link: str) -> RelayCheck:
     if report.problem is not None:
         raise report.problem
     return RelayCheck(
-        host=relay.address.endpoint,
+        host=relay_name(relay.address),
         reachable=report.reachable,
         key_right=report.key_right,
         carrier=report.carrier,

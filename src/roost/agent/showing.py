@@ -7,14 +7,14 @@ from typing import Any, TypedDict
 
 from roost.agent import showing_channels, showing_groups
 from roost.agent import views as v
-from roost.agent.networks import network_to
+from roost.agent.networks import network_to, relay_name
 from roost.crypto import account_id
 from roost.messaging import formatting, pins
 from roost.messaging import records as r
 from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.addresses import DeviceHost, HostAddress
+from roost.wire.addresses import HostAddress
 from roost.wire.groups import GroupIntroduction, GroupNote
 from roost.wire.links import InvitationKind
 
@@ -53,10 +53,7 @@ def host(address: HostAddress) -> str:
 
 def own_host(row: r.OwnRelay) -> str:
     """What a host of mine is called: this device, where it is that; a relay at home by a few characters of its key."""
-    address = row.link.address
-    if row.here:
-        return v.THIS_DEVICE
-    return f"home-{address.key[:4].hex()}" if isinstance(address, DeviceHost) else host(address)
+    return v.THIS_DEVICE if row.here else relay_name(row.link.address)
 
 
 def host_in(work: Work, address: HostAddress) -> str:

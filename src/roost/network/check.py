@@ -11,6 +11,7 @@ from typing import TypeVar
 from roost.crypto import Entropy, PacketPublic, capability_hash
 from roost.errors import RoostError, Unreachable
 from roost.network.dial import Connect, connect_relay
+from roost.network.direct.visiting import visiting
 from roost.network.entropy import SYSTEM_ENTROPY
 from roost.network.errors import RelayKeyChanged, RelayTooNew, answered_wrongly
 from roost.network.federation import open_answer, seal_request
@@ -44,7 +45,7 @@ class CheckReport:
 
     reachable: bool = False
     key_right: bool = False
-    carrier: str = ""  # raw or websocket
+    carrier: str = ""  # raw or websocket; of a relay at home, the carrier's name
     open: bool = False  # anyone may create mailboxes
     software: str = ""
     steps_ms: dict[str, float] = field(default_factory=dict)
@@ -71,12 +72,14 @@ async def check_relay(
 
 async def _check(relay: RelayLink, entropy: Entropy, connect: Connect, report: CheckReport) -> None:
     if isinstance(relay.address, DeviceHost):
-        raise Unreachable(
-            "A relay without an address is met by devices that know it.",
-            code="no_address",
-            hint="Add it, then look at it: roost relays add LINK, roost status",
-        )
-    link = await _timed(report, "connect", connect(relay.address))
+        async with visiting(relay.address, entropy) as visit:
+            await _check_link(visit.link(), relay, entropy, report)
+    else:
+        await _check_link(connect(relay.address), relay, entropy, report)
+
+
+async def _check_link(connecting: Awaitable[Link], relay: RelayLink, entropy: Entropy, report: CheckReport) -> None:
+    link = await _timed(report, "connect", connecting)
     try:
         report.reachable = report.key_right = True
         report.carrier, report.open, report.software = link.carrier, link.info.open, link.info.software
