@@ -42,6 +42,7 @@ ROTATE_S: Final = 900.0
 MAX_INSTANCES: Final = 8  # announcements on one network; who has more meetings takes turns among them
 RECOGNITIONS: Final = (100.0, 40.0)  # announcements not seen before: at once and a second; a millisecond each
 REMEMBERED: Final = 512  # announcements, so that one that comes again costs nothing
+ITSELF_S: Final = 0.8  # for an answer of the host itself, before other places are tried
 DIAL_S: Final = 8.0
 CONNECT_S: Final = 3.0
 NEXT_AFTER_S: Final = 0.25  # the next place is tried when this one has not answered
@@ -82,6 +83,7 @@ class LanCarrier:
         self._met: Met = lambda _: None
         self._changed: Callable[[], None] = lambda: None
         self._ask_at: list[float] = []
+        self._waiting: dict[bytes, set[asyncio.Future[None]]] = {}  # by meeting: dials that wait for an answer
         self._questions: deque[bytes] = deque(maxlen=QUESTIONS)
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -115,7 +117,8 @@ class LanCarrier:
         if not candidates:
             raise Unreachable("this device is not on the local network", code="not_near")
         if not any(one.fresh or one.good for one in candidates):
-            self._ask_soon()  # somebody may only repeat what the host said once; the host itself answers
+            await self._ask_itself(host.meeting)
+            candidates = self._candidates.best_first(host.meeting, self._now())
         stream = await self._first_to_answer(host.meeting, candidates)
         if stream is None:
             raise Unreachable("this device does not answer on the local network")
@@ -248,6 +251,9 @@ class LanCarrier:
         for meeting in self._recognise(said.data, now):
             if self._candidates.heard(meeting, nonce, Spot(source.address, scope, said.port), now, fresh=fresh):
                 self._met(self._sought[meeting])
+            for waiting in self._waiting.get(meeting, ()) if fresh else ():
+                if not waiting.done():
+                    waiting.set_result(None)
 
     def _is_own(self, said: Said, source: Source) -> bool:
         own = self._presences.get(source.link)
@@ -265,6 +271,21 @@ class LanCarrier:
         return known
 
     # -- dialling
+
+    async def _ask_itself(self, meeting: bytes) -> None:
+        """Somebody may only repeat what the host said once. The host itself answers, if it is there."""
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(meeting, set()).add(answered)
+        self._ask_soon()
+        try:
+            async with asyncio.timeout(ITSELF_S):
+                await answered
+        except TimeoutError:
+            pass  # an announcement gets lost now and then: others may do
+        finally:
+            self._waiting[meeting].discard(answered)
+            if not self._waiting[meeting]:
+                del self._waiting[meeting]
 
     async def _first_to_answer(self, meeting: bytes, candidates: list[Candidate]) -> LanStream | None:
         """Try them one after the other, without waiting long for any: the first stream that stands."""
