@@ -22,7 +22,7 @@ from roost.messaging.records import Contact, Event, OwnHost, OwnMailbox, OwnRela
 from roost.network.direct.carrier import CarrierName, CarrierState
 from roost.network.direct.direct import ORDER, Direct, Way
 from roost.network.direct.link import PeerLink
-from roost.network.network import Here
+from roost.network.network import Here, carriers_off
 from roost.wire.addresses import DeviceHost
 from roost.wire.content import Floor
 
@@ -231,7 +231,7 @@ class Devices:
         async with self._changing:
             direct = self.direct
         if direct is None or not direct.carriers:
-            return  # the call itself says so
+            raise carriers_off()
         tor = host.onion and CarrierName.TOR in direct.carriers
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (REACH_OVER_TOR_S if tor else REACH_S)

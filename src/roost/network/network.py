@@ -134,9 +134,7 @@ class Network:
 
     async def _to_device(self, host: DeviceHost) -> Link:
         if self.direct is None:
-            raise Unreachable(
-                "Talking from device to device is off.", code="carriers_off", hint="Turn it on: roost carriers on lan"
-            )
+            raise carriers_off()
         return await self.direct.link(host)
 
     def route(self, relay: HostAddress) -> Route:
@@ -267,6 +265,12 @@ class Network:
         keeper.unsubscribe(subscription)
         if not keeper.subscriptions and self._followed.get(relay_key) is keeper:
             self._end(self._followed.pop(relay_key))
+
+
+def carriers_off() -> Unreachable:
+    return Unreachable(
+        "Talking from device to device is off.", code="carriers_off", hint="Turn it on: roost carriers on lan"
+    )
 
 
 async def _own_call(keeper: Keeper, request: Request) -> Response:

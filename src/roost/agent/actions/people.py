@@ -75,11 +75,13 @@ async def revoke(service: Service, request: o.Revoke) -> v.InvitationView:
 async def fetch_card(service: Service, invitation: Invitation) -> SignedCard:
     """The checked card behind an invitation, through my own relay where it is a foreign one."""
     engine = service.engine
+    relay = invitation.relay
     await syncing.connect(engine, CONNECT_S)
-    if isinstance(invitation.relay, DeviceHost):
-        await engine.devices.reach(invitation.relay)
     try:
-        answer = await engine.network.call(invitation.relay, GetCard(card_keys(invitation.secret).locator))
+        with engine.devices.seeking(relay):
+            if isinstance(relay, DeviceHost) and engine.look().get(r.OwnRelay, relay.key) is None:
+                await engine.devices.reach(relay)
+            answer = await engine.network.call(relay, GetCard(card_keys(invitation.secret).locator))
     except Refused as error:
         if error.code == RefusalCode.NOT_FOUND:
             raise invitations.SpentInvitation("This invitation does not work any more.") from error
