@@ -17,6 +17,7 @@ from roost.messaging import files, inbox, mailboxes
 from roost.messaging.records import MailboxState, OwnMailbox, OwnRelay
 from roost.messaging.work import Work
 from roost.network import Subscription
+from roost.wire.addresses import DeviceHost
 from roost.wire.mailbox import RefusalCode, Trim
 
 if TYPE_CHECKING:
@@ -127,16 +128,25 @@ class Incoming:
         return not self._queue
 
     async def caught_up(self, timeout_s: float) -> bool:
-        """Wait until all that lay in my mailboxes is taken in."""
+        """Wait until all that lay in my mailboxes is taken in; not for relays at home from which this device is away."""
+        away = {admin for admin in self._subscriptions if self._away_from(admin)}
         try:
             async with asyncio.timeout(timeout_s):
-                for subscription in tuple(self._subscriptions.values()):
-                    await subscription.caught_up.wait()
+                for admin, subscription in tuple(self._subscriptions.items()):
+                    if admin not in away:
+                        await subscription.caught_up.wait()
                 while not self.idle:
                     await self._engine.changed(0.05)
         except TimeoutError:
             return False
-        return True
+        return not away
+
+    def _away_from(self, admin: bytes) -> bool:
+        work = self._engine.look()
+        mailbox = work.get(OwnMailbox, admin)
+        relay = work.get(OwnRelay, mailbox.relay) if mailbox is not None else None
+        at_home = relay is not None and isinstance(relay.link.address, DeviceHost)
+        return relay is not None and at_home and not self._engine.network.reachable(relay.relay)
 
     # --- trimming -----------------------------------------------------------------------------------------------------
 
