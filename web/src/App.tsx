@@ -7,6 +7,7 @@ import { NewChannel } from "./groups/NewChannel";
 import { NewGroup } from "./groups/NewGroup";
 import { useT } from "./i18n/i18n";
 import { AddPerson } from "./people/AddPerson";
+import { CompareReminder } from "./people/CompareReminder";
 import { ConversationList } from "./people/ConversationList";
 import { Profiles } from "./people/Profiles";
 import { RoutePanel } from "./people/RoutePanel";
@@ -18,7 +19,7 @@ import { Button } from "./ui/controls";
 
 const Settings = lazy(() => import("./settings/Settings"));
 
-type Opened = "add" | "group" | "channel" | "settings" | "relays" | "profiles" | null;
+type Opened = "add" | "group" | "channel" | "settings" | "relays" | "carriers" | "profiles" | null;
 
 /** The messenger: the list, the conversation, and what is opened over them. */
 export function App({ host, onLock }: { host: HostState; onLock: (() => void) | null }): ReactNode {
@@ -69,25 +70,26 @@ export function App({ host, onLock }: { host: HostState; onLock: (() => void) | 
           <Welcome onAdd={() => setDialog("add")} />
         )}
       </main>
-      {conversation && panel && <Panel conversation={conversation} onClose={() => setPanel(false)} onOpen={show} onRelays={() => setDialog("relays")} />}
+      {conversation && panel && <Panel conversation={conversation} onClose={() => setPanel(false)} onOpen={show} onRelays={() => setDialog("relays")} onCarriers={() => setDialog("carriers")} />}
       {dialog === "add" && <AddPerson onClose={() => setDialog(null)} onAdded={show} onMore={setDialog} />}
       {dialog === "group" && <NewGroup onClose={() => setDialog(null)} onMade={show} />}
       {dialog === "channel" && <NewChannel onClose={() => setDialog(null)} onMade={show} />}
       {dialog === "profiles" && <Profiles client={roost.client} onClose={() => setDialog(null)} onLock={onLock} />}
-      {(dialog === "settings" || dialog === "relays") && <Suspense fallback={<p className="visually-hidden">{t("common.wait")}</p>}><Settings host={host} first={dialog === "relays" ? "relays" : "profile"} onClose={() => setDialog(null)} /></Suspense>}
+      {(dialog === "settings" || dialog === "relays" || dialog === "carriers") && <Suspense fallback={<p className="visually-hidden">{t("common.wait")}</p>}><Settings host={host} first={dialog === "settings" ? "profile" : dialog} onClose={() => setDialog(null)} /></Suspense>}
+      <CompareReminder />
     </div>
   );
 }
 
 /** Who and what a conversation is, beside it. */
-function Panel({ conversation, onClose, onOpen, onRelays }: { conversation: Conversation; onClose: () => void; onOpen: (id: string) => void; onRelays: () => void }): ReactNode {
+function Panel({ conversation, onClose, onOpen, ...settings }: { conversation: Conversation; onClose: () => void; onOpen: (id: string) => void; onRelays: () => void; onCarriers: () => void }): ReactNode {
   switch (conversation.kind) {
     case "group":
       return <GroupPanel key={conversation.id} conversation={conversation} onClose={onClose} onOpen={onOpen} />;
     case "channel":
       return <ChannelPanel key={conversation.id} conversation={conversation} onClose={onClose} />;
     default:
-      return <RoutePanel conversation={conversation} onClose={onClose} onRelays={onRelays} />;
+      return <RoutePanel conversation={conversation} onClose={onClose} {...settings} />;
   }
 }
 

@@ -1,6 +1,7 @@
 // What the agent answers (docs/api.md, GET /openapi.json), as far as the app uses it. Times are RFC 3339 text.
 
 import type { Span } from "../ui/markup";
+import type { AddedContact, CarrierKind, DirectEvent, DirectOperations } from "./direct";
 import type { GroupEvent, GroupInvites, GroupOperations, Mention, Note, Poll } from "./groups";
 
 export type MessageState = "queued" | "sent" | "delivered" | "read" | "received" | "failed";
@@ -81,6 +82,8 @@ export interface Conversation {
   may_post: boolean;
   requests: number;
   mentions: number;
+  /** The carrier over which a device of theirs is linked to this one now. */
+  near: CarrierKind | "";
 }
 
 export interface HistoryPage {
@@ -104,6 +107,9 @@ export interface RelayState {
   link_host: string;
   reachable: boolean;
   reason: string;
+  /** This very device, which keeps mailboxes itself; or a relay at home, which is met. */
+  here: boolean;
+  home: boolean;
 }
 
 export interface Status {
@@ -123,6 +129,7 @@ export interface ContactRequest {
   contact: string;
   received_at: string;
   warning: string;
+  nearby: boolean;
 }
 
 export interface InvitationView {
@@ -169,6 +176,8 @@ export interface RouteView {
   floor: NetworkKind;
   their_floor: NetworkKind;
   held: boolean;
+  carrier: CarrierKind | "";
+  ways: { network: NetworkKind; host: string }[];
 }
 
 export interface IntroductionView {
@@ -214,6 +223,8 @@ export interface Relay {
   host: string;
   reachable: boolean;
   primary: boolean;
+  here: boolean;
+  home: boolean;
 }
 
 interface About {
@@ -224,6 +235,7 @@ interface About {
 
 export type RoostEvent =
   | GroupEvent
+  | DirectEvent
   | ({ type: "message" } & Message)
   | ({ type: "request" } & ContactRequest)
   | ({ type: "receipt"; state: MessageState; at: string; read_by: number } & About)
@@ -239,7 +251,7 @@ export type RoostEvent =
   | { type: "warning"; code: string; message: string; conversation: string };
 
 /** Each operation: what it takes and what it answers. */
-export interface Operations extends GroupOperations {
+export interface Operations extends GroupOperations, DirectOperations {
   whoami: [Record<string, never>, Identity];
   status: [Record<string, never>, Status];
   conversations: [Record<string, never>, Conversation[]];
@@ -272,9 +284,9 @@ export interface Operations extends GroupOperations {
   invite: [{ one_time?: boolean; expire_s?: number }, InvitationView];
   invitations: [Record<string, never>, InvitationView[]];
   revoke: [{ invitation: string }, InvitationView];
-  add: [{ link: string; greeting?: string }, { contact: string; name: string }];
+  add: [{ link: string; greeting?: string }, AddedContact];
   requests: [Record<string, never>, ContactRequest[]];
-  accept: [{ id: string; name?: string }, { contact: string; name: string }];
+  accept: [{ id: string; name?: string }, { contact: string; name: string; compare: boolean }];
   decline: [{ id: string }, { contact: string }];
   introduce: [{ first: string; second: string }, { ok: boolean }];
   verify: [{ conversation: string; confirm?: boolean }, { safety_number: string; verified: boolean }];
@@ -300,7 +312,7 @@ export interface Operations extends GroupOperations {
   "relays-add": [{ link: string }, Relay];
   "relays-remove": [{ host: string }, Relay];
   profile: [Record<string, never>, HostState];
-  "profile-create": [{ name: string; relay?: string; protection: string; passphrase?: string }, HostState];
+  "profile-create": [{ name: string; relay?: string | null; protection: string; passphrase?: string; carriers?: CarrierKind[] }, HostState];
   "profile-unlock": [{ passphrase?: string }, HostState];
   "profile-lock": [Record<string, never>, HostState];
   profiles: [Record<string, never>, ProfileRow[]];

@@ -3,7 +3,7 @@ import type { Conversation } from "../api/types";
 import { ChannelDialogs } from "../groups/ChannelDialogs";
 import { GroupDialogs } from "../groups/GroupDialogs";
 import { isOver, standing, typingText } from "../groups/words";
-import { useT } from "../i18n/i18n";
+import { useT, type Translate } from "../i18n/i18n";
 import { ContactDialogs, type ContactDialog } from "../people/ContactDialogs";
 import { useRoost, type Link } from "../state/roost";
 import { useStore } from "../state/store";
@@ -103,7 +103,7 @@ function Presence({ conversation }: { conversation: Conversation }): ReactNode {
   return <span className={typing !== "" ? "presence typing" : "presence"} role="status" dir="auto">{text}</span>;
 }
 
-function presence(conversation: Conversation, typing: string, link: Link, t: ReturnType<typeof useT>): string {
+function presence(conversation: Conversation, typing: string, link: Link, t: Translate): string {
   const name = cleanName(conversation.name);
   if (typing !== "") return typing;
   if (conversation.key_changed) return t("contact.keyChanged");
@@ -112,13 +112,22 @@ function presence(conversation: Conversation, typing: string, link: Link, t: Ret
   if (conversation.waiting > 0 && conversation.held) return t("chat.held.other", { n: conversation.waiting });
   if (conversation.kind !== "direct") return company(conversation, t);
   if (conversation.waiting > 0) {
+    if (conversation.network === "direct" && conversation.near === "") return t("chat.waitingMeet.other", { n: conversation.waiting });
     return t(link === "online" ? "chat.waitingTheirs.other" : "chat.waitingMine.other", { n: conversation.waiting, name });
   }
-  return conversation.status === "" ? t(`network.${conversation.network}`) : cleanName(conversation.status, 120);
+  const reach = reachOf(conversation, t);
+  const status = cleanName(conversation.status, 120);
+  return status === "" ? (reach ?? t(`network.${conversation.network}`)) : conversation.network === "direct" && reach !== null ? `${reach} · ${status}` : status;
+}
+
+/** Whether a device of theirs is linked to this one, where that matters or is so; else null. */
+function reachOf({ network, near }: Conversation, t: Translate): string | null {
+  if (near !== "") return t("near.now", { over: t(`over.${near}`) });
+  return network === "direct" ? t("near.not") : null;
 }
 
 /** How one stands to a group, what waits, or how many are in it. */
-function company(conversation: Conversation, t: ReturnType<typeof useT>): string {
+function company(conversation: Conversation, t: Translate): string {
   const outside = standing(conversation.group_state);
   if (outside !== null) return t(outside);
   if (conversation.waiting > 0) return t("chat.waitingMine.other", { n: conversation.waiting });

@@ -8,7 +8,7 @@ import { Way } from "../people/Way";
 export function HostedWay({ conversation, host }: { conversation: Conversation; host: string }): ReactNode {
   const t = useT();
   const [route] = useRoute(conversation);
-  if (route === null || (route.network !== "central" && route.network !== "federated")) return <p className="hint panel-note">{host}</p>;
+  if (route === null || route.network === "onion") return <p className="hint panel-note">{host}</p>;
   return (
     <>
       <Way route={route} conversation={conversation} how={t(`network.${route.network}.hosted`)} />

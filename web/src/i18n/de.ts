@@ -1,3 +1,4 @@
+import { deDirect } from "./de.direct";
 import { deGroups } from "./de.groups";
 import { dePeople } from "./de.people";
 import type { Catalogue } from "./i18n";
@@ -5,6 +6,7 @@ import type { Catalogue } from "./i18n";
 export const de: Catalogue = {
   ...dePeople,
   ...deGroups,
+  ...deDirect,
   "common.close": "Schließen",
   "common.cancel": "Abbrechen",
   "common.done": "Fertig",

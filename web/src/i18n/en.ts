@@ -1,11 +1,13 @@
 // English: the catalogue that says which keys there are.
 
+import { enDirect } from "./en.direct";
 import { enGroups } from "./en.groups";
 import { enPeople } from "./en.people";
 
 export const en = {
   ...enPeople,
   ...enGroups,
+  ...enDirect,
   "common.close": "Close",
   "common.cancel": "Cancel",
   "common.done": "Done",

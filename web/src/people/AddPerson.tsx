@@ -1,14 +1,19 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
+import type { AddedContact } from "../api/direct";
 import type { InvitationView } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
 import { notify } from "../state/toasts";
 import { Button, Dialog, Switch } from "../ui/controls";
 import { Qr } from "../ui/Qr";
 import { Icon } from "../ui/icons";
 import { Scanner } from "../ui/Scanner";
+import { cleanName } from "../ui/text";
+import { isInvitation, useAsk } from "./adding";
 import { FollowLink } from "./FollowLink";
+import { Nearby } from "./Nearby";
 
 /** Becoming contacts: show an invitation, or follow a link, which may lead into a group or a channel too. */
 export function AddPerson({ onClose, onAdded, onMore }: { onClose: () => void; onAdded: (id: string) => void; onMore: (what: "group" | "channel") => void }): ReactNode {
@@ -28,13 +33,15 @@ export function AddPerson({ onClose, onAdded, onMore }: { onClose: () => void; o
         <TabList aria-label={t("add.title")} className="tab-list">
           <Tab id="show" className="tab">{t("add.show")}</Tab>
           <Tab id="scan" className="tab">{t("add.scan")}</Tab>
+          <Tab id="nearby" className="tab">{t("nearby.tab")}</Tab>
           <Tab id="open" className="tab">{t("add.open")}</Tab>
         </TabList>
-        <TabPanel id="show"><ShowInvitation /></TabPanel>
+        <TabPanel id="show"><ShowInvitation onClose={onClose} onAdded={onAdded} /></TabPanel>
         <TabPanel id="scan">
           <Scanner onText={scanned} hint={t("add.scanHow")} />
           {other && <p className="bad" role="alert">{t("add.notInvitation")}</p>}
         </TabPanel>
+        <TabPanel id="nearby"><Nearby onClose={onClose} onAdded={onAdded} /></TabPanel>
         <TabPanel id="open"><FollowLink key={link} found={link} onClose={onClose} onAdded={onAdded} /></TabPanel>
       </Tabs>
       <div className="add-more">
@@ -45,12 +52,7 @@ export function AddPerson({ onClose, onAdded, onMore }: { onClose: () => void; o
   );
 }
 
-/** As the agent reads them: `roost:` or a page's address whose fragment holds the invitation. */
-function isInvitation(text: string): boolean {
-  return /^(roost:|roost-channel:|https:\/\/[^#]+#)\S+$/iu.test(text.trim());
-}
-
-function ShowInvitation(): ReactNode {
+function ShowInvitation({ onClose, onAdded }: { onClose: () => void; onAdded: (id: string) => void }): ReactNode {
   const roost = useRoost();
   const t = useT();
   const [reusable, setReusable] = useState(false);
@@ -78,6 +80,44 @@ function ShowInvitation(): ReactNode {
       <p className="hint centred">{t(made.kind === "one-time" ? "add.oneTimeNote" : "add.reusableNote")}</p>
       <p className="link-box" dir="ltr" data-testid="invitation">{made.link}</p>
       <div className="dialog-actions"><Button kind="primary" onPress={copy}>{t("add.copy")}</Button></div>
+      <InPerson onClose={onClose} onAdded={onAdded} />
+    </>
+  );
+}
+
+/** Two people beside each other: while one's own code is shown, theirs is scanned. Whoever comes second makes them contacts. */
+function InPerson({ onClose, onAdded }: { onClose: () => void; onAdded: (id: string) => void }): ReactNode {
+  const roost = useRoost();
+  const t = useT();
+  const ask = useAsk();
+  const [scanning, setScanning] = useState(false);
+  const [other, setOther] = useState(false);
+  const [asked, setAsked] = useState<AddedContact | null>(null);
+  const accepted = useStore(roost.conversations).get(asked?.contact ?? "")?.state === "accepted";
+  useEffect(() => {
+    if (asked === null || !accepted) return;
+    onAdded(asked.contact);
+    onClose();
+  }, [asked, accepted, onAdded, onClose]);
+  const scanned = (text: string): void => {
+    setOther(!isInvitation(text));
+    if (!isInvitation(text)) return;
+    setScanning(false);
+    void roost.attemptTo(async () => setAsked(await ask(text.trim())));
+  };
+  if (asked !== null) return <p role="status">{t("add.nowYours", { name: cleanName(asked.name) })}</p>;
+  if (!scanning) {
+    return (
+      <div className="stacked">
+        <p className="hint">{t("add.inPerson")}</p>
+        <Button onPress={() => setScanning(true)}>{t("add.scanTheirs")}</Button>
+      </div>
+    );
+  }
+  return (
+    <>
+      <Scanner onText={scanned} hint={t("add.scanHow")} />
+      {other && <p className="bad" role="alert">{t("add.notInvitation")}</p>}
     </>
   );
 }

@@ -1,4 +1,6 @@
 import type { ReactNode } from "react";
+import type { Carrier } from "../api/direct";
+import type { Status } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
@@ -10,10 +12,20 @@ export function ConnectionBar(): ReactNode {
   const t = useT();
   const link = useStore(roost.link);
   const status = useStore(roost.status);
+  const carriers = useStore(roost.carriers);
   const conversations = useStore(roost.conversations);
   const standing = status?.device_state ?? "linked";
   if (standing !== "linked") return <div className="connection gone" role="status">{t(`device.${standing}`)}</div>;
-  const down = status?.relays.find((relay) => !relay.reachable && (link !== "online" || relay.reason !== ""));
+  const down = status?.relays.find((relay) => !relay.here && !relay.home && !relay.reachable && (link !== "online" || relay.reason !== ""));
+  const apart = link === "online" && !down && status !== null ? whyApart(status, carriers) : null;
+  if (apart !== null) {
+    return (
+      <div className="connection connecting" role="status">
+        <span>{t(apart.says)}</span>
+        {apart.why !== "" && <span className="hint">{cleanName(apart.why, 160)}</span>}
+      </div>
+    );
+  }
   if (link === "online" && !down) return <div role="status" className="visually-hidden">{t("link.online")}</div>;
   const waiting = [...conversations.values()].reduce((sum, row) => sum + row.waiting, 0);
   const shown = down && link === "online" ? "offline" : link; // one of several is away: what goes through it waits
@@ -25,4 +37,16 @@ export function ConnectionBar(): ReactNode {
       {link !== "gone" && waiting > 0 && <span className="hint">{t("link.waiting.other", { n: waiting })}</span>}
     </div>
   );
+}
+
+/** Why people who are met rather than connected to cannot be: nothing carries, or the relay at home is away. */
+function whyApart(status: Status, carriers: Carrier[]): { says: "link.carriersOff" | "link.noCarrier" | "link.homeAway"; why: string } | null {
+  const alone = status.relays.every((relay) => relay.here || relay.home);
+  const on = carriers.filter((row) => row.on);
+  if (alone && carriers.length > 0) {
+    if (on.length === 0) return { says: "link.carriersOff", why: "" };
+    if (!on.some((row) => row.ready)) return { says: "link.noCarrier", why: on.find((row) => row.why !== "")?.why ?? "" };
+  }
+  const home = status.relays.filter((relay) => relay.home);
+  return home.length > 0 && !home.some((relay) => relay.reachable) ? { says: "link.homeAway", why: "" } : null;
 }

@@ -5,7 +5,7 @@ import { useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { Button } from "../ui/controls";
 
-const CHOICES: readonly NetworkKind[] = ["central", "federated", "onion", "direct"];
+const CHOICES = ["central", "federated", "onion"] as const; // directly is no floor: it is taken whenever it can be
 const STRENGTH: Record<NetworkKind, number> = { direct: 0, central: 0, federated: 1, onion: 2 };
 
 interface Props {
@@ -13,10 +13,11 @@ interface Props {
   name: string;
   onRoute: (route: RouteView) => void;
   onRelays: () => void;
+  onCarriers: () => void;
 }
 
 /** Which networks this conversation may take. The stricter of both people's choices holds; the rest waits. */
-export function FloorChoice({ route, name, onRoute, onRelays }: Props): ReactNode {
+export function FloorChoice({ route, name, onRoute, onRelays, onCarriers }: Props): ReactNode {
   const roost = useRoost();
   const t = useT();
   const choose = (network: string): void =>
@@ -24,6 +25,7 @@ export function FloorChoice({ route, name, onRoute, onRelays }: Props): ReactNod
       onRoute(await roost.client.call("floor", { conversation: route.conversation, network: network as NetworkKind }));
       roost.refreshConversations();
     });
+  const direct = route.network === "direct" || route.ways.some((way) => way.network === "direct");
   const theirs = STRENGTH[route.their_floor] > STRENGTH[route.floor];
   return (
     <section className="card">
@@ -34,7 +36,7 @@ export function FloorChoice({ route, name, onRoute, onRelays }: Props): ReactNod
           {CHOICES.map((network) => (
             <Radio key={network} value={network} className="option" isDisabled={!route.choices.includes(network)}>
               <span>{t(`floor.${network}`)}</span>
-              <span className="hint">{t(route.choices.includes(network) ? `floor.${network}.hint` : "floor.notYet")}</span>
+              <span className="hint">{t(!route.choices.includes(network) ? "floor.needsTor" : direct ? `floor.${network}.direct` : `floor.${network}.hint`)}</span>
             </Radio>
           ))}
         </div>
@@ -42,8 +44,8 @@ export function FloorChoice({ route, name, onRoute, onRelays }: Props): ReactNod
       {theirs && <p className="hint">{t("floor.theirs", { name })}</p>}
       {route.held && (
         <div className="notice" role="status">
-          <p>{t("floor.held", { name })}</p>
-          <Button onPress={onRelays}>{t("floor.relays")}</Button>
+          <p>{t(direct ? "floor.heldDirect" : "floor.held", { name })}</p>
+          <Button onPress={direct ? onCarriers : onRelays}>{t(direct ? "route.carriers" : "floor.relays")}</Button>
         </div>
       )}
     </section>

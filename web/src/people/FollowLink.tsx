@@ -5,6 +5,7 @@ import { useRoost } from "../state/roost";
 import { notify } from "../state/toasts";
 import { Button, Field } from "../ui/controls";
 import { cleanName } from "../ui/text";
+import { useAsk } from "./adding";
 
 const JOIN_S = 4;
 const MAYBE = 40; // characters: anything shorter is no link yet
@@ -20,6 +21,7 @@ interface Props {
 export function FollowLink({ found, onClose, onAdded }: Props): ReactNode {
   const roost = useRoost();
   const t = useT();
+  const add = useAsk();
   const [link, setLink] = useState(found);
   const [words, setWords] = useState("");
   const [busy, setBusy] = useState(false);
@@ -37,11 +39,7 @@ export function FollowLink({ found, onClose, onAdded }: Props): ReactNode {
     setBusy(false);
     if (worked) onClose();
   };
-  const ask = async (to: string, greeting: string): Promise<string> => {
-    const added = await roost.client.call("add", { link: to, greeting });
-    notify(t("add.asked", { name: cleanName(added.name) }));
-    return added.contact;
-  };
+  const ask = async (to: string, greeting: string): Promise<string> => (await add(to, greeting)).contact;
   const join = async (to: string, greeting: string): Promise<string> => {
     const joined = await roost.client.call("group-join", { link: to, greeting, wait_timeout_s: JOIN_S });
     if (joined.state === "waiting") notify(t("join.asked", { title: cleanName(joined.title) }));

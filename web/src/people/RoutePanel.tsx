@@ -1,17 +1,24 @@
 import type { ReactNode } from "react";
-import type { Conversation } from "../api/types";
-import { useT } from "../i18n/i18n";
+import type { Conversation, RouteView } from "../api/types";
+import { useT, type Translate } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { FloorChoice } from "./FloorChoice";
 import { useRoute } from "./useRoute";
 import { Way } from "./Way";
 import { Avatar } from "../ui/Avatar";
-import { IconButton } from "../ui/controls";
+import { Button, IconButton } from "../ui/controls";
 import { Icon } from "../ui/icons";
 import { cleanName } from "../ui/text";
 
+interface Props {
+  conversation: Conversation;
+  onClose: () => void;
+  onRelays: () => void;
+  onCarriers: () => void;
+}
+
 /** A person, the way of what is said with them, and what each party on it can see. */
-export function RoutePanel({ conversation, onClose, onRelays }: { conversation: Conversation; onClose: () => void; onRelays: () => void }): ReactNode {
+export function RoutePanel({ conversation, onClose, onRelays, onCarriers }: Props): ReactNode {
   const roost = useRoost();
   const t = useT();
   const [route, setRoute] = useRoute(conversation);
@@ -33,12 +40,39 @@ export function RoutePanel({ conversation, onClose, onRelays }: { conversation: 
       </div>
       {route && (
         <>
-          <Way route={route} conversation={conversation} how={t(`network.${route.network}.how`, { name })}>
-            {conversation.state === "accepted" && <FloorChoice route={route} name={name} onRoute={setRoute} onRelays={onRelays} />}
+          <Way route={route} conversation={conversation} how={how(route, name, t)}>
+            <Addresses route={route} name={name} />
+            {conversation.state === "accepted" && <FloorChoice route={route} name={name} onRoute={setRoute} onRelays={onRelays} onCarriers={onCarriers} />}
           </Way>
-          <p className="hint panel-note">{t("route.choose", { name })}</p>
+          <p className="hint panel-note">{t(route.network === "direct" ? "route.chooseDirect" : "route.choose", { name })}</p>
+          {route.network === "direct" && <Button onPress={onCarriers}>{t("route.carriers")}</Button>}
         </>
       )}
     </aside>
+  );
+}
+
+/** How the ends are placed; of two devices also whether they are in reach of each other now. */
+function how(route: RouteView, name: string, t: Translate): string {
+  const said = t(`network.${route.network}.how`, { name });
+  if (route.carrier !== "") return `${said} ${t("route.over", { over: t(`over.${route.carrier}`) })}`;
+  return route.network === "direct" && !route.held ? `${said} ${t("route.apart")}` : said;
+}
+
+/** Where the contact's devices can be written to, if that is not one relay alone. */
+function Addresses({ route, name }: { route: RouteView; name: string }): ReactNode {
+  const t = useT();
+  const device = route.ways.some((way) => way.network === "direct");
+  if (!device || route.ways.length < 2) return null;
+  return (
+    <section className="card">
+      <h3>{t("route.ways", { name })}</h3>
+      <ul className="bullets">
+        {route.ways.map((way) => (
+          <li key={`${way.network} ${way.host}`}>{way.network === "direct" ? t("route.way.device") : t("route.way.relay", { host: cleanName(way.host) })}</li>
+        ))}
+      </ul>
+      <p className="hint">{t("route.waysHow")}</p>
+    </section>
   );
 }

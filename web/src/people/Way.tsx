@@ -55,6 +55,7 @@ const PARTIES: Record<string, Key> = {
   node: "party.node",
   swarm: "party.swarm",
   host: "party.host",
+  host_member: "party.host_member",
   member: "party.member",
   reader: "party.reader",
 };
@@ -65,7 +66,7 @@ function partyName(party: string, name: string, t: Translate, kind: Conversation
 }
 
 function icon(party: string): IconName {
-  return party === "me" || party === "contact" ? "person" : party === "member" || party === "reader" ? "people" : "relay";
+  return party === "me" || party === "contact" || party === "host_member" ? "person" : party === "member" || party === "reader" ? "people" : "relay";
 }
 
 function Station({ hop, last, conversation }: { hop: Hop; last: boolean; conversation: Conversation }): ReactNode {
@@ -77,7 +78,7 @@ function Station({ hop, last, conversation }: { hop: Hop; last: boolean; convers
       <span className="hop-text">
         <span>{partyName(hop.party, cleanName(conversation.name), t, conversation.kind)}</span>
         {hop.party !== "contact" && hop.name !== "" && <bdi className="hint">{cleanName(hop.name)}</bdi>}
-        {down && <span className="hint bad">{t("route.unreachable")}</span>}
+        {down && <span className={hop.party === "contact" ? "hint" : "hint bad"}>{t(hop.party === "contact" ? "near.not" : "route.unreachable")}</span>}
       </span>
       {!last && <span className="hop-line" aria-hidden="true" />}
     </li>

@@ -10,6 +10,6 @@ export function useRoute(conversation: Conversation): [RouteView | null, (route:
   const [route, setRoute] = useState<RouteView | null>(null);
   useEffect(() => {
     void roost.client.call("route", { conversation: conversation.id }).then(setRoute).catch(() => undefined);
-  }, [roost, conversation.id, conversation.network, conversation.waiting, conversation.held, link]);
+  }, [roost, conversation.id, conversation.network, conversation.waiting, conversation.held, conversation.near, link]);
   return [route, setRoute];
 }

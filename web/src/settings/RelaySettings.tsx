@@ -1,7 +1,8 @@
 import { useEffect, useState, type ReactNode } from "react";
 import type { Relay } from "../api/types";
-import { useT } from "../i18n/i18n";
+import { useT, type Key } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
 import { Confirm } from "../ui/Confirm";
 import { Button, Field } from "../ui/controls";
 
@@ -11,8 +12,10 @@ export function RelaySettings(): ReactNode {
   const [rows, setRows] = useState<Relay[]>([]);
   const [link, setLink] = useState("");
   const [leaving, setLeaving] = useState("");
+  const status = useStore(roost.status);
   const load = (): void => void roost.client.call("relays-list", {}).then(setRows).catch(() => undefined);
-  useEffect(load, [roost]);
+  useEffect(load, [roost, status]);
+  const relays = rows.filter((row) => !row.here); // this very device is no relay that one could leave
   const add = (): void =>
     void roost.attemptTo(async () => {
       await roost.client.call("relays-add", { link: link.trim() });
@@ -30,14 +33,18 @@ export function RelaySettings(): ReactNode {
     <>
       <p className="hint">{t("relays.what")}</p>
       <ul className="plain-list">
-        {rows.map((row) => (
+        {relays.map((row, index) => (
           <li key={row.host}>
-            <span className={row.reachable ? "lamp on" : "lamp"} aria-hidden="true" />
-            <span className="grow"><bdi>{row.host}</bdi><span className="hint">{t(row.reachable ? "relays.up" : "relays.down")}{row.primary ? ` · ${t("relays.primary")}` : ""}</span></span>
+            <span className={row.reachable ? "lamp on" : row.home ? "lamp waiting" : "lamp"} aria-hidden="true" />
+            <span className="grow">
+              <span>{row.home ? t("relays.home") : <bdi>{row.host}</bdi>}</span>
+              <span className="hint">{[t(stateOf(row)), ...(index === 0 && relays.length > 1 ? [t("relays.primary")] : []), ...(row.home ? [row.host] : [])].join(" · ")}</span>
+            </span>
             {rows.length > 1 && <Button onPress={() => setLeaving(row.host)}>{t("relays.remove")}</Button>}
           </li>
         ))}
       </ul>
+      {relays.length < rows.length && <p className="hint">{t(relays.length === 0 ? "relays.none" : "relays.here")}</p>}
       {leaving !== "" && <Confirm title={t("relays.remove")} text={t("relays.confirm", { host: leaving })} onClose={() => setLeaving("")} onConfirm={() => remove(leaving)} />}
       <form onSubmit={(event) => { event.preventDefault(); add(); }}>
         <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />
@@ -45,4 +52,10 @@ export function RelaySettings(): ReactNode {
       </form>
     </>
   );
+}
+
+/** A relay at home is met, like a person: away is nothing bad. */
+function stateOf(row: Relay): Key {
+  if (row.home) return row.reachable ? "relays.homeUp" : "relays.homeDown";
+  return row.reachable ? "relays.up" : "relays.down";
 }

@@ -5,6 +5,8 @@ import { useT } from "../i18n/i18n";
 import { Dialog } from "../ui/controls";
 import { AboutSettings } from "./AboutSettings";
 import { AppearanceSettings } from "./AppearanceSettings";
+import { CarrierSettings } from "./CarrierSettings";
+import { CourierSettings } from "./CourierSettings";
 import { NotificationSettings } from "./NotificationSettings";
 import { PrivacySettings } from "./PrivacySettings";
 import { ProfileSettings } from "./ProfileSettings";
@@ -12,7 +14,7 @@ import { RelaySettings } from "./RelaySettings";
 import { ShortcutSettings } from "./ShortcutSettings";
 import { StorageSettings } from "./StorageSettings";
 
-const PAGES = ["profile", "appearance", "privacy", "notifications", "relays", "storage", "shortcuts", "about"] as const;
+const PAGES = ["profile", "appearance", "privacy", "notifications", "relays", "carriers", "couriers", "storage", "shortcuts", "about"] as const;
 export type Page = (typeof PAGES)[number];
 
 export default function Settings({ host, first = "profile", onClose }: { host: HostState; first?: Page; onClose: () => void }): ReactNode {
@@ -46,6 +48,10 @@ function shown(page: Page, host: HostState): ReactNode {
       return <NotificationSettings />;
     case "relays":
       return <RelaySettings />;
+    case "carriers":
+      return <CarrierSettings />;
+    case "couriers":
+      return <CourierSettings />;
     case "storage":
       return <StorageSettings host={host} />;
     case "shortcuts":

@@ -1,16 +1,19 @@
 import { useEffect, useMemo, useState, type ReactNode } from "react";
 import type { Client } from "../api/client";
 import { setOwnPicture } from "../api/picture";
+import type { CarrierKind } from "../api/direct";
 import type { HostState } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { OtherProfiles } from "../people/Profiles";
 import { notify } from "../state/toasts";
-import { Button, Field, Options } from "../ui/controls";
+import { Button, Field, Options, Switch } from "../ui/controls";
 import { PicturePicker } from "../ui/PicturePicker";
 import { Icon } from "../ui/icons";
 
 type Protection = "passphrase" | "keyring" | "none";
-type RelayChoice = "link" | "own";
+type RelayChoice = "link" | "own" | "direct";
+
+const OFFERED = ["lan", "bluetooth", "tor"] as const; // the internet shows one's address: in the settings, with a question
 
 interface Props {
   client: Client;
@@ -28,11 +31,15 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
   const [again, setAgain] = useState("");
   const [relay, setRelay] = useState<RelayChoice>("link");
   const [link, setLink] = useState("");
+  const [both, setBoth] = useState(false);
+  const [carriers, setCarriers] = useState<readonly CarrierKind[]>(["lan", "tor"]);
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const mismatch = protection === "passphrase" && again !== "" && again !== passphrase;
-  const ready =
-    name.trim() !== "" && (protection !== "passphrase" || (passphrase !== "" && again === passphrase)) && (relay === "own" || link.trim() !== "");
+  const meets = relay === "direct" || both;
+  const reached = (relay === "own" || relay === "direct" || link.trim() !== "") && (!meets || carriers.length > 0);
+  const ready = name.trim() !== "" && (protection !== "passphrase" || (passphrase !== "" && again === passphrase)) && reached;
+  const choose = (carrier: CarrierKind, on: boolean): void => setCarriers((held) => [...held.filter((each) => each !== carrier), ...(on ? [carrier] : [])]);
 
   const create = async (): Promise<void> => {
     setBusy(true);
@@ -40,8 +47,9 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
     try {
       const made = await client.call("profile-create", {
         name: name.trim(),
-        relay: relay === "own" ? "" : link.trim(),
+        relay: { own: "", direct: null, link: link.trim() }[relay],
         protection,
+        ...(meets ? { carriers: [...carriers] } : {}),
         ...(protection === "passphrase" ? { passphrase } : {}),
       });
       if (picture !== null) await setOwnPicture(client, picture).catch(() => notify(t("picture.failed"), "error"));
@@ -83,9 +91,19 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
           options={[
             { value: "link", label: t("setup.relayLink"), hint: t("setup.relayLinkHint") },
             { value: "own", label: t("setup.relayOwn"), hint: t("setup.relayOwnHint") },
+            { value: "direct", label: t("setup.direct"), hint: t("setup.directHint") },
           ]}
         />
         {relay === "link" && <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />}
+        {relay !== "direct" && <Switch label={t("setup.both")} hint={t("setup.bothHint")} on={both} onChange={setBoth} />}
+        {meets && (
+          <div className="options" role="group" aria-label={t("setup.ways")}>
+            <span className="options-title">{t("setup.ways")}</span>
+            {OFFERED.map((carrier) => (
+              <Switch key={carrier} label={t(`carrier.${carrier}`)} hint={`${t(`carrier.${carrier}.what`)} ${t(`carrier.${carrier}.shows`)}`} on={carriers.includes(carrier)} onChange={(on) => choose(carrier, on)} />
+            ))}
+          </div>
+        )}
         {problem !== "" && <p className="bad" role="alert">{problem}</p>}
         <Button kind="primary" type="submit" disabled={!ready || busy}>{t(busy ? "common.wait" : "setup.create")}</Button>
         <OtherProfiles client={client} />

@@ -2,6 +2,7 @@
 
 import { createContext, useContext } from "react";
 import { ApiError, type Client } from "../api/client";
+import type { Carrier } from "../api/direct";
 import type { ContactRequest, Conversation, Identity, IntroductionView, Message, RoostEvent, Status } from "../api/types";
 import { Groups } from "./groups";
 import { Outgoing } from "./outgoing";
@@ -24,8 +25,10 @@ export interface Transfer {
 
 /** Not yet reached is "connecting"; only what failed, with a reason, is "offline". */
 function linkOf(status: Status): Link {
-  if (status.relays.some((relay) => relay.reachable)) return "online";
-  return status.relays.some((relay) => relay.reason !== "") ? "offline" : "connecting";
+  const relays = status.relays.filter((relay) => !relay.here && !relay.home);
+  if (relays.length === 0) return "online"; // there is nothing to be connected to: people are near or not, each for themselves
+  if (relays.some((relay) => relay.reachable)) return "online";
+  return relays.some((relay) => relay.reason !== "") ? "offline" : "connecting";
 }
 
 /** A device that is not linked yet has nothing to show. */
@@ -43,6 +46,11 @@ export class Roost {
   readonly link = new Store<Link>("connecting");
   /** By conversation: who types, and the timer that ends it. */
   readonly typing = new Store<ReadonlyMap<string, ReadonlyMap<string, number>>>(new Map());
+  readonly carriers = new Store<Carrier[]>([]);
+  /** Counts how often those who show themselves nearby changed. */
+  readonly nearby = new Store(0);
+  /** With whom safety numbers are to be compared, since they met where anybody can take any name. */
+  readonly compare = new Store<{ id: string; name: string } | null>(null);
   readonly transfers = new Store<ReadonlyMap<string, Transfer>>(new Map());
   readonly pins = new Store<ReadonlyMap<string, Message[]>>(new Map());
   readonly loaded = new Store(false);
@@ -118,6 +126,7 @@ export class Roost {
       if (thread.state.get().loaded && !thread.state.get().later) void thread.open();
     }
     void this.refreshRequests();
+    void this.refreshCarriers().catch(() => undefined);
     void this.refreshIntroductions().catch(() => undefined);
     void this.groups.refreshRequests().catch(() => undefined);
   }
@@ -144,6 +153,10 @@ export class Roost {
 
   async refreshRequests(): Promise<void> {
     await this.latest.ask("requests", () => this.client.call("requests", {}), (rows) => this.requests.set(rows));
+  }
+
+  async refreshCarriers(): Promise<void> {
+    await this.latest.ask("carriers", () => this.client.call("carriers", {}), (rows) => this.carriers.set(rows));
   }
 
   async refreshIntroductions(): Promise<void> {
@@ -251,6 +264,17 @@ export class Roost {
         break;
       case "connection":
         void this.refreshStatus();
+        break;
+      case "near":
+        this.refreshConversations();
+        void this.refreshCarriers().catch(() => undefined);
+        break;
+      case "carriers":
+        void this.refreshCarriers().catch(() => undefined);
+        void this.refreshStatus();
+        break;
+      case "nearby":
+        this.nearby.update((count) => count + 1);
         break;
       case "transfer":
         this.transferred(event.id, event.number, event);

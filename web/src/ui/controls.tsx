@@ -144,7 +144,7 @@ interface FieldProps {
   label: string;
   value: string;
   onChange: (value: string) => void;
-  type?: "text" | "password" | "date" | "search";
+  type?: "text" | "password" | "date" | "search" | "number";
   hint?: string;
   autoFocus?: boolean;
   required?: boolean;
