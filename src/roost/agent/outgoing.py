@@ -166,7 +166,7 @@ class Outgoing:
         """Not for a host that cannot be reached: it would hold up all that can go by another. Whoever is told of a
         mailbox that is not there yet is refused, and keeps to the other way."""
         cards = work.find(InvitationRow, where={"state": int(InvitationState.TO_PUT)})
-        hosts = {row.relay for row in (*mailboxes.awaited(work), *cards)}
+        hosts = {row.relay for row in mailboxes.awaited(work)} | {card.relay for card in cards}
         return any(self._engine.network.reachable(host) for host in hosts)
 
     def _start_mailboxes(self, work: Work, relays: dict[bytes, OwnRelay]) -> None:

@@ -321,6 +321,8 @@ def invitation(work: Work, row: r.InvitationRow) -> v.InvitationView:
         created_at=v.instant(row.created_at),
         expires_at=v.instant(row.expires_at),
         uses=sum(1 for knock in work.find(r.Request) if knock.invitation == row.secret),
+        here=any(own.here for own in work.find(r.OwnRelay) if own.relay == row.relay),
+        nearby=row.nearby,
     )
 
 

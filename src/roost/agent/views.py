@@ -115,6 +115,8 @@ class InvitationView(View, frozen=True, kw_only=True):
     created_at: Instant
     expires_at: Instant | None = None
     uses: int = 0  # contact requests that came in over it
+    here: bool = False  # this very device answers it: it can be opened while that is in reach
+    nearby: bool = False  # it is shown to everybody on the local network (see Nearby)
 
 
 class AddedContact(View, frozen=True, kw_only=True):

@@ -44,6 +44,8 @@ def invite(one_time: bool, reusable: bool, expire: int | None, qr: bool) -> None
     here.out.say(made.link)
     ends = f", ends {until(made.expires_at)}" if made.expires_at else ""
     here.out.note(f"{made.kind.value} invitation{ends}. The other side opens it with: roost add LINK")
+    if made.here:
+        here.out.note("They can open it while Roost runs here and both of you are in reach: roost agent")
 
 
 def show_qr(link: str, *, error_stream: bool) -> None:

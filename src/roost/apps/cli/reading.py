@@ -155,6 +155,10 @@ def _shown(event: Event, who: Mapping[str, str]) -> RenderableType | None:
             words = f"{one_line(event.title, 40)}: {one_line(event.text, 300)}" if event.text else None
         case e.ConnectionEvent():
             words = f"{event.host} {'reachable' if event.reachable else 'not reachable'}"
+        case e.NearEvent():
+            words = (
+                f"{one_line(event.name, 40)} is {f'in reach ({event.carrier})' if event.carrier else 'out of reach'}"
+            )
         case e.DeviceEvent():
             words = f"device {one_line(event.name, 40)} {event.change}"
         case e.WarningEvent():
