@@ -33,7 +33,7 @@ STAGGER_S: Final = 1.5  # after which the next carrier is tried beside the one t
 AGAIN_S: Final = 1.0  # a host that could not be reached is not dialled again sooner for the same reason
 NEAR_AGAIN_S: Final = 10.0  # ... nor because a carrier says once more that it is near
 GREET_AGAIN_S: Final = (1.0, 3.0, 10.0)  # after which somebody near is tried again
-_PENDING: Final = 64  # streams that have not shown who they are
+_PENDING: Final = 64  # streams of one carrier that have not shown who they are
 _SEEN: Final = 20_000  # openings remembered against replays
 _LINKS: Final = 1_024
 _TIMING: Final = LinkTiming(hello_s=15.0, idle_s=40.0, waiting_s=15.0, answer_s=15.0)
@@ -96,7 +96,7 @@ class Direct:
         self._near: dict[bytes, float] = {}
         self._places: dict[bytes, tuple[Place, ...]] = {}
         self._seen: OrderedDict[bytes, None] = OrderedDict()
-        self._pending: OrderedDict[Stream, None] = OrderedDict()
+        self._pending: dict[CarrierName, OrderedDict[Stream, None]] = {name: OrderedDict() for name in ORDER}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -264,13 +264,14 @@ class Direct:
     # --- being called -------------------------------------------------------------------------------------------------
 
     def _accepted(self, name: CarrierName, stream: Stream) -> None:
-        """Whoever has not shown who they are counts among few, of whom the oldest gives way."""
+        """Whoever has not shown who they are counts among few of this carrier, of whom the oldest gives way."""
         if self._closed:
             stream.abort()
             return
-        self._pending[stream] = None
-        if len(self._pending) > _PENDING:
-            oldest, _ = self._pending.popitem(last=False)
+        pending = self._pending[name]
+        pending[stream] = None
+        if len(pending) > _PENDING:
+            oldest, _ = pending.popitem(last=False)
             oldest.abort()
         self._start_task(self._answer(name, stream))
 
@@ -284,7 +285,7 @@ class Direct:
         except Unreachable:
             stream.abort()
         finally:
-            self._pending.pop(stream, None)
+            self._pending[name].pop(stream, None)
 
     def _seen_before(self, nonce: bytes) -> bool:
         if nonce in self._seen:
