@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.apps.processes import Person, Process
+from tests.apps.processes import Person, Process, Relay
 from tests.network.direct.one_network import alone
 
 CARRIERS = ("lan", "bluetooth", "internet", "tor")
@@ -215,6 +215,23 @@ def test_a_second_device_without_a_relay(alice: Person, tmp_path: Path) -> None:
             assert alice.one("device", "link", "--confirm", code)["name"] == "laptop"
             assert new.until(lambda: new.one("whoami")["account"] == alice.account)
     assert [each["name"] for each in new.lines("device", "list") if each["this"]] == ["laptop"]
+
+
+def test_a_relay_and_a_device_together(make_relay: Callable[[], Relay], bob: Person, tmp_path: Path) -> None:
+    relay = make_relay()
+    both = Person(tmp_path / "both")
+    shown = both.one("init", "--name", "Ann", "--relay", relay.link, "--direct", "--carrier", "lan", "--no-passphrase")
+    assert shown["relays"] == [relay.listen, "this device"]
+    hosts = [(each["host"], each["here"], each["reachable"]) for each in both.lines("relays", "list")]
+    assert hosts == [(relay.listen, False, True), ("this device", True, True)]
+    both.lines("carriers", "off", "lan")
+    assert both.refused("relays", "remove", relay.listen)["code"] == "last_relay"
+    both.lines("carriers", "on", "lan")
+    assert both.one("relays", "remove", relay.listen)["done"] == "removed"
+    assert both.one("whoami")["relays"] == ["this device"]
+    with both.agent():
+        befriend(both, bob)
+        assert bob.one("send", "Ann", "by the device", "--wait", "delivered")["state"] == "delivered"
 
 
 def test_wrong_words(tmp_path: Path) -> None:

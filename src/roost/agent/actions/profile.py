@@ -202,7 +202,7 @@ async def relays_remove(service: Service, request: o.RelaysRemove) -> v.RelayVie
         raise CallerError("You use no such relay.", code="unknown_relay", hint="List them: roost relays list")
     if len(found) > 1:
         raise CallerError("Several relays have this host.", code="ambiguous", hint="Name it as HOST:PORT.")
-    if len(rows) == 1:
+    if not _reached_without(engine.look(), found[0]):
         raise CallerError("This is your only relay.", code="last_relay", hint="Add another one first: roost relays add")
 
     def leave(work: Work) -> None:
@@ -214,6 +214,13 @@ async def relays_remove(service: Service, request: o.RelaysRemove) -> v.RelayVie
     engine.relays_changed()
     keeps = showing_groups.movable(engine.look(), found[0].relay)
     return msgspec.structs.replace(_relay_view(engine, found[0], False, "removed"), keeps=keeps)
+
+
+def _reached_without(work: Work, left: r.OwnRelay) -> bool:
+    """Whether others can still reach me when I have left this relay."""
+    host = hosting.own_host(work)
+    met = host is not None and bool(host.carriers)
+    return any(row.relay != left.relay and (met or not row.here) for row in _relays(work))
 
 
 def _names(row: r.OwnRelay) -> tuple[str, ...]:
