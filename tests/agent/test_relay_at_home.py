@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from roost.agent import direct as d
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.service import Service, create_profile
@@ -140,6 +141,43 @@ async def test_it_is_added_beside_a_relay_and_left_again(tmp_path: Path, home: H
                 await bob.call(o.RelaysRemove(host=added.host))
     finally:
         relay.close()
+
+
+async def test_it_passes_on_to_other_peoples_relays(tmp_path: Path, network: None) -> None:
+    """And what they write comes to it over the carriers that they have."""
+    (tmp_path / "home.toml").write_text('forward_networks = ["127.0.0.0/8"]\n')
+    home = HomeRelay(tmp_path / "home", "--config", str(tmp_path / "home.toml")).start()
+    relay = Relay(tmp_path / "relay").start()
+    try:
+        async with person(tmp_path, "Alice", home.link) as alice, person(tmp_path, "Bob", relay.link) as bob:
+            await bob.call(d.CarriersTurn(carriers=(d.CarrierKind.LAN,), on=True))
+            await befriend(bob, alice)
+            await alice.call(o.Send(conversation="Bob", text="by way of home", wait=v.MessageState.SENT))
+            await bob.call(o.Send(conversation="Alice", text="straight there", wait=v.MessageState.DELIVERED))
+            await until_said(alice, "Bob", 2)
+            said = {said.text: said.network for said in (await bob.call(o.Read(conversation="Alice"))).messages}
+            assert said["straight there"] is v.NetworkKind.DIRECT
+    finally:
+        relay.close()
+        home.close()
+
+
+async def test_who_keeps_mailboxes_on_the_laptop_itself_takes_a_relay_too(tmp_path: Path, network: None) -> None:
+    """The laptop forwards nothing, and people without carriers do not reach it: both go by way of the relay."""
+    mine, theirs = Relay(tmp_path / "mine").start(), Relay(tmp_path / "theirs").start()
+    try:
+        await create_profile(tmp_path / "Alice", "Alice", None, None, "none", ("lan",))
+        async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob", theirs.link) as bob:
+            assert (await alice.call(o.RelaysAdd(link=mine.link))).primary
+            assert (await relays(alice))["here"].second
+            await befriend(bob, alice)
+            await alice.call(o.Send(conversation="Bob", text="hello", wait=v.MessageState.SENT))
+            await until_said(bob, "Alice", 1)
+            await bob.call(o.Send(conversation="Alice", text="to your relay", wait=v.MessageState.DELIVERED))
+            assert await texts(alice, "Bob") == ["hello", "to your relay"]
+    finally:
+        mine.close()
+        theirs.close()
 
 
 async def test_who_was_given_another_access_secret_keeps_nothing_there(tmp_path: Path, home: HomeRelay) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from roost.messaging import mailboxes, peers, requests, upkeep, ways
+from roost.messaging import hosting, mailboxes, peers, requests, upkeep, ways
 from roost.messaging.records import MailboxState, MessageState, Outbox, OwnCard, OwnMailbox, OwnRelay, PeerDevice
 from roost.wire.addresses import DeviceHost, RelayAddress
 from roost.wire.codec import decode
@@ -243,6 +244,36 @@ def test_a_card_says_nothing_of_a_fallback_that_this_version_cannot_read(friends
 
 
 HERE, HOME, ADDRESS, OTHER = "here", "home", "address", "other"
+LINKS = {
+    ADDRESS: RELAY,
+    OTHER: SECOND,
+    HOME: RelayLink(DeviceHost(b"h" * 32, b"m" * 16)),
+    HERE: RelayLink(DeviceHost(b"d" * 32, bytes(16))),
+}
+
+
+def with_hosts(world: World, *names: str) -> Device:
+    """Somebody who has these, in this order."""
+    device = world.person("Alice")
+
+    def take(work) -> None:  # type: ignore[no-untyped-def]
+        for row in work.find(OwnRelay):
+            work.delete(row)
+        for rank, name in enumerate(names):
+            if name == HERE:
+                host = hosting.begin(work, ("lan",), rank)
+                assert work.need(OwnRelay, hosting.key_of(host)).here
+            else:
+                work.put(OwnRelay(LINKS[name].address.key, LINKS[name], rank))
+
+    device.do(take)
+    return device
+
+
+def name_of(row: OwnRelay | None) -> str | None:
+    if row is None:
+        return None
+    return HERE if row.here else next(name for name, link in LINKS.items() if link == row.link)
 
 
 @pytest.mark.parametrize(
@@ -260,20 +291,45 @@ HERE, HOME, ADDRESS, OTHER = "here", "home", "address", "other"
     ],
 )
 def test_which_host_takes_what_the_first_does_not(world: World, order: tuple[str, ...], second: str | None) -> None:
-    links = {
-        ADDRESS: RELAY,
-        OTHER: SECOND,
-        HOME: RelayLink(DeviceHost(b"h" * 32, b"m" * 16)),
-        HERE: RelayLink(DeviceHost(b"d" * 32, bytes(16))),
-    }
-    device = world.person("Alice")
+    assert name_of(mailboxes.second_relay(with_hosts(world, *order).work())) == second
 
-    def take(work) -> None:  # type: ignore[no-untyped-def]
-        for row in work.find(OwnRelay):
-            work.delete(row)
-        for rank, name in enumerate(order):
-            work.put(OwnRelay(links[name].address.key, links[name], rank, here=name == HERE))
 
-    device.do(take)
-    found = mailboxes.second_relay(device.work())
-    assert (found and found.link) == (links[second] if second else None)
+@pytest.mark.parametrize(
+    ("had", "taken", "order"),
+    [
+        ((ADDRESS,), OTHER, (ADDRESS, OTHER)),
+        ((ADDRESS,), HOME, (ADDRESS, HOME, HERE)),  # carriers come with it
+        ((ADDRESS, HERE), HOME, (ADDRESS, HERE, HOME)),
+        ((HERE,), HOME, (HOME, HERE)),  # it is always on
+        ((HERE,), ADDRESS, (ADDRESS, HERE)),  # whoever gets an invitation reaches it
+        ((HOME, HERE), ADDRESS, (ADDRESS, HOME, HERE)),
+        ((ADDRESS, HOME, HERE), OTHER, (ADDRESS, OTHER, HOME, HERE)),
+    ],
+)
+def test_where_a_relay_that_is_taken_comes_in(
+    world: World, had: tuple[str, ...], taken: str, order: tuple[str, ...]
+) -> None:
+    device = with_hosts(world, *had)
+    device.do(lambda work: hosting.use(work, LINKS[taken]))
+    rows = sorted(device.work().find(OwnRelay), key=lambda row: row.rank)
+    assert tuple(map(name_of, rows)) == order
+    device.do(lambda work: hosting.use(work, LINKS[taken]))  # its link once more
+    assert sorted(device.work().find(OwnRelay), key=lambda row: row.rank) == rows
+
+
+def test_who_takes_a_better_first_host_is_not_told_of_one_host_twice(world: World) -> None:
+    """A contact keeps the mailbox that it has until that is replaced; its second address is at another host."""
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    bob.do(lambda work: hosting.use(work, SECOND))
+
+    def second_first(work) -> None:  # type: ignore[no-untyped-def]
+        work.put(msgspec.structs.replace(work.need(OwnRelay, SECOND_KEY), rank=0))
+        peers.announce_all(work)
+
+    bob.do(second_first)
+    world.settle()
+    peer = peer_of(alice, bob)
+    assert peer.address is not None
+    assert peer.fallback is not None
+    assert {peer.address.relay, peer.fallback.relay} == {RELAY.address, SECOND.address}

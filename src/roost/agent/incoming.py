@@ -128,7 +128,7 @@ class Incoming:
         return not self._queue
 
     async def caught_up(self, timeout_s: float) -> bool:
-        """Wait until all that lay in my mailboxes is taken in; not for relays at home from which this device is away."""
+        """Wait until all that lay in my mailboxes is taken in, but not for a relay at home that is out of reach."""
         away = {admin for admin in self._subscriptions if self._away_from(admin)}
         try:
             async with asyncio.timeout(timeout_s):

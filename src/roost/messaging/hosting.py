@@ -15,7 +15,7 @@ from roost.crypto import AgreementSecret, Label, SigningKey
 from roost.crypto.kdf import derive32
 from roost.crypto.meetings import meeting_of
 from roost.errors import CallerError
-from roost.messaging import floors, peers
+from roost.messaging import floors, mailboxes, peers
 from roost.messaging.records import (
     Contact,
     ContactState,
@@ -70,8 +70,7 @@ def turn(work: Work, carrier: str, on: bool) -> OwnHost:
     if host is None:
         if not on:
             return OwnHost(0, b"", b"", "", ())
-        rank = max((row.rank for row in work.find(OwnRelay)), default=0) + 1
-        begin(work, (carrier,), rank)
+        begin(work, (carrier,), _last_rank(work) + 1)
         peers.announce_all(work)
         return work.need(OwnHost, 0)
     carriers = {*host.carriers, carrier} if on else {name for name in host.carriers if name != carrier}
@@ -84,21 +83,39 @@ def carriers_to(host: DeviceHost) -> tuple[str, ...]:
 
 
 def use(work: Work, link: RelayLink) -> OwnRelay:
-    """Keep mailboxes at a relay too; where it is the second one, contacts get an address there to fall back on. For one
-    at home there have to be carriers: where none are on, those that lead to it are turned on.
+    """Keep mailboxes at a relay too; contacts get an address there to fall back on. One with an address goes before
+    those that are met over carriers, since whoever gets an invitation can reach it; one at home before this device,
+    since it is always on. For one at home there have to be carriers: where none are on, those that lead to it are
+    turned on.
 
     Raises CallerError `own_host`.
     """
     known = work.get(OwnRelay, link.address.key)
     if known is not None and known.here:
         raise CallerError("This is this very device, not a relay.", code="own_host", hint="Use the link of a relay.")
-    rank = known.rank if known else 1 + max((row.rank for row in work.find(OwnRelay)), default=0)
-    relay = work.put(OwnRelay(link.address.key, link, rank))
+    relay = OwnRelay(link.address.key, link, known.rank if known else 0)
+    if known is None:
+        rows = sorted(work.find(OwnRelay), key=lambda row: row.rank)
+        rows.insert(_place(rows, relay), relay)
+        for rank, row in enumerate(rows, 1):
+            work.put(msgspec.structs.replace(row, rank=rank))
+    else:
+        work.put(relay)
     host = own_host(work)
     if isinstance(link.address, DeviceHost) and (host is None or not host.carriers):
-        begin(work, carriers_to(link.address), rank + 1)
+        begin(work, carriers_to(link.address), _last_rank(work) + 1)
     peers.announce_all(work)
-    return relay
+    return work.need(OwnRelay, relay.relay)
+
+
+def _place(rows: list[OwnRelay], relay: OwnRelay) -> int:
+    if not mailboxes.is_met(relay):
+        return next((index for index, row in enumerate(rows) if mailboxes.is_met(row)), len(rows))
+    return 0 if rows and rows[0].here else len(rows)
+
+
+def _last_rank(work: Work) -> int:
+    return max((row.rank for row in work.find(OwnRelay)), default=0)
 
 
 def key_of(host: OwnHost) -> bytes:

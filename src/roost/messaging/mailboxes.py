@@ -39,15 +39,16 @@ def primary_relay(work: Work) -> OwnRelay:
     return min(relays, key=lambda row: row.rank)
 
 
-def second_relay(work: Work) -> OwnRelay | None:
-    """The host that gets fallback mailboxes, where I have more than one: the next one in the order in which I took
-    them. But one with an address and one that is met over carriers (this device, a relay at home) go together, since
-    contacts without carriers reach only the former, and those without any relay only the latter."""
-    first, *others = sorted((row for row in work.find(OwnRelay) if not row.leaving), key=lambda row: row.rank)
-    return min(others, key=lambda row: (_met(row) == _met(first), row.rank), default=None)
+def second_relay(work: Work, first: OwnRelay | None = None) -> OwnRelay | None:
+    """The host that gets fallback mailboxes beside those at `first`, by default my primary one: the next by rank. But
+    one with an address and one that is met over carriers (this device, a relay at home) go together, since contacts
+    without carriers reach only the former, and those without any relay only the latter."""
+    first = first or primary_relay(work)
+    others = [row for row in work.find(OwnRelay) if not row.leaving and row.relay != first.relay]
+    return min(others, key=lambda row: (is_met(row) == is_met(first), row.rank), default=None)
 
 
-def _met(relay: OwnRelay) -> bool:
+def is_met(relay: OwnRelay) -> bool:
     """It has no address, and is met over carriers."""
     return isinstance(relay.link.address, DeviceHost)
 
@@ -81,7 +82,8 @@ def mailbox_for(work: Work, account: bytes) -> OwnMailbox:
 
 def fallback_for(work: Work, account: bytes) -> OwnMailbox | None:
     """The mailbox that takes what the first does not; made if there is none, None where I have one relay alone."""
-    relay = second_relay(work)
+    main = _newest(_current(work, account, fallback=False))
+    relay = second_relay(work, work.get(OwnRelay, main.relay) if main is not None else None)
     held = _current(work, account, fallback=True)
     for row in held:
         if relay is None or row.relay != relay.relay:
