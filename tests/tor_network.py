@@ -34,15 +34,15 @@ from types import FrameType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-AUTHORITIES = 1  # more only vote with each other, and are slower to agree
-RELAYS = 6  # with fewer, too many circuits end where they begin, and are refused
+AUTHORITIES = 3  # as many as it takes to agree on bandwidths that they say to have measured
+RELAYS = 4
 START_S = 120.0  # a busy machine; ten seconds is usual
 
 _EVERY_NODE = """\
 TestingTorNetwork 1
 PathsNeededToBuildCircuits 0.25
 Schedulers Vanilla
-V3AuthNIntervalsValid 60
+V3AuthNIntervalsValid 3
 AssumeReachable 1
 ExitRelay 0
 SocksPort 0
@@ -52,17 +52,13 @@ DisableDebuggerAttachment 0
 ContactInfo test
 Address 127.0.0.1
 """
-# Every vote has the same interval, the first as well: the periods in which descriptors are found depend on it. A
-# consensus is good for longer than any tests run, since a client that meets an old one waits before it asks again.
-# Every node is Stable and a Guard: a client that knows one of them alone tries for a minute to build circuits from it
-# to itself.
 _AUTHORITY = """\
 AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
-TestingV3AuthInitialVotingInterval 10
+TestingV3AuthInitialVotingInterval 5
 TestingV3AuthInitialVoteDelay 2
 TestingV3AuthInitialDistDelay 2
-V3AuthVotingInterval 10
+V3AuthVotingInterval 20
 V3AuthVoteDelay 2
 V3AuthDistDelay 2
 TestingDirAuthVoteExit *
@@ -153,11 +149,17 @@ class _Nodes:
         (self.folder / "empty").touch()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             lines = tuple(pool.map(self._authority, range(AUTHORITIES), or_ports, dir_ports))
+            identities = list(pool.map(self._identity, range(AUTHORITIES + RELAYS)))
+        # All are equally fast. Else the first that has carried anything is weighed against zeros, and clients build
+        # circuits from it to itself for as long as that lasts.
+        measured = [f"node_id=${identity} bw=1000 nick=node{number}" for number, identity in enumerate(identities)]
+        (self.folder / "bandwidths").write_text("\n".join([str(int(time.time())), *measured, ""]))
         every = "".join(f"{line}\n" for line in lines)
         for number, port in enumerate(or_ports):
             torrc = f"{every}ORPort 127.0.0.1:{port} IPv4Only\n"
             if number < AUTHORITIES:
                 torrc += f"DirPort 127.0.0.1:{dir_ports[number]} IPv4Only\n{_AUTHORITY}"
+                torrc += f"V3BandwidthsFile {self.folder}/bandwidths\n"
             self.nodes.append(_Node(self.folder / f"node{number}", torrc))
             self.nodes[-1].start()
         deadline = time.monotonic() + START_S
@@ -168,7 +170,7 @@ class _Nodes:
             node.restart()
         for node in self.nodes:
             _wait(lambda node=node: _progress(node) >= 75, node, "has no directory", deadline)  # type: ignore[misc]
-        bridge = f"127.0.0.1:{or_ports[-1]} {_fingerprint(self.nodes[-1].folder)}"
+        bridge = f"127.0.0.1:{or_ports[-1]} {identities[-1]}"
         return TorNetwork(
             ("TestingTorNetwork 1", "PathsNeededToBuildCircuits 0.25", "Schedulers Vanilla", *lines), bridge
         )
@@ -187,20 +189,32 @@ class _Nodes:
         _run("tor-gencert", "--create-identity-key", "--passphrase-fd", "0", "-a", f"127.0.0.1:{dir_port}", *files)
         certificate = (folder / "keys" / "authority_certificate").read_text()
         identity = certificate.partition("\nfingerprint ")[2].split()[0]
-        # Options that make it an authority; the values do not matter here.
-        options = ["--nickname", folder.name, "--orport", "1", "--dirauthority", "x 127.0.0.1:1 " + "f" * 40]
-        empty = str(self.folder / "empty")
-        listed = _run(*_tor(self.folder), "-f", empty, "--list-fingerprint", "--datadirectory", str(folder), *options)
-        fingerprint = "".join(listed.split()[1:])
+        fingerprint = self._identity(number)
         return (
             f"DirAuthority {folder.name} orport={or_port} no-v2 v3ident={identity} 127.0.0.1:{dir_port} {fingerprint}"
         )
+
+    def _identity(self, number: int) -> str:
+        """Make a node's keys; returns its fingerprint."""
+        folder = self.folder / f"node{number}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # Options that make it a relay and an authority; their values do not matter here.
+        options = ["--nickname", folder.name, "--orport", "1", "--dirauthority", "x 127.0.0.1:1 " + "f" * 40]
+        empty = str(self.folder / "empty")
+        listed = _run(*_tor(self.folder), "-f", empty, "--list-fingerprint", "--datadirectory", str(folder), *options)
+        return "".join(listed.split()[1:])
 
     def _wait_for_consensus(self, deadline: float) -> None:
         """Until every authority's consensus has every node, with the flags that onion services need."""
 
         def listed(node: _Node) -> int:
-            return len(re.findall(r"^s .*Guard HSDir.*Running Stable.*Valid", node.ask("ns/all"), re.MULTILINE))
+            return len(
+                re.findall(
+                    r"^s .*Guard HSDir.*Running Stable.*Valid",
+                    node.ask("ns/all"),
+                    re.MULTILINE,
+                )
+            )
 
         for node in self.nodes[:AUTHORITIES]:
             _wait(lambda node=node: listed(node) >= len(self.nodes), node, "has no full consensus", deadline)  # type: ignore[misc]
@@ -225,10 +239,6 @@ def _wait(done: object, node: _Node, what: str, deadline: float) -> None:
 def _progress(node: _Node) -> int:
     found = re.search(r"PROGRESS=(\d+)", node.ask("status/bootstrap-phase"))
     return int(found[1]) if found else 0
-
-
-def _fingerprint(folder: Path) -> str:
-    return (folder / "fingerprint").read_text().split()[1]
 
 
 def _free_ports(count: int) -> list[int]:
