@@ -116,8 +116,9 @@ function presence(conversation: Conversation, typing: string, link: Link, t: Tra
     return t(link === "online" ? "chat.waitingTheirs.other" : "chat.waitingMine.other", { n: conversation.waiting, name });
   }
   const reach = reachOf(conversation, t);
+  if (conversation.status === "") return reach ?? t(`network.${conversation.network}`);
   const status = cleanName(conversation.status, 120);
-  return status === "" ? (reach ?? t(`network.${conversation.network}`)) : conversation.network === "direct" && reach !== null ? `${reach} · ${status}` : status;
+  return conversation.network === "direct" && reach !== null ? `${reach} · ${status}` : status;
 }
 
 /** Whether a device of theirs is linked to this one, where that matters or is so; else null. */

@@ -10,7 +10,6 @@ import { Button, Dialog, Switch } from "../ui/controls";
 import { Qr } from "../ui/Qr";
 import { Icon } from "../ui/icons";
 import { Scanner } from "../ui/Scanner";
-import { cleanName } from "../ui/text";
 import { isInvitation, useAsk } from "./adding";
 import { FollowLink } from "./FollowLink";
 import { Nearby } from "./Nearby";
@@ -105,7 +104,7 @@ function InPerson({ onClose, onAdded }: { onClose: () => void; onAdded: (id: str
     setScanning(false);
     void roost.attemptTo(async () => setAsked(await ask(text.trim())));
   };
-  if (asked !== null) return <p role="status">{t("add.nowYours", { name: cleanName(asked.name) })}</p>;
+  if (asked !== null) return <p role="status">{t("add.nowYours")}</p>;
   if (!scanning) {
     return (
       <div className="stacked">

@@ -65,7 +65,7 @@ export function Nearby({ onClose, onAdded }: { onClose: () => void; onAdded: (id
   const add = async (person: Person): Promise<void> => {
     setAsked(null);
     setBusy(true);
-    const worked = await roost.attemptTo(async () => onAdded((await ask(person.link, "", true)).contact));
+    const worked = await roost.attemptTo(async () => onAdded((await ask(person.link, "", person.name)).contact));
     setBusy(false);
     if (worked) onClose();
   };

@@ -9,15 +9,16 @@ export function isInvitation(text: string): boolean {
   return /^(roost:|roost-channel:|https:\/\/[^#]+#)\S+$/iu.test(text.trim());
 }
 
-/** Follow a person's invitation, and say what came of it. */
-export function useAsk(): (link: string, greeting?: string, nearby?: boolean) => Promise<AddedContact> {
+/** Follow a person's invitation, and say what came of it; `shown`: as whom they showed themselves nearby. */
+export function useAsk(): (link: string, greeting?: string, shown?: string) => Promise<AddedContact> {
   const roost = useRoost();
   const t = useT();
-  return async (link, greeting = "", nearby = false) => {
+  return async (link, greeting = "", shown = "") => {
     const added = await roost.client.call("add", { link, greeting });
-    const name = cleanName(added.name);
-    notify(t(added.state === "accepted" ? "add.met" : "add.asked", { name }));
-    if (added.compare || nearby) roost.compare.set({ id: added.contact, name });
+    const known = !added.contact.startsWith(added.name); // a link has no name in it: they tell it as they accept
+    const name = known ? added.name : shown;
+    notify(t(added.state === "accepted" ? "add.met" : name === "" ? "add.askedThem" : "add.asked", { name: cleanName(name) }));
+    if (added.compare || shown !== "") roost.compare.set({ id: added.contact, name: name || added.name });
     await roost.refreshAll();
     return added;
   };
