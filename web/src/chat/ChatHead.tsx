@@ -111,8 +111,9 @@ function presence(conversation: Conversation, typing: string, link: Link, t: Tra
   if (conversation.state === "blocked") return t("contact.blocked");
   if (conversation.waiting > 0 && conversation.held) return t("chat.held.other", { n: conversation.waiting });
   if (conversation.kind !== "direct") return company(conversation, t);
-  if (conversation.waiting > 0) {
-    if (conversation.network === "direct" && conversation.near === "") return t("chat.waitingMeet.other", { n: conversation.waiting });
+  if (conversation.waiting > 0 && conversation.network === "direct") {
+    if (conversation.near === "") return t("chat.waitingMeet.other", { n: conversation.waiting });
+  } else if (conversation.waiting > 0) {
     return t(link === "online" ? "chat.waitingTheirs.other" : "chat.waitingMine.other", { n: conversation.waiting, name });
   }
   const reach = reachOf(conversation, t);

@@ -42,6 +42,7 @@ export const deDirect: Record<keyof typeof enDirect, string> = {
   "couriers.carry": "Für meine Kontakte tragen",
   "couriers.carryHint": "Sie erfahren, dass dieses Gerät es tut. Beim Ausschalten wird vergessen, was getragen wurde.",
   "couriers.use": "Kontakte, die tragen, dürfen mitnehmen, was hier wartet",
+  "couriers.nobody": "Zurzeit trägt keiner deiner Kontakte.",
   "couriers.useHint.one": "{n} Kontakt trägt.",
   "couriers.useHint.other": "{n} Kontakte tragen.",
   "couriers.held.one": "{n} Päckchen wird gerade getragen: {size} von {room}.",
@@ -91,6 +92,8 @@ export const deDirect: Record<keyof typeof enDirect, string> = {
   "chat.waitingMeet.one": "{n} Nachricht wartet, bis eure Geräte sich treffen",
   "chat.waitingMeet.other": "{n} Nachrichten warten, bis eure Geräte sich treffen",
   "state.queuedMeet": "Wartet, bis eure Geräte sich treffen",
+  "details.handed_at": "Übergeben",
+  "details.handed": "Auf einem Gerät von {name}, noch nicht aufgenommen",
   "details.waitingMeet": "Wartet auf ein Gerät von {name}, das gerade nicht in Reichweite ist",
   "route.over": "Jetzt {over}.",
   "route.apart": "Eure Geräte sind gerade nicht in Reichweite. Was du schreibst, geht ab, wenn sie sich treffen, auf einem Weg, den ihr beide nutzt.",
@@ -113,5 +116,6 @@ export const deDirect: Record<keyof typeof enDirect, string> = {
   "relays.homeUp": "in Reichweite",
   "relays.homeDown": "gerade nicht in Reichweite",
   "relays.none": "Kein Relay: Nachrichten warten auf diesem Gerät, bis deines und die der anderen sich treffen.",
+  "relays.confirmLast": "Danach hast du keines: Nachrichten warten auf diesem Gerät, bis deines und die der anderen sich treffen.",
   "relays.here": "Dieses Gerät verwahrt auch selbst Postfächer: siehe Träger.",
 };

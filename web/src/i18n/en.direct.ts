@@ -42,6 +42,7 @@ export const enDirect = {
   "couriers.carry": "Carry for my contacts",
   "couriers.carryHint": "They learn that this device does. Turned off, what was carried is forgotten.",
   "couriers.use": "Let contacts who carry take what waits here",
+  "couriers.nobody": "None of your contacts carries at present.",
   "couriers.useHint.one": "{n} contact carries.",
   "couriers.useHint.other": "{n} contacts carry.",
   "couriers.held.one": "{n} parcel is carried now: {size} of {room}.",
@@ -91,6 +92,8 @@ export const enDirect = {
   "chat.waitingMeet.one": "{n} message waits until your devices meet",
   "chat.waitingMeet.other": "{n} messages wait until your devices meet",
   "state.queuedMeet": "Waiting until your devices meet",
+  "details.handed_at": "Handed over",
+  "details.handed": "On a device of {name}, not yet taken in",
   "details.waitingMeet": "Waits for a device of {name}, which is not in reach now",
   "route.over": "Now {over}.",
   "route.apart": "Your devices are not in reach of each other now. What you write goes out when they meet, over any way that both of you use.",
@@ -113,5 +116,6 @@ export const enDirect = {
   "relays.homeUp": "in reach",
   "relays.homeDown": "not in reach now",
   "relays.none": "No relay: messages wait on this device until yours and theirs meet.",
+  "relays.confirmLast": "Then you have none: messages wait on this device until yours and theirs meet.",
   "relays.here": "This device keeps mailboxes of its own too: see Carriers.",
 } as const satisfies Record<string, string>;

@@ -73,11 +73,11 @@ function Station({ hop, last, conversation }: { hop: Hop; last: boolean; convers
   const t = useT();
   const down = hop.reachable === false;
   return (
-    <li className={down ? "hop down" : "hop"}>
+    <li className={!down ? "hop" : hop.party === "contact" ? "hop away" : "hop down"}>
       <span className="hop-dot"><Icon name={icon(hop.party)} size={18} /></span>
       <span className="hop-text">
         <span>{partyName(hop.party, cleanName(conversation.name), t, conversation.kind)}</span>
-        {hop.party !== "contact" && hop.name !== "" && <bdi className="hint">{cleanName(hop.name)}</bdi>}
+        {hop.party !== "contact" && hop.party !== "host_member" && hop.name !== "" && <bdi className="hint">{cleanName(hop.name)}</bdi>}
         {down && <span className={hop.party === "contact" ? "hint" : "hint bad"}>{t(hop.party === "contact" ? "near.not" : "route.unreachable")}</span>}
       </span>
       {!last && <span className="hop-line" aria-hidden="true" />}

@@ -27,8 +27,8 @@ export function CourierSettings(): ReactNode {
       {now && (
         <>
           <Switch label={t("couriers.carry")} hint={t("couriers.carryHint")} on={now.carries} onChange={(on) => void set({ carries: on })} />
-          {(now.carries || now.parcels > 0) && <p className="hint">{t("couriers.held.other", { n: now.parcels, size: fileSize(now.bytes, language), room: fileSize(now.size, language) })}</p>}
-          <Switch label={t("couriers.use")} hint={t("couriers.useHint.other", { n: now.couriers.length })} on={now.uses} onChange={(on) => void set({ uses: on })} />
+          {now.parcels > 0 && <p className="hint">{t("couriers.held.other", { n: now.parcels, size: fileSize(now.bytes, language), room: fileSize(now.size, language) })}</p>}
+          <Switch label={t("couriers.use")} hint={t(now.couriers.length === 0 ? "couriers.nobody" : "couriers.useHint.other", { n: now.couriers.length })} on={now.uses} onChange={(on) => void set({ uses: on })} />
           {now.carries && <Limits key={JSON.stringify(now)} now={now} onSet={set} />}
         </>
       )}

@@ -45,7 +45,7 @@ export function RelaySettings(): ReactNode {
         ))}
       </ul>
       {relays.length < rows.length && <p className="hint">{t(relays.length === 0 ? "relays.none" : "relays.here")}</p>}
-      {leaving !== "" && <Confirm title={t("relays.remove")} text={t("relays.confirm", { host: leaving })} onClose={() => setLeaving("")} onConfirm={() => remove(leaving)} />}
+      {leaving !== "" && <Confirm title={t("relays.remove")} text={[t("relays.confirm", { host: leaving }), ...(relays.length === 1 ? [t("relays.confirmLast")] : [])].join(" ")} onClose={() => setLeaving("")} onConfirm={() => remove(leaving)} />}
       <form onSubmit={(event) => { event.preventDefault(); add(); }}>
         <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />
         <div className="dialog-actions"><Button type="submit" disabled={link.trim() === ""}>{t("relays.add")}</Button></div>
