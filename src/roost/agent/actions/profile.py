@@ -47,7 +47,7 @@ async def status(service: Service, _: o.Status) -> v.StatusView:
     work = engine.look()
     relays = tuple(_relay_state(engine, row) for row in _relays(work))
     return v.StatusView(
-        connected=bool(relays) and all(relay.reachable for relay in relays),
+        connected=_connected(relays),
         waiting=syncing.waiting_messages(work),
         relays=relays,
         requests=len(work.find(r.Request, where={"state": int(r.RequestState.PENDING)})),
@@ -56,6 +56,11 @@ async def status(service: Service, _: o.Status) -> v.StatusView:
         notice=f"{identity.REMOVED} {identity.REMOVED_HINT}" if work.me.removed_at else "",
         near=len(engine.devices.direct.standing()) if engine.devices.direct is not None else 0,
     )
+
+
+def _connected(relays: tuple[v.RelayState, ...]) -> bool:
+    """Whether what people send arrives: away from home, a relay there matters only where it is the first."""
+    return bool(relays) and all(relay.reachable or (relay.home and relay is not relays[0]) for relay in relays)
 
 
 def _relays(work: Work) -> list[r.OwnRelay]:

@@ -58,7 +58,9 @@ class Home:
         self._tell()
 
     async def close(self) -> None:
-        """End what stands; a carrier that takes long is left to end by itself."""
+        """End what stands; a carrier that takes long is left to end by itself. Once is enough."""
+        if not self._started:
+            return
         self._started = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
