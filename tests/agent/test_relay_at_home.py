@@ -17,7 +17,7 @@ import pytest
 from roost.agent import direct as d
 from roost.agent import operations as o
 from roost.agent import views as v
-from roost.agent.service import Service, create_profile
+from roost.agent.service import Service, create_profile, link_device
 from roost.errors import CallerError, Refused
 from roost.wire.links import parse_relay_link
 from tests.agent.test_direct_people import texts, until_said
@@ -160,6 +160,24 @@ async def test_it_passes_on_to_other_peoples_relays(tmp_path: Path, network: Non
     finally:
         relay.close()
         home.close()
+
+
+async def test_ones_own_devices_need_not_be_on_at_the_same_time(tmp_path: Path, home: HomeRelay) -> None:
+    async with person(tmp_path, "Alice", home.link) as alice, person(tmp_path, "Bob", home.link) as bob:
+        await befriend(alice, bob)
+        code = (await link_device(tmp_path / "Desktop", "Desktop", home.link, None, "none")).code
+        async with person(tmp_path, "Desktop") as desktop:
+            await alice.call(o.DeviceConfirm(code=code))
+            await until(desktop, lambda: linked(desktop))
+        await bob.call(o.Send(conversation="Alice", text="to both", wait=v.MessageState.DELIVERED))
+        await alice.call(o.Send(conversation="Bob", text="from the laptop", wait=v.MessageState.DELIVERED))
+    async with person(tmp_path, "Desktop") as desktop:
+        await until_said(desktop, "Bob", 2)
+        assert sorted(await texts(desktop, "Bob")) == ["from the laptop", "to both"]
+
+
+async def linked(service: Service) -> bool:
+    return service.engine.look().me.linked
 
 
 async def test_who_keeps_mailboxes_on_the_laptop_itself_takes_a_relay_too(tmp_path: Path, network: None) -> None:
