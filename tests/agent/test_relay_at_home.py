@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from roost.agent import direct as d
+from roost.agent import groups as g
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.service import Service, create_profile, link_device
@@ -174,6 +175,30 @@ async def test_ones_own_devices_need_not_be_on_at_the_same_time(tmp_path: Path, 
     async with person(tmp_path, "Desktop") as desktop:
         await until_said(desktop, "Bob", 2)
         assert sorted(await texts(desktop, "Bob")) == ["from the laptop", "to both"]
+
+
+async def test_a_group_lives_at_home(tmp_path: Path, home: HomeRelay) -> None:
+    async with person(tmp_path, "Alice", home.link) as alice:
+        async with person(tmp_path, "Bob", home.link) as bob:
+            await befriend(alice, bob)
+        await alice.call(g.GroupCreate(title="House", members=("Bob",)))
+        await alice.call(o.Send(conversation="House", text="who cooks?", wait=v.MessageState.SENT))
+    async with person(tmp_path, "Bob") as bob:
+
+        async def in_it() -> bool:
+            return any(view.title == "House" for view in await bob.call(g.Groups()))
+
+        await until(bob, in_it)
+        await bob.call(o.Send(conversation="House", text="I do", wait=v.MessageState.SENT))
+        assert (await texts(bob, "House"))[-2:] == ["who cooks?", "I do"]  # after what the group notes itself
+    async with person(tmp_path, "Alice") as alice:
+
+        async def answered() -> bool:
+            return (await texts(alice, "House"))[-1:] == ["I do"]
+
+        await until(alice, answered)
+        said = (await alice.call(o.Read(conversation="House"))).messages[-1]
+        assert said.network is v.NetworkKind.CENTRAL
 
 
 async def linked(service: Service) -> bool:
