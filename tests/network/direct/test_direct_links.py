@@ -200,9 +200,10 @@ async def test_a_better_carrier_takes_over_and_the_other_goes_on_when_it_is_lost
             await until(lambda device=device, other=other: device.direct.carrier_to(other.address.key) == "lan")  # type: ignore[misc]
         assert await one.ask(two, AN_ENVELOPE)
         two.carriers[0].reachable(False)
-        await until(lambda: one.direct.carrier_to(two.address.key) is None)
+        await until(lambda: one.direct.carrier_to(two.address.key) is not CarrierName.LAN)
         await asyncio.sleep(1.1)
         assert await one.ask(two, AN_ENVELOPE)
+        assert one.direct.carrier_to(two.address.key) is CarrierName.TOR
 
 
 async def test_messages_about_the_link_arrive(pair: tuple[Device, Device]) -> None:

@@ -22,6 +22,7 @@ from roost.network.dial import link_over
 from roost.network.direct.carrier import Carrier, CarrierName, CarrierState, People, Place, Stream
 from roost.network.direct.host_end import HostProtocol
 from roost.network.direct.link import PeerLink, handshake
+from roost.network.direct.standing import ORDER, Standing
 from roost.network.link import Link
 from roost.network.link_core import LinkTiming
 from roost.wire.addresses import DeviceHost
@@ -35,10 +36,8 @@ NEAR_AGAIN_S: Final = 10.0  # ... nor because a carrier says once more that it i
 GREET_AGAIN_S: Final = (1.0, 3.0, 10.0)  # after which somebody near is tried again
 _PENDING: Final = 64  # streams of one carrier that have not shown who they are
 _SEEN: Final = 20_000  # openings remembered against replays
-_LINKS: Final = 1_024
 _TIMING: Final = LinkTiming(hello_s=15.0, idle_s=40.0, waiting_s=15.0, answer_s=15.0)
 
-ORDER: Final = tuple(CarrierName)
 OnPeer = Callable[[bytes, bool], None]
 """A host, by its key, has become reachable, or is not any more."""
 
@@ -89,12 +88,13 @@ class Direct:
         self._loop = asyncio.get_running_loop()
         self._circles: dict[bytes, Way] = {}  # meetings of mine
         self._sought: dict[bytes, dict[DeviceHost, Way]] = {}  # by host key
-        self._links: dict[bytes, PeerLink] = {}
+        self._links = Standing(own.public.raw)
         self._clients: dict[PeerLink, asyncio.Task[Link]] = {}
         self._dialling: dict[bytes, _Dialling] = {}
         self._failed: dict[bytes, tuple[float, Unreachable]] = {}
         self._near: dict[bytes, float] = {}
         self._places: dict[bytes, tuple[Place, ...]] = {}
+        self._bettering: set[bytes] = set()
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._pending: dict[CarrierName, OrderedDict[Stream, None]] = {name: OrderedDict() for name in ORDER}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,14 +121,13 @@ class Direct:
         carrier = self.carriers.pop(name, None)
         if carrier is not None:
             await carrier.stop()
-        for link in [link for link in self._links.values() if link.carrier is name]:
-            await link.close()
+        await asyncio.gather(*(link.close() for link in tuple(self._links.running) if link.carrier is name))
 
     async def close(self) -> None:
         """End all links and stop the carriers."""
         self._closed = True
         await asyncio.gather(*(carrier.stop() for carrier in self.carriers.values()))
-        await asyncio.gather(*(link.close() for link in tuple(self._links.values())))
+        await asyncio.gather(*(link.close() for link in tuple(self._links.running)))
         tasks = {*self._tasks, *(one.task for one in self._dialling.values())}
         for task in tasks:
             task.cancel()
@@ -145,7 +144,7 @@ class Direct:
                 self._sought.setdefault(host.key, {})[host] = way
         for name, carrier in self.carriers.items():
             carrier.serve(self._people(name))
-        for link in tuple(self._links.values()):
+        for link in tuple(self._links.running):
             if not self._may_stand(link):
                 self._start_task(link.close())
 
@@ -158,8 +157,7 @@ class Direct:
         if not link.dialled:
             way = self._circles.get(link.meeting)
             return way is not None and way.allows(link.carrier)
-        known = self._sought.get(link.key)
-        return known is None or any(way.allows(link.carrier) for way in known.values())
+        return any(way.allows(link.carrier) for way in self._sought.get(link.key, {}).values())
 
     def states(self) -> list[CarrierState]:
         return [self.carriers[name].state for name in ORDER if name in self.carriers]
@@ -167,11 +165,11 @@ class Direct:
     def carrier_to(self, key: bytes) -> CarrierName | None:
         """Over which carrier a link to this host stands."""
         link = self._links.get(key)
-        return link.carrier if link is not None and not link.over else None
+        return link.carrier if link is not None else None
 
     def standing(self) -> list[PeerLink]:
         """All links that stand."""
-        return [link for link in self._links.values() if not link.over]
+        return [link for link in self._links.used.values() if not link.over]
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
@@ -181,7 +179,7 @@ class Direct:
         Raises Unreachable: it is not near, or does not prove its key.
         """
         peer = self._links.get(host.key)
-        if peer is None or peer.over:
+        if peer is None:
             peer = await self._reach(host)
         return await self._client(peer, host)
 
@@ -318,6 +316,7 @@ class Direct:
         peer = PeerLink(
             stream, established, side.rest, name, dialled=dialled, host=self._host, on_message=self._message
         )
+        self._links.running[peer] = None
         self._start_task(self._carry(peer))
         peer.say(encode(PeerHello(PEER_VERSION, self._known_places(peer))))
         return self._keep(peer)
@@ -329,26 +328,22 @@ class Direct:
         return tuple(KnownPlace(ORDER.index(place.carrier), place.data) for place in places[:16])
 
     def _keep(self, peer: PeerLink) -> PeerLink:
-        """Of two links to one host the same one stays at both ends."""
+        """Of two links to one host the same one stays at both ends. Raises Unreachable where there are too many."""
+        self._links.make_room(peer, self._sought)
         held = self._links.get(peer.key)
-        if held is not None and not held.over:
-            better = min((held, peer), key=self._rank)
-            worse = peer if better is held else held
-            if worse.dialled:  # the other end comes to the same answer, and leaves it to who dialled to end it
-                self._start_task(_close_later(worse))
-            self._links[peer.key] = better
-            return better
-        if len(self._links) >= _LINKS and held is None:
-            peer.abort()
-            raise Unreachable("There are too many links.", code="full")
-        self._links[peer.key] = peer
-        self._failed.pop(peer.key, None)
-        self._on_peer(peer.key, True)
-        return peer
+        worse = self._links.choose(peer)
+        if worse is not None and worse.dialled:  # the other end comes to the same answer, and leaves it to the dialler
+            self._start_task(self._give_way(worse))
+        if held is None:
+            self._failed.pop(peer.key, None)
+            self._on_peer(peer.key, True)
+        return self._links.used[peer.key]
 
-    def _rank(self, peer: PeerLink) -> tuple[int, bool]:
-        dialler = self._own.public.raw if peer.dialled else peer.key
-        return ORDER.index(peer.carrier), dialler != min(self._own.public.raw, peer.key)
+    async def _give_way(self, peer: PeerLink) -> None:
+        """What is under way on it may end first; and the other one may be lost meanwhile."""
+        await asyncio.sleep(1.0)
+        if self._links.get(peer.key) is not peer:
+            await peer.close()
 
     async def _carry(self, peer: PeerLink) -> None:
         try:
@@ -357,9 +352,10 @@ class Direct:
             client = self._clients.pop(peer, None)
             if client is not None:
                 client.cancel()
-            if self._links.get(peer.key) is peer:
-                del self._links[peer.key]
+            if self._links.ended(peer):
                 self._near.pop(peer.key, None)
+                if peer.key not in self._sought:
+                    self._places.pop(peer.key, None)
                 if not self._closed:
                     self._on_peer(peer.key, False)
 
@@ -382,6 +378,16 @@ class Direct:
             self._start_task(self._try_better(peer))
 
     async def _try_better(self, peer: PeerLink) -> None:
+        """Once at a time for each host, however often it tells its places."""
+        if peer.key in self._bettering:
+            return
+        self._bettering.add(peer.key)
+        try:
+            await self._dial_better(peer)
+        finally:
+            self._bettering.discard(peer.key)
+
+    async def _dial_better(self, peer: PeerLink) -> None:
         for host, way in tuple(self._sought.get(peer.key, {}).items()):
             for name in ORDER[: ORDER.index(peer.carrier)]:
                 if name in self.carriers and way.allows(name):
@@ -397,7 +403,7 @@ class Direct:
         self._near[host.key] = now
         self._failed.pop(host.key, None)
         held = self._links.get(host.key)
-        if held is None or held.over:
+        if held is None:
             self._start_task(self._greet(host))
         elif held.carrier is not ORDER[0]:
             self._start_task(self._try_better(held))
@@ -420,12 +426,6 @@ async def _first(
     attempts: set[asyncio.Task[PeerLink]], timeout_s: float | None
 ) -> tuple[set[asyncio.Task[PeerLink]], set[asyncio.Task[PeerLink]]]:
     return await asyncio.wait(attempts, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-
-
-async def _close_later(peer: PeerLink) -> None:
-    """What is under way on it may end first."""
-    await asyncio.sleep(1.0)
-    await peer.close()
 
 
 async def _ignored(stream: Stream) -> None:

@@ -243,7 +243,6 @@ class CallsConnection:
         self._link = link
         self._framing = RawFraming()
         self._receiver: Receiver | None = None
-        self._early: list[bytes] = []
         self._over = False
 
     @property
@@ -253,9 +252,6 @@ class CallsConnection:
     def attach(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._link.write(self._link._mine, b"")  # opens the channel: the host speaks first
-        for body in self._early:
-            receiver.received(body)
-        self._early.clear()
         if self._over:
             receiver.lost(False)
 
@@ -269,11 +265,11 @@ class CallsConnection:
         self._link.abort()
 
     def arrived(self, data: bytes) -> None:
+        """Raises WireError for answers where nothing was asked."""
+        if self._receiver is None:
+            raise WireError("nothing was asked")
         for body in self._framing.receive(data):
-            if self._receiver is None:
-                self._early.append(body)
-            else:
-                self._receiver.received(body)
+            self._receiver.received(body)
 
     def lost(self) -> None:
         if not self._over:
