@@ -20,7 +20,7 @@ from roost.errors import RoostError, SurroundingsError, Unreachable
 from roost.messaging import hosting
 from roost.messaging.records import Contact, Event, OwnHost, OwnMailbox, OwnRelay, PeerDevice, Row, SharedLog
 from roost.network.direct.carrier import CarrierName, CarrierState
-from roost.network.direct.direct import ORDER, Direct, Way
+from roost.network.direct.direct import Direct, Way
 from roost.network.direct.link import PeerLink
 from roost.network.network import Here, carriers_off
 from roost.wire.addresses import DeviceHost
@@ -181,7 +181,7 @@ class Devices:
         for peer in work.find(PeerDevice) if over else ():
             keys = {address.relay.key for address in (peer.address, peer.fallback) if address is not None}
             for key in keys & over.keys():
-                found[peer.account] = min(over[key], found.get(peer.account, over[key]), key=ORDER.index)
+                found[peer.account] = min(over[key], found.get(peer.account, over[key]), key=tuple(CarrierName).index)
         return {account: carrier.value for account, carrier in found.items()}
 
     def settled(self) -> bool:

@@ -63,12 +63,19 @@ class Parcels:
         self._engine = engine
         self._exchanges: dict[PeerLink, _Exchange] = {}
         self._again = asyncio.Event()
+        self._over = False
 
     def hurry(self) -> None:
         """Somebody came near, or there is something new to pass on."""
         self._again.set()
 
     async def loop(self) -> None:
+        try:
+            await self._offer_for_ever()
+        finally:
+            self._over = True  # links still stand for a moment: what comes by them comes again
+
+    async def _offer_for_ever(self) -> None:
         while True:
             self._again.clear()
             direct = self._engine.network.direct
@@ -147,6 +154,8 @@ class Parcels:
     def received(self, link: PeerLink, message: bytes) -> None:
         """What a device says of parcels. Raises WireError when it does not keep to the rules: the link ends."""
         said = decode_message(message)
+        if self._over:
+            return
         state = self._exchanges.setdefault(link, _Exchange())
         try:
             match said:

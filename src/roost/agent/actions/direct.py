@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from roost.agent.engine import Engine
     from roost.agent.service import Service
 
+FETCH_S = 3.0
 SETTLE_S = 1.0  # in which a carrier that needs nothing of others is ready
 _SHOWS = {
     CarrierName.LAN: "People in the same network see that somebody uses Roost there; contacts in it see this device's "
@@ -208,4 +209,7 @@ async def carry_export(service: Service, request: d.CarryExport) -> d.CarryExpor
 
 @handles(d.CarryImport)
 async def carry_import(service: Service, request: d.CarryImport) -> d.CarryImported:
-    return await parcel_files.read(service.engine, Path(request.path))
+    done = await parcel_files.read(service.engine, Path(request.path))
+    if done.mine:
+        await syncing.refresh(service.engine, FETCH_S)
+    return done

@@ -14,7 +14,7 @@ from roost.apps.cli.session import Session, absolute, session, text_argument
 from roost.errors import RoostError
 
 if TYPE_CHECKING:
-    from roost.agent.direct import CarrierView, CourierView
+    from roost.agent.direct import CarriersSet, CarrierView, CourierView, NearbyPerson
     from roost.agent.operations import Backend
 
 NAMES = ("lan", "bluetooth", "internet", "tor")
@@ -151,10 +151,7 @@ def set_internet(port: int | None, external: tuple[str, ...]) -> None:
     _show_settings(session(), CarriersSet(port=port, external=places))
 
 
-def _show_settings(here: Session, request: object) -> None:
-    from roost.agent.direct import CarriersSet
-
-    assert isinstance(request, CarriersSet)
+def _show_settings(here: Session, request: CarriersSet) -> None:
     now = here.call(request)
     if here.json:
         here.out.line(now, ok=True)
@@ -206,7 +203,7 @@ async def _nearby(here: Session, backend: Backend, show: bool, seconds: float) -
             for person in now.people:
                 if (person.name, person.link) not in seen:
                     seen.add((person.name, person.link))
-                    _show_person(here, person.name, person)
+                    _show_person(here, person)
             if loop.time() >= end:
                 break
             await asyncio.sleep(min(_LOOK_S, max(end - loop.time(), 0)))
@@ -218,13 +215,13 @@ async def _nearby(here: Session, backend: Backend, show: bool, seconds: float) -
             await backend.call(Nearby(show=False))
 
 
-def _show_person(here: Session, name: str, person: object) -> None:
+def _show_person(here: Session, person: NearbyPerson) -> None:
     if here.json:
         here.out.line(person)
     else:
         import shlex
 
-        called = one_line(name, 64)
+        called = one_line(person.name, 64)
         here.out.say(f"{called}    roost add --nearby {shlex.quote(called)}")
 
 

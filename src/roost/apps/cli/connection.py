@@ -31,6 +31,8 @@ def status() -> None:
         mark = Text("● ", style="green" if relay.reachable else "red")
         words = "reachable" if relay.reachable else f"not reachable {one_line(relay.reason)}".strip()
         name = f"{relay.link_host} (at home)" if relay.home else relay.link_host
+        if relay.here:
+            words = f"keeps its mailboxes itself, {count(now.near, 'device')} of others in reach (roost carriers)"
         here.out.say(mark.append(f"{name}  {words}", style="default"))
     here.out.say(f"{count(now.waiting, 'message')} waiting, {now.unread} unread, {count(now.requests, 'request')}")
     if now.agent:
