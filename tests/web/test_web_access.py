@@ -183,8 +183,8 @@ def test_zoomed_to_200_percent(friends: Friends) -> None:
             alice.close()
         page.keyboard.press("Control+i")
         panel = page.get_by_role("complementary", name="Route and privacy")
-        panel.get_by_text("Directly, with nobody in between").scroll_into_view_if_needed()
-        expect(panel.get_by_text("Directly, with nobody in between")).to_be_in_viewport()
+        panel.get_by_text("Only through an onion network").scroll_into_view_if_needed()
+        expect(panel.get_by_text("Only through an onion network")).to_be_in_viewport()
         page.keyboard.press("Control+i")
         small = page.evaluate(SMALL)
         assert small == []

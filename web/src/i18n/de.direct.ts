@@ -5,6 +5,7 @@ export const deDirect: Record<keyof typeof enDirect, string> = {
   "setup.directHint": "Dieses Gerät verwahrt sie selbst. Nachrichten kommen an, wenn eure Geräte sich treffen: auf einem Weg, den beide nutzen, solange Roost auf beiden läuft.",
   "setup.both": "Auch von Gerät zu Gerät schreiben",
   "setup.bothHint": "Geräte, die einander nah sind, tauschen Nachrichten dann ohne das Relay aus.",
+  "setup.home": "Dieses Relay steht bei jemandem zu Hause und hat keine Adresse: Dein Gerät trifft es, wie es Menschen trifft.",
   "setup.ways": "Wie dürfen sich Geräte treffen?",
   "carrier.lan": "Lokales Netz",
   "carrier.bluetooth": "Bluetooth",

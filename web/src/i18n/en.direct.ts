@@ -5,6 +5,7 @@ export const enDirect = {
   "setup.directHint": "This device keeps them itself. Messages arrive when your devices meet, over a way that both use, while Roost runs on both.",
   "setup.both": "Talk from device to device too",
   "setup.bothHint": "Devices that are near then exchange messages without the relay.",
+  "setup.home": "This relay stands at somebody's home and has no address: your device meets it, as it meets people.",
   "setup.ways": "How may devices meet?",
   "carrier.lan": "Local network",
   "carrier.bluetooth": "Bluetooth",

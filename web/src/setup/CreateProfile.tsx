@@ -36,7 +36,8 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const mismatch = protection === "passphrase" && again !== "" && again !== passphrase;
-  const meets = relay === "direct" || both;
+  const home = relay === "link" && /^roost-relay:(?!\/\/)/iu.test(link.trim()); // it has no address: it is met
+  const meets = relay === "direct" || both || home;
   const reached = (relay === "own" || relay === "direct" || link.trim() !== "") && (!meets || carriers.length > 0);
   const ready = name.trim() !== "" && (protection !== "passphrase" || (passphrase !== "" && again === passphrase)) && reached;
   const choose = (carrier: CarrierKind, on: boolean): void => setCarriers((held) => [...held.filter((each) => each !== carrier), ...(on ? [carrier] : [])]);
@@ -95,7 +96,8 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
           ]}
         />
         {relay === "link" && <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />}
-        {relay !== "direct" && <Switch label={t("setup.both")} hint={t("setup.bothHint")} on={both} onChange={setBoth} />}
+        {home && <p className="hint">{t("setup.home")}</p>}
+        {relay !== "direct" && !home && <Switch label={t("setup.both")} hint={t("setup.bothHint")} on={both} onChange={setBoth} />}
         {meets && (
           <div className="options" role="group" aria-label={t("setup.ways")}>
             <span className="options-title">{t("setup.ways")}</span>
