@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.processes import COMMAND, Person, Relay, environment
+from tests.apps.processes import COMMAND, Person, Process, Relay, environment
+from tests.network.direct.one_network import alone
 
 
 def test_ready_and_drained(make_relay: Callable[..., Relay]) -> None:
@@ -61,6 +62,25 @@ def test_public_url_stands_in_the_link(make_relay: Callable[..., Relay]) -> None
     relay = make_relay("--public-url", "https://chat.example.org:7777")
     assert relay.link.startswith("roost-relay://chat.example.org:7777/")
     assert relay.listen.startswith("127.0.0.1:")
+
+
+def test_a_relay_at_home_prints_how_it_is_met(tmp_path: Path) -> None:
+    with alone():
+        relay = Process("relay", "--data", str(tmp_path), "--carrier", "lan")
+        home = relay.next()
+        assert home["link"] == home["home_link"]
+        assert home["link"].startswith("roost-relay:")
+        assert home["listen"] == ""
+        assert relay.end(within_s=6) == 0
+        assert relay.rest() == b""
+        relay.close()
+        relay = Process("relay", "--data", str(tmp_path), "--carrier", "lan", "--listen", "127.0.0.1:0")
+        both = relay.next()
+        assert both["home_link"] == home["link"]
+        assert both["link"].startswith("roost-relay://127.0.0.1:")
+        assert Person(tmp_path / "none").one("relay", "check", both["home_link"])["carrier"] == "lan"
+        relay.close()
+    assert Person(tmp_path).process("relay", "--data", str(tmp_path), "--carrier", "pigeon").returncode == 2
 
 
 def test_what_stops_a_relay_from_starting(relay: Relay, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from relay_process import launch, running
 from roost.network import connect_relay
 from roost.relay import BadConfig, Ready, load_config
 from roost.relay.config import public_endpoint, split_listen
+from roost.relay.files import DataDirectory
+from roost.relay.server.run import SystemEntropy
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "packaging" / "relay.sample.toml"
@@ -39,6 +41,16 @@ def test_flags_go_over_the_file(tmp_path: Path) -> None:
     assert config.limits().total_bytes == 3 * 2**29
 
 
+def test_with_carriers_an_address_is_one_that_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "relay.toml"
+    path.write_text('data = "there"\ncarriers = ["lan", "tor"]\n[tor]\ncontrol = "127.0.0.1:9051"\n')
+    config = load_config(path)
+    assert (config.listen, config.carriers) == ("", ("lan", "tor"))
+    assert config.reach().control == "127.0.0.1:9051"
+    assert load_config(path, listen=":80").listen == ":80"
+    assert load_config(None, data=tmp_path, carriers=("lan",)).listen == ""
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -52,6 +64,11 @@ def test_flags_go_over_the_file(tmp_path: Path) -> None:
         f"data = 'x'\naccess = '{'x' * 65}'",
         "data = 'x'\ntls_key = 'key.pem'",
         "data = 'x'\npublic_url = 'https://'",
+        "data = 'x'\nlisten = ''",
+        "data = 'x'\ncarriers = ['pigeon']",
+        "data = 'x'\ncarriers = ['lan']\npublic_url = 'https://relay.example'",
+        "data = 'x'\ncarriers = ['lan']\ntls_certificate = 'a.pem'\ntls_key = 'a.key'",
+        "data = 'x'\n[tor]\nother = 1",
         "data = 'x'\npublic_url = 'https://127.1'",
         "data = 'x'\nforward_networks = ['10.0.0.1/8']",
         "data = 'x'\nenvelope_days = 0",
@@ -151,4 +168,9 @@ def test_standard_output_is_the_callers_and_errors_are_few(tmp_path: Path) -> No
 def test_settings_and_readiness_print_no_secret(tmp_path: Path) -> None:
     config = load_config(None, data=tmp_path, access="open sesame")
     assert "sesame" not in repr(config)
-    assert "roost-relay" not in repr(Ready("roost-relay://…", "127.0.0.1:1"))
+    assert "roost-relay" not in repr(Ready("roost-relay://…", "127.0.0.1:1", "roost-relay:…"))
+    reach = load_config(None, data=tmp_path, tor={"password": "sesame", "bridges": ["sesame"]})
+    assert "sesame" not in repr((reach, reach.tor, reach.reach()))
+    home = DataDirectory(tmp_path).home(SystemEntropy())
+    assert home.meeting.hex() not in repr(home)
+    assert repr(home.meeting) not in repr(home)
