@@ -3,11 +3,13 @@ be used."""
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from roost.agent import direct as d
+from roost.agent import events as e
 from roost.agent import operations as o
 from roost.agent.carriers import FOLDER, make_carrier, reach_of
 from roost.agent.service import Service, create_profile
@@ -20,7 +22,8 @@ from roost.network.direct.making import Reach
 from roost.network.direct.tor import TorCarrier
 from roost.network.entropy import SYSTEM_ENTROPY
 from roost.wire.addresses import DeviceHost
-from tests.agent.test_direct_people import Near, near
+from tests.agent.test_direct_people import Near, near, person
+from tests.agent.test_service import befriend, following
 
 __all__ = ["near"]
 
@@ -111,3 +114,23 @@ async def test_settings_of_carriers_are_kept_and_checked(tmp_path: Path, near: N
         assert (shown.bridges, shown.has_password) == (("192.0.2.1:443",), True)
         assert reach_of(alice.engine.look()).password == "hunter2"
         assert "hunter2" not in repr(shown)
+
+
+async def test_who_is_in_reach_is_told_and_shown(tmp_path: Path, near: Near) -> None:
+    async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
+        await befriend(alice, bob)
+        (shown,) = await alice.call(o.Contacts())
+        assert shown.near == "lan"
+        assert (await alice.call(o.Status())).near == 1
+        async with aclosing(alice.events()) as events:
+            near.of["Bob"].reachable(False)
+            gone = await following(events, e.NearEvent)
+            assert (gone.name, gone.carrier) == ("Bob", "")
+            near.of["Bob"].reachable(True)
+            back = await following(events, e.NearEvent, lambda event: bool(event.carrier))
+            assert (back.contact, back.carrier) == (shown.contact, "lan")
+            await bob.call(d.CarriersTurn(carriers=(d.CarrierKind.LAN,), on=False, sure=True))
+            away = await following(events, e.NearEvent)
+            assert away.carrier == ""
+        (shown,) = await alice.call(o.Contacts())
+        assert shown.near == ""
