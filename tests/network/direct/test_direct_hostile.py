@@ -163,3 +163,16 @@ async def test_a_link_to_somebody_who_is_sought_no_more_ends(tmp_path: Path) -> 
         await one.direct.link(two.address)
         one.direct.serve({}, ())
         await until(lambda: not one.direct._links.running)
+
+
+async def test_whoever_waits_for_a_link_that_is_lost_as_it_opens_is_told(tmp_path: Path) -> None:
+    air = Air()
+    async with (
+        Device(tmp_path / "one", MemoryCarrier(air)) as one,
+        Device(tmp_path / "two", MemoryCarrier(air)) as two,
+    ):
+        two.knows()
+        one.knows(two)
+        two.direct._host = None  # it ends a link on which it is asked anything
+        with pytest.raises(Unreachable):
+            await one.direct.link(two.address)

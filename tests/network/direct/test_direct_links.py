@@ -239,3 +239,29 @@ async def test_strangers_who_hold_streams_open_keep_nobody_out(tmp_path: Path) -
         one.knows(two)
         async with silent_stranger(air, two.meeting, 300):
             assert await one.ask(two, CREATE) == Done()
+
+
+async def test_the_strictest_of_what_is_shared_with_a_device_holds_for_all(tmp_path: Path) -> None:
+    """A conversation over Tor alone is not carried by the link of a group that both are in."""
+    air, far, group = Air(), Air(), SYSTEM_ENTROPY.bytes(16)
+    only_tor = Way(frozenset({CarrierName.TOR}))
+    async with (
+        Device(tmp_path / "one", MemoryCarrier(air), TorLike(far)) as one,
+        Device(tmp_path / "two", MemoryCarrier(air), TorLike(far)) as two,
+    ):
+        two_in_group = DeviceHost(two.address.key, group)
+        two.direct.serve({two.meeting: only_tor, group: Way()}, [(one.address, only_tor)])
+        one.direct.serve({one.meeting: only_tor}, [(two_in_group, Way()), (two.address, only_tor)])
+        await one.direct.link(two_in_group)
+        assert await one.ask(two, CREATE) == Done()
+        assert one.direct.carrier_to(two.address.key) is CarrierName.TOR
+
+        one.direct.serve(
+            {one.meeting: only_tor}, [(two_in_group, Way())]
+        )  # it does not know of the floor, or ignores it
+        one.carriers[1].reachable(False)
+        await until(lambda: not two.direct.standing())
+        with pytest.raises(Unreachable):
+            async with asyncio.timeout(5):
+                await one.ask(two, CREATE)
+        assert two.direct.standing() == []

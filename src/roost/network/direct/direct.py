@@ -142,6 +142,8 @@ class Direct:
         for host, way in sought:
             if host.key != self._own.public.raw:
                 self._sought.setdefault(host.key, {})[host] = way
+        for hosts in self._sought.values():  # one link carries all: the strictest holds
+            hosts.update(dict.fromkeys(hosts, Way(frozenset.intersection(*(way.carriers for way in hosts.values())))))
         for name, carrier in self.carriers.items():
             carrier.serve(self._people(name))
         for link in tuple(self._links.running):
@@ -154,10 +156,10 @@ class Direct:
         return People(own, tuple(hosts))
 
     def _may_stand(self, link: PeerLink) -> bool:
+        ways = [*self._sought.get(link.key, {}).values()]
         if not link.dialled:
-            way = self._circles.get(link.meeting)
-            return way is not None and way.allows(link.carrier)
-        return any(way.allows(link.carrier) for way in self._sought.get(link.key, {}).values())
+            ways.append(self._circles.get(link.meeting, Way(frozenset())))
+        return bool(ways) and all(way.allows(link.carrier) for way in ways)
 
     def states(self) -> list[CarrierState]:
         return [self.carriers[name].state for name in ORDER if name in self.carriers]
@@ -316,6 +318,9 @@ class Direct:
         peer = PeerLink(
             stream, established, side.rest, name, dialled=dialled, host=self._host, on_message=self._message
         )
+        if not dialled and not self._may_stand(peer):  # found under the meeting of a group, say
+            stream.abort()
+            raise Unreachable("What is shared with this device does not allow this carrier.")
         self._links.running[peer] = None
         self._start_task(self._carry(peer))
         peer.say(encode(PeerHello(PEER_VERSION, self._known_places(peer))))
@@ -349,9 +354,7 @@ class Direct:
         try:
             await peer.run()
         finally:
-            client = self._clients.pop(peer, None)
-            if client is not None:
-                client.cancel()
+            self._clients.pop(peer, None)  # one that is being opened fails by itself: whoever waits for it has to hear
             if self._links.ended(peer):
                 self._near.pop(peer.key, None)
                 if peer.key not in self._sought:
