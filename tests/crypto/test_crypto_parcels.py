@@ -1,5 +1,5 @@
-"""Parcels: what opens them, what does not, and how they are recognised. `made_again` is a second implementation, written
-from docs/protocol/parcels.md alone."""
+"""Parcels: what opens them, what does not, and how they are recognised. `made_again` is a second implementation,
+written from docs/protocol/parcels.md alone."""
 
 from __future__ import annotations
 
@@ -113,4 +113,4 @@ def test_heads_of_other_sizes_are_refused() -> None:
 
 
 def test_a_meeting_is_one_size_in_both_rooms() -> None:
-    assert sizes.MEETING_SIZE == len(MEETING)
+    assert len(MEETING) == sizes.MEETING_SIZE

@@ -3,8 +3,8 @@
 First to the device itself while a link to it stands, then to the relays that keep for it, then to the device though it
 may not be near. What one does not take goes to the next, and comes back when the first heals. The frames' numbers keep
 order and the envelopes' hashes tell repetitions, by whichever mailbox they come, so a row may change its way at any
-time. Only a knock has one address. What needs blobs stays with the host that has them, unless that is a device which has
-gone: another host misses them, and they are uploaded there.
+time. Only a knock has one address. What needs blobs stays with the host that has them, unless that is a device which
+has gone: another host misses them, and they are uploaded there.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class TestTor(CarrierConformance):
     @pytest.fixture
     def make(self, tors: dict[str, TorConfig], tmp_path: Path) -> MakeDevice:
         async def make(who: str) -> Device:
-            while (place := read_port(tors[who].port_file)) is None:
+            while (place := read_port(tors[who].port_file)) is None:  # noqa: ASYNC110 - a file that tor writes
                 await asyncio.sleep(0.02)
             return device(who, config(tmp_path / who, None, control=place))
 
