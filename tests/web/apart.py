@@ -52,12 +52,16 @@ def village(folder: Path) -> Iterator[Village]:
         yield Village(folder, playwright.chromium, stack)
 
 
-def begin(person: Person) -> None:
-    """The first start, without any relay and on the local network alone."""
+def begin(person: Person, relay: str = "") -> None:
+    """The first start, on the local network alone; without any relay, or with one at home."""
     page = person.page
     page.get_by_label("Your name").fill(person.name)
     page.get_by_text("Nothing but my user account").click()
-    page.get_by_text("without any server").click()
+    if relay:
+        page.get_by_label("Link of the relay").fill(relay)
+        page.get_by_text("This relay stands at somebody's home").wait_for()
+    else:
+        page.get_by_text("without any server").click()
     page.get_by_role("group", name="How may devices meet?").get_by_text("Tor", exact=True).click()
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_role("heading", name="Add the first person").wait_for()

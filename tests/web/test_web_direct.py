@@ -145,6 +145,38 @@ def test_carriers_ask_and_say_why_not(two: Two) -> None:
     alice.complaints.clear()  # Chromium reports the answer that asks
 
 
+def test_tor_and_its_bridges(two: Two) -> None:
+    """Whether there is a Tor here or not: bridges are kept, and conversations can be held to Tor alone."""
+    alice, _ = two
+    alice.settings("Carriers")
+    _turn(alice, "Tor")
+    expect(carrier(alice, "Tor").get_by_role("status")).not_to_contain_text("Off")
+    bridge = f"192.0.2.7:443 {'0123456789ABCDEF' * 2}01234567"
+    field = carrier(alice, "Tor").get_by_label("Bridges, one a line")
+    field.fill(f"{bridge}\n\n")
+    carrier(alice, "Tor").get_by_role("button", name="Save").click()
+    alice.told("Saved; Tor starts anew")
+    expect(field).to_have_value(bridge)
+    assert command(alice.profile, "carriers", "set", "tor")[0]["bridges"] == [bridge]
+    alice.close()
+
+    alice.page.get_by_role("button", name="Route and privacy").click()
+    panel = alice.page.get_by_role("complementary", name="Route and privacy")
+    onion = panel.get_by_role("radio", name="Only through an onion network")
+    expect(onion).to_be_enabled()
+    panel.get_by_text("Only through an onion network").click()
+    expect(onion).to_be_checked()
+    alice.say("over Tor alone")
+    expect(presence(alice)).to_contain_text("1 message waits", timeout=WAIT_MS)
+    panel.get_by_text("Whatever way there is").click()
+    alice.marks("over Tor alone", "read")
+    panel.get_by_role("button", name="Close").click()
+    alice.settings("Carriers")
+    _turn(alice, "Tor")
+    expect(carrier(alice, "Tor").get_by_role("status")).to_have_text("Off")
+    alice.close()
+
+
 def test_couriers_and_their_limits(two: Two) -> None:
     alice, _ = two
     alice.settings("Couriers")
@@ -199,6 +231,25 @@ def test_people_nearby(two: Two, place: Village) -> None:
             bob.page.get_by_role("dialog").wait_for(state="detached")
             shown.result()
         assert [row["name"] for row in command(carol, "requests")] == ["Bob"]
+
+
+def test_a_relay_at_home_beside_this_device(place: Village) -> None:
+    """A link without an address lets one choose how to meet; only the relay can be left; its absence is nothing bad."""
+    with roost("relay", "--data", str(place.folder / "home"), "--carrier", "lan") as relay:
+        dora = place.window("Dora", *place.host("dora"))
+        page = dora.page
+        begin(dora, relay["link"])
+        dora.settings("Relays")
+        page.get_by_text("Relay at home", exact=True).wait_for()
+        page.get_by_text("in reach · home-").wait_for()
+        page.get_by_text("This device keeps mailboxes of its own too").wait_for()
+        page.get_by_role("button", name="Leave").click()
+        page.get_by_text("Then you have none").wait_for()
+        page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("not in reach now · home-").wait_for()
+    page.locator(".connection", has_text="Your relay at home is not in reach").wait_for()
+    assert dora.complaints == []
+    assert dora.foreign == []
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

@@ -96,7 +96,7 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
           ]}
         />
         {relay === "link" && <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />}
-        {home && <p className="hint">{t("setup.home")}</p>}
+        {home && <div><p className="hint">{t("setup.home")}</p></div>}
         {relay !== "direct" && !home && <Switch label={t("setup.both")} hint={t("setup.bothHint")} on={both} onChange={setBoth} />}
         {meets && (
           <div className="options" role="group" aria-label={t("setup.ways")}>
