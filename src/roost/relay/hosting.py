@@ -23,6 +23,7 @@ from roost.relay.core.refusal import RefusedRequest
 from roost.relay.server.link import Link, Server
 from roost.relay.server.service import Respond, Service
 from roost.relay.storage import SqliteEngine, ThreadedStorage
+from roost.relay.storage.engine import StorageBroken
 from roost.wire.codec import encode
 from roost.wire.mailbox import (
     PROTOCOL_VERSION,
@@ -58,8 +59,11 @@ class Hosting:
 
         Raises SurroundingsError: the file cannot be used.
         """
-        engine = await asyncio.to_thread(SqliteEngine, folder / FILE, key=key)
-        run = engine.begin_run(min(int(time.time()), _LAST_RUN))
+        try:
+            engine = await asyncio.to_thread(SqliteEngine, folder / FILE, key=key)
+            run = engine.begin_run(min(int(time.time()), _LAST_RUN))
+        except StorageBroken as error:
+            raise _unusable(folder / FILE) from error
         reader = engine.reader()
         totals = reader.totals()
         reader.close()
@@ -99,6 +103,15 @@ class _Nowhere:
 
     def info_of(self, _request: GetInfo, _client: Client, _respond: Respond) -> None:
         raise RefusedRequest(RefusalCode.UNSUPPORTED)
+
+
+def _unusable(file: Path) -> SurroundingsError:
+    return SurroundingsError(
+        f"The file with this device's own mailboxes cannot be used: {file}",
+        code="mailboxes_broken",
+        hint="Check the disk. If the file is damaged, move it and those beside it that begin with its name away: your "
+        "messages are elsewhere, and what has not come in yet is sent again.",
+    )
 
 
 def _statement() -> SignedInfo:
