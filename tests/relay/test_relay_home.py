@@ -45,14 +45,13 @@ def data(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def device() -> AsyncIterator[Direct]:
-    """Somebody's device, which looks for nobody yet."""
-    own = AgreementSecret.generate(SYSTEM_ENTROPY)
+async def device(own: AgreementSecret | None = None, seen: list[bytes] | None = None) -> AsyncIterator[Direct]:
+    """Somebody's device, which looks for nobody yet; `seen` gets the keys of whoever comes."""
     direct = Direct(
-        own,
+        own or AgreementSecret.generate(SYSTEM_ENTROPY),
         [LanCarrier()],
         SYSTEM_ENTROPY,
-        on_peer=lambda *_: None,
+        on_peer=lambda key, up: seen.append(key) if up and seen is not None else None,
         on_message=lambda *_: None,
         on_carriers=lambda: None,
     )
@@ -184,6 +183,25 @@ async def test_who_does_not_know_the_meeting_finds_nobody_and_hears_nothing(data
             await shaking
         assert side.established is None
         await stream.close()
+
+
+async def test_a_guest_is_another_one_each_time(tmp_path: Path) -> None:
+    """The relay learns no key by which it would know a device again, or that a contact of the device's knows."""
+    own = AgreementSecret.generate(SYSTEM_ENTROPY)
+    seen: list[bytes] = []
+    relay = AgreementSecret.generate(SYSTEM_ENTROPY)
+    host = DeviceHost(relay.public.raw, SYSTEM_ENTROPY.bytes(16))
+    async with device(relay, seen) as at_home:
+        at_home.serve({host.meeting: Way()}, [])
+        for _ in range(2):
+            async with device(own) as visitor:
+                visitor.guest_at = (host.key,)
+                visitor.serve({}, [(host, Way())])
+                async with asyncio.timeout(20):
+                    while visitor.carrier_to(host.key) is None:  # noqa: ASYNC110 - found by the carrier itself
+                        await asyncio.sleep(0.05)
+    assert len(set(seen)) == len(seen) == 2
+    assert own.public.raw not in seen
 
 
 # --- the operator's view ----------------------------------------------------------------------------------------------

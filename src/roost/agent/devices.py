@@ -145,6 +145,7 @@ class Devices:
         if direct is None:
             return
         work = self._engine.look()
+        direct.guest_at = hosting.homes(work)
         circles, sought = hosting.circles(work), hosting.sought(work)
         sought |= {host: Floor.ANY for host in self._strangers if host not in sought}
         if (circles, sought) != self._served:

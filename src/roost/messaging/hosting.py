@@ -169,6 +169,12 @@ def sought(work: Work) -> dict[DeviceHost, Floor]:
     return found
 
 
+def homes(work: Work) -> frozenset[bytes]:
+    """The relays at home where I keep mailboxes, by key. They need not know which device comes: as at any relay, what
+    it may do is decided by what it shows there."""
+    return frozenset(row.relay for row in work.find(OwnRelay) if mailboxes.is_met(row) and not row.here)
+
+
 def _addresses(work: Work) -> Iterator[tuple[HostAddress, bytes]]:
     for peer in work.find(PeerDevice):
         contact = work.get(Contact, peer.account)

@@ -182,6 +182,7 @@ async def relays_add(service: Service, request: o.RelaysAdd) -> v.RelayView:
     if isinstance(address, RelayAddress):
         await check_reachable(link)
     row = engine.step(hosting.use, link)
+    engine.devices.serve()
     engine.relays_changed()
     if isinstance(address, DeviceHost):
         await engine.devices.changed()

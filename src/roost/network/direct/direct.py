@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,7 +32,7 @@ from roost.wire.peers import PEER_VERSION, KnownPlace, PeerHello
 HANDSHAKE_S: Final = 20.0  # Tor is slow
 STAGGER_S: Final = 1.5  # after which the next carrier is tried beside the one that has not answered
 AGAIN_S: Final = 1.0  # a host that could not be reached is not dialled again sooner for the same reason
-NEAR_AGAIN_S: Final = 10.0  # ... nor because a carrier says once more that it is near
+NEAR_AGAIN_S: Final = 2.0  # ... nor because a carrier says once more that it is near; commands come and go quickly
 GREET_AGAIN_S: Final = (1.0, 3.0, 10.0)  # after which somebody near is tried again
 _PENDING: Final = 64  # streams of one carrier that have not shown who they are
 _SEEN: Final = 20_000  # openings remembered against replays
@@ -86,6 +86,7 @@ class Direct:
         self._on_carriers = on_carriers
         self._now = now
         self._loop = asyncio.get_running_loop()
+        self.guest_at: Collection[bytes] = ()  # hosts, by key, that do not learn which device comes
         self._circles: dict[bytes, Way] = {}  # meetings of mine
         self._sought: dict[bytes, dict[DeviceHost, Way]] = {}  # by host key
         self._links = Standing(own.public.raw)
@@ -258,7 +259,8 @@ class Direct:
     async def _dial_over(self, name: CarrierName, host: DeviceHost) -> PeerLink:
         places = tuple(place for place in self._places.get(host.key, ()) if place.carrier is name)
         stream = await self.carriers[name].dial(host, places)
-        side = PeerLinkInitiator(self._own, AgreementPublic(host.key), host.meeting, int(self._now()), self._entropy)
+        own = AgreementSecret.generate(self._entropy) if host.key in self.guest_at else self._own
+        side = PeerLinkInitiator(own, AgreementPublic(host.key), host.meeting, int(self._now()), self._entropy)
         return await self._agreed(name, stream, side, dialled=True)
 
     # --- being called -------------------------------------------------------------------------------------------------
