@@ -22,9 +22,9 @@ from roost.network.direct.standing import LINKS_OF_ONE
 from roost.wire.addresses import DeviceHost
 from roost.wire.codec import encode
 from roost.wire.frames import frame
-from roost.wire.mailbox import Done
+from roost.wire.mailbox import Call, Done, Get
 from roost.wire.peers import PEER_VERSION, KnownPlace, PeerHello
-from tests.network.direct.test_direct_links import CREATE, Device, TorLike, until
+from tests.network.direct.test_direct_links import AN_ENVELOPE, CREATE, GET, Device, TorLike, until
 
 
 class Hostile:
@@ -176,3 +176,31 @@ async def test_whoever_waits_for_a_link_that_is_lost_as_it_opens_is_told(tmp_pat
         two.direct._host = None  # it ends a link on which it is asked anything
         with pytest.raises(Unreachable):
             await one.direct.link(two.address)
+
+
+async def test_a_link_ends_on_which_much_is_asked_and_no_answer_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 2 * 1024**2
+    monkeypatch.setattr("roost.network.direct.link._MOST", most)
+    air = Air()
+    async with (
+        Device(tmp_path / "one", MemoryCarrier(air)) as one,
+        Device(tmp_path / "two", MemoryCarrier(air)) as two,
+        hostile(air) as them,
+    ):
+        one.knows()
+        two.knows(one)
+        await two.ask(one, CREATE)
+        for _ in range(24):
+            await two.ask(one, AN_ENVELOPE)
+        asking = await them.dial(one)
+        await until(lambda: len(one.direct._links.running) == 2)
+        (held,) = (link for link in one.direct._links.running if link.key == them.address.key)
+        asking.reading(False)
+        for number in range(1, 2_000):
+            asking.write(Channel.DIALLER, frame(encode(Call(number, Get(GET, 0)))))
+            if number % 20 == 0:
+                await asyncio.sleep(0.001)
+            assert held._queued < 2 * most
+        await until(lambda: held.over)

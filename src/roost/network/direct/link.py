@@ -29,6 +29,7 @@ _CHUNK: Final = 16_000  # bytes of a channel in one record
 _TURN: Final = 256 * 1024  # bytes that are sealed at a time
 _HIGH: Final = 512 * 1024  # bytes that wait to be sent: beyond this a host stops producing, ...
 _LOW: Final = 128 * 1024  # ... and goes on below this
+_MOST: Final = 32 * 1024**2  # ... and beyond this the link ends: the other end asks, and takes no answers
 CLOSE_S: Final = 2.0
 
 
@@ -158,7 +159,9 @@ class PeerLink:
         self._queue.append((channel, data))
         self._queued += len(data)
         self._wake.set()
-        if self._queued > _HIGH and self._answers is not None:
+        if self._queued > _MOST:
+            self.abort()
+        elif self._queued > _HIGH and self._answers is not None:
             self._answers.pause()
 
     async def _write_all(self) -> None:
