@@ -178,6 +178,16 @@ async def test_whoever_waits_for_a_link_that_is_lost_as_it_opens_is_told(tmp_pat
             await one.direct.link(two.address)
 
 
+class Deaf:
+    """Gets answers, and does nothing with them."""
+
+    def received(self, body: bytes) -> None:
+        pass
+
+    def lost(self, malformed: bool) -> None:
+        pass
+
+
 async def test_a_link_ends_on_which_much_is_asked_and_no_answer_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +207,7 @@ async def test_a_link_ends_on_which_much_is_asked_and_no_answer_taken(
         asking = await them.dial(one)
         await until(lambda: len(one.direct._links.running) == 2)
         (held,) = (link for link in one.direct._links.running if link.key == them.address.key)
+        asking.calls.attach(Deaf())
         asking.reading(False)
         for number in range(1, 2_000):
             asking.write(Channel.DIALLER, frame(encode(Call(number, Get(GET, 0)))))
