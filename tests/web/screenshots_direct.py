@@ -1,6 +1,6 @@
 """Pictures of what there is without a server, to be looked at: python -m tests.web.screenshots_direct OUTDIR
 
-Light and dark, wide and narrow, English and German; two people with real agents on a network of their own.
+Light and dark, wide and narrow, English, German and mirrored; two people with real agents on a network of their own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ LOOKS = {
     "dark": (WIDE, {"theme": "dark", "language": "en"}),
     "narrow": (NARROW, {"theme": "light", "language": "en"}),
     "narrow-dark-de": (NARROW, {"theme": "dark", "language": "de"}),
+    "german": (WIDE, {"theme": "light", "language": "de"}),
+    "mirrored": (WIDE, {"theme": "light", "language": "ar-XB"}),
 }
 
 

@@ -73,7 +73,9 @@ def test_two_who_are_near_talk(two: Two) -> None:
 
 
 def _turn(person: Person, name: str) -> None:
-    carrier(person, name).locator(".track").click()
+    """By keyboard."""
+    carrier(person, name).get_by_role("switch").focus()
+    person.page.keyboard.press("Space")
 
 
 def test_what_waits_until_devices_meet(two: Two, tmp_path: Path) -> None:

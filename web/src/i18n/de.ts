@@ -65,7 +65,7 @@ export const de: Catalogue = {
   "requests.decline": "Ablehnen",
   "add.title": "Person hinzufügen",
   "add.show": "Einladen",
-  "add.open": "Mit Link",
+  "add.open": "Link",
   "add.showHow": "Erzeuge einen Link und gib ihn weiter: zeige den Code oder schicke ihn auf einem Weg, dem du vertraust.",
   "add.reusable": "Für mehrere Menschen",
   "add.reusableHint": "Sonst gilt er für einen Menschen, einmal.",

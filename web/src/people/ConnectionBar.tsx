@@ -22,7 +22,7 @@ export function ConnectionBar(): ReactNode {
     return (
       <div className="connection connecting" role="status">
         <span>{t(apart.says)}</span>
-        {apart.why !== "" && <span className="hint">{cleanName(apart.why, 160)}</span>}
+        {apart.why !== "" && <span className="hint" dir="auto">{cleanName(apart.why, 160)}</span>}
       </div>
     );
   }

@@ -68,8 +68,8 @@ function State({ row }: { row: Carrier }): ReactNode {
       <span className={!row.on ? "lamp off" : row.ready ? "lamp on" : "lamp waiting"} aria-hidden="true" />
       <div>
         <p>{row.links > 0 ? `${word} · ${t("carriers.links.other", { n: row.links })}` : word}</p>
-        {row.on && row.why !== "" && <p>{cleanText(row.why)}</p>}
-        {row.on && row.hint !== "" && <p className="hint">{cleanText(row.hint)}</p>}
+        {row.on && row.why !== "" && <p dir="auto">{cleanText(row.why)}</p>}
+        {row.on && row.hint !== "" && <p className="hint" dir="auto">{cleanText(row.hint)}</p>}
       </div>
     </div>
   );

@@ -4,7 +4,7 @@ import { useLanguage, useT, type Key } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { newUploadId, upload } from "../state/upload";
 import { Button, Field, Switch } from "../ui/controls";
-import { fileSize } from "../ui/text";
+import { cleanName, fileSize } from "../ui/text";
 
 const MIB = 2 ** 20;
 const LIMITS = ["size", "share", "rate", "days", "hops"] as const;
@@ -20,6 +20,7 @@ export function CourierSettings(): ReactNode {
   useEffect(() => {
     void roost.client.call("courier", {}).then(setNow).catch(() => undefined);
   }, [roost]);
+  const names = now?.couriers.map((id) => cleanName(roost.nameOf(id))).join(", ") ?? "";
   const set = (change: Partial<Courier>): Promise<boolean> => roost.attemptTo(async () => setNow(await roost.client.call("courier-set", change)));
   return (
     <>
@@ -28,7 +29,7 @@ export function CourierSettings(): ReactNode {
         <>
           <Switch label={t("couriers.carry")} hint={t("couriers.carryHint")} on={now.carries} onChange={(on) => void set({ carries: on })} />
           {now.parcels > 0 && <p className="hint">{t("couriers.held.other", { n: now.parcels, size: fileSize(now.bytes, language), room: fileSize(now.size, language) })}</p>}
-          <Switch label={t("couriers.use")} hint={t(now.couriers.length === 0 ? "couriers.nobody" : "couriers.useHint.other", { n: now.couriers.length })} on={now.uses} onChange={(on) => void set({ uses: on })} />
+          <Switch label={t("couriers.use")} hint={t(now.couriers.length === 0 ? "couriers.nobody" : "couriers.useHint.other", { n: now.couriers.length, names })} on={now.uses} onChange={(on) => void set({ uses: on })} />
           {now.carries && <Limits key={JSON.stringify(now)} now={now} onSet={set} />}
         </>
       )}
