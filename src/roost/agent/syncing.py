@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
 LOOK_AGAIN_S = 0.25
-BE_MET_S = 1.5  # in which a device that is near greets one that has come
+BE_MET_S = 2.0  # in which a device that is near greets one that has come
 PRESS_S = 1.0
 GROUPS_WITHIN_MS = 4_500  # who removes a leaver, and losers of a race between commits, wait so long at most
 HELD_WORDS = "It waits: the way that it would take exposes more than this conversation allows."

@@ -22,6 +22,7 @@ from roost.network.dial import link_over
 from roost.network.direct.carrier import Carrier, CarrierName, CarrierState, People, Place, Stream
 from roost.network.direct.host_end import HostProtocol
 from roost.network.direct.link import PeerLink, handshake
+from roost.network.direct.pace import Pace
 from roost.network.direct.standing import ORDER, Standing
 from roost.network.link import Link
 from roost.network.link_core import LinkTiming
@@ -93,7 +94,7 @@ class Direct:
         self._clients: dict[PeerLink, asyncio.Task[Link]] = {}
         self._dialling: dict[bytes, _Dialling] = {}
         self._failed: dict[bytes, tuple[float, Unreachable]] = {}
-        self._near: dict[bytes, float] = {}
+        self._near = Pace(NEAR_AGAIN_S)
         self._places: dict[bytes, tuple[Place, ...]] = {}
         self._bettering: set[bytes] = set()
         self._seen: OrderedDict[bytes, None] = OrderedDict()
@@ -127,6 +128,7 @@ class Direct:
     async def close(self) -> None:
         """End all links and stop the carriers."""
         self._closed = True
+        self._near.close()
         await asyncio.gather(*(carrier.stop() for carrier in self.carriers.values()))
         await asyncio.gather(*(link.close() for link in tuple(self._links.running)))
         tasks = {*self._tasks, *(one.task for one in self._dialling.values())}
@@ -358,7 +360,7 @@ class Direct:
         finally:
             self._clients.pop(peer, None)  # one that is being opened fails by itself: whoever waits for it has to hear
             if self._links.ended(peer):
-                self._near.pop(peer.key, None)
+                self._near.forget(peer.key)
                 if peer.key not in self._sought:
                     self._places.pop(peer.key, None)
                 if not self._closed:
@@ -402,10 +404,8 @@ class Direct:
 
     def _met(self, host: DeviceHost) -> None:
         """A carrier says that somebody is near."""
-        now = self._loop.time()
-        if self._closed or host.key not in self._sought or now < self._near.get(host.key, -NEAR_AGAIN_S) + NEAR_AGAIN_S:
+        if self._closed or host.key not in self._sought or not self._near.due(host.key, lambda: self._met(host)):
             return
-        self._near[host.key] = now
         self._failed.pop(host.key, None)
         held = self._links.get(host.key)
         if held is None:
