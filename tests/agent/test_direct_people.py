@@ -129,7 +129,7 @@ async def test_a_group_lives_on_a_members_device(tmp_path: Path, near: Near) -> 
         await befriend(alice, bob)
         await alice.call(g.GroupCreate(title="Village", members=("Bob",)))
         async with asyncio.timeout(20):
-            while not any(view.title == "Village" for view in (await bob.call(g.Groups()))):  # noqa: ASYNC110
+            while not any(view.state is g.GroupState.ACTIVE for view in (await bob.call(g.Groups()))):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         await bob.call(o.Send(conversation="Village", text="from Bob"))
         await alice.call(o.Send(conversation="Village", text="from Alice"))

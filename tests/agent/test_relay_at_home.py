@@ -186,7 +186,7 @@ async def test_a_group_lives_at_home(tmp_path: Path, home: HomeRelay) -> None:
     async with person(tmp_path, "Bob") as bob:
 
         async def in_it() -> bool:
-            return any(view.title == "House" for view in await bob.call(g.Groups()))
+            return [(view.title, view.state) for view in await bob.call(g.Groups())] == [("House", g.GroupState.ACTIVE)]
 
         await until(bob, in_it)
         await bob.call(o.Send(conversation="House", text="I do", wait=v.MessageState.SENT))
