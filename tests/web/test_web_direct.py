@@ -224,7 +224,7 @@ def test_people_nearby(two: Two, place: Village) -> None:
         bob.page.get_by_role("button", name="Add a person").first.click()
         bob.page.get_by_role("tab", name="Nearby").click()
         with ThreadPoolExecutor() as pool:
-            shown = pool.submit(command, carol, "nearby", "--show", "--seconds", "8")
+            shown = pool.submit(command, carol, "nearby", "--show", "--seconds", "6")
             bob.page.get_by_role("dialog").get_by_role("button", name="Carol").click()
             bob.page.get_by_text("Ask Carol to become a contact?").wait_for()
             bob.page.get_by_role("button", name="Ask to become contacts").click()
@@ -233,6 +233,41 @@ def test_people_nearby(two: Two, place: Village) -> None:
             bob.page.get_by_role("dialog").wait_for(state="detached")
             shown.result()
         assert [row["name"] for row in command(carol, "requests")] == ["Bob"]
+
+
+def test_a_relay_and_the_devices_themselves(place: Village) -> None:
+    """Who has both is reached at the device while it is near, and at the relay otherwise; the panel knows both."""
+    with roost("relay", "--data", str(place.folder / "relay"), "--listen", "127.0.0.1:0") as relay:
+        gina = place.window("Gina", *place.host("gina"))
+        page = gina.page
+        page.get_by_label("Your name").fill("Gina")
+        page.get_by_text("Nothing but my user account").click()
+        page.get_by_label("Link of the relay").fill(relay["link"])
+        page.get_by_text("Talk from device to device too").click()
+        page.get_by_role("group", name="How may devices meet?").get_by_text("Tor", exact=True).click()
+        page.get_by_role("button", name="Start", exact=True).click()
+        page.get_by_role("heading", name="Add the first person").wait_for()
+        finn = place.folder / "finn"
+        both = ("--relay", relay["link"], "--direct", "--carrier", "lan")
+        command(finn, "init", "--name", "Finn", *both, "--no-passphrase")
+        with roost("--profile", str(finn), "--no-browser"):
+            command(finn, "add", command(gina.profile, "invite")[0]["link"])
+            page.get_by_role("button", name="Accept").click()
+            gina.open("Finn")
+            expect(presence(gina)).to_have_text("In reach over the local network", timeout=WAIT_MS)
+            page.get_by_role("button", name="Route and privacy").click()
+            panel = page.get_by_role("complementary", name="Route and privacy")
+            panel.get_by_text("Now over the local network").wait_for()
+            panel.get_by_role("heading", name="Addresses of Finn").wait_for()
+            panel.get_by_text(f"Relay {relay['listen']}", exact=True).wait_for()
+            panel.get_by_text("Their device itself").wait_for()
+        expect(presence(gina)).to_have_text("Through one relay", timeout=WAIT_MS)
+        panel.get_by_role("heading", name="Through one relay").wait_for()
+        gina.say("at the relay")
+        gina.marks("at the relay", "sent")
+        gina.settings("Relays")
+        page.get_by_text("This device keeps mailboxes of its own too").wait_for()
+    assert gina.foreign == []
 
 
 def test_a_relay_at_home_beside_this_device(place: Village) -> None:

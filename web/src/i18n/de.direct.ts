@@ -99,7 +99,7 @@ export const deDirect: Record<keyof typeof enDirect, string> = {
   "route.over": "Jetzt {over}.",
   "route.apart": "Eure Geräte sind gerade nicht in Reichweite. Was du schreibst, geht ab, wenn sie sich treffen, auf einem Weg, den ihr beide nutzt.",
   "route.ways": "Adressen von {name}",
-  "route.way.device": "Das Gerät selbst, wenn es in Reichweite ist",
+  "route.way.device": "Das Gerät selbst oder ein Relay zu Hause, wenn es in Reichweite ist",
   "route.way.relay": "Relay {host}",
   "route.waysHow": "Das Gerät wird genommen, solange es in Reichweite ist; sonst verwahrt das Relay, was du schreibst.",
   "route.chooseDirect": "Welche Wege es gibt, folgt aus den Trägern, die ihr beide eingeschaltet habt.",

@@ -99,7 +99,7 @@ export const enDirect = {
   "route.over": "Now {over}.",
   "route.apart": "Your devices are not in reach of each other now. What you write goes out when they meet, over any way that both of you use.",
   "route.ways": "Addresses of {name}",
-  "route.way.device": "Their device itself, when it is in reach",
+  "route.way.device": "Their device itself, or their relay at home, when in reach",
   "route.way.relay": "Relay {host}",
   "route.waysHow": "The device is taken while it is in reach; else the relay keeps what you write.",
   "route.chooseDirect": "Which ways there are follows from the carriers that both of you have on.",
