@@ -71,3 +71,21 @@ async def test_an_older_copy_is_put_back(tmp_path: Path, near: Near, kept: str) 
             got = await texts(bob, "Alice")
             assert [text for text in got if not text.isdigit()] == ["first", "second", "last", "answer"]
             assert (await texts(alice, "Bob"))[-2:] == ["last", "answer"]
+
+
+async def test_what_a_large_file_took_is_given_back(
+    tmp_path: Path, near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roost.relay.hosting._SPARE", 1024**2)
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(8 * 1024**2))
+    async with person(tmp_path, "Alice") as alice:
+        async with person(tmp_path, "Bob") as bob:
+            await befriend(alice, bob)
+            await alice.call(
+                o.Send(conversation="Bob", files=(str(large),), wait=v.MessageState.DELIVERED, wait_timeout_s=60)
+            )
+        assert (tmp_path / "Bob" / "mailboxes.db").stat().st_size > 8 * 1024**2
+        async with person(tmp_path, "Bob") as bob:
+            await says(alice, "Bob", "after")
+        assert (tmp_path / "Bob" / "mailboxes.db").stat().st_size < 1024**2

@@ -38,6 +38,7 @@ from roost.wire.mailbox import (
 FILE = "mailboxes.db"  # in the profile's folder
 MAX_LINKS = 1_024
 _LIMITS = Limits(hold_days=8)  # parts of a file come by couriers over days
+_SPARE = 64 * 1024**2  # bytes that the file may keep for what comes next: a large file has gone through it
 _CHECK_S = 5.0
 _SWEEP_S = 3_600.0
 _LAST_RUN = 2**40
@@ -62,6 +63,7 @@ class Hosting:
         try:
             engine = await asyncio.to_thread(SqliteEngine, folder / FILE, key=key)
             run = engine.begin_run(min(int(time.time()), _LAST_RUN))
+            await asyncio.to_thread(engine.shrink, _SPARE)
         except StorageBroken as error:
             raise _unusable(folder / FILE) from error
         reader = engine.reader()

@@ -42,6 +42,7 @@ from roost.relay.storage.reserve import Reserve
 from roost.relay.storage.sqlite_reader import SqliteReader
 
 _BUSY_MS = 10_000
+_SIZES = ("page_count", "freelist_count", "page_size")
 _CACHE_KIB = 65_536
 _WAL_LIMIT_PAGES = 65_536  # 256 MiB: checkpoints beside the writer never caught up; make the writer wait once
 
@@ -104,6 +105,15 @@ class SqliteEngine:
         with mapped_errors():
             self._connection.execute("UPDATE relay SET run = max(run + ?, ?)", (RUNS_PER_START, at_least))
             return number(self._connection, "SELECT run FROM relay")
+
+    def shrink(self, spare: int) -> None:
+        """Give back to the disk what the file has no use for, if that is more than `spare` bytes and than half of it.
+        Takes a while; nobody may use the file meanwhile."""
+        with mapped_errors():
+            pages, free, size = (number(self._connection, f"PRAGMA {name}") for name in _SIZES)
+            if free * size > spare and free > pages // 2:
+                with suppress(apsw.FullError, apsw.BusyError):  # it stays as it is
+                    self._connection.execute("VACUUM")
 
     def tags(self) -> list[tuple[int, int]]:
         with mapped_errors():
