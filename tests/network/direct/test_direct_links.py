@@ -192,8 +192,6 @@ async def test_a_better_carrier_takes_over_and_the_other_goes_on_when_it_is_lost
         two.knows(one)
         assert await one.ask(two, CREATE) == Done()
         assert one.direct.carrier_to(two.address.key) is CarrierName.TOR
-        one.direct._near.clear()  # ten seconds later
-        two.direct._near.clear()
         two.carriers[0].reachable(True)
         for device in (one, two):
             other = two if device is one else one
