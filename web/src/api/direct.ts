@@ -50,12 +50,14 @@ export interface CarryImported {
   lost: number;
 }
 
-/** `compare`: they met where anybody can take any name. `accepted`: the other side had asked already. */
+/** `compare`: they met where anybody can take any name. `accepted`: the other side had asked already. `waiting`: their
+ * device is not in reach; it is asked when the two meet, and `contact` is empty until then. */
 export interface AddedContact {
   contact: string;
   name: string;
   state: "requested" | "accepted" | "blocked";
   compare: boolean;
+  waiting: boolean;
 }
 
 export type DirectEvent = { type: "near"; contact: string; carrier: CarrierKind | "" } | { type: "carriers" } | { type: "nearby" };

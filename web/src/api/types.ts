@@ -139,6 +139,8 @@ export interface InvitationView {
   created_at: string;
   expires_at: string | null;
   uses: number;
+  /** Somebody else's, that waits until their device is met. */
+  followed: boolean;
 }
 
 export interface SentMessage {
@@ -297,7 +299,7 @@ export interface Operations extends GroupOperations, DirectOperations {
   route: [{ conversation: string }, RouteView];
   floor: [{ conversation: string; network: NetworkKind }, RouteView];
   introductions: [Record<string, never>, IntroductionView[]];
-  "follow-introduction": [{ id: string; greeting?: string }, { contact: string; name: string }];
+  "follow-introduction": [{ id: string; greeting?: string }, AddedContact];
   "decline-introduction": [{ id: string }, { ok: boolean }];
   "drop-files": [{ conversation?: string; days?: number }, StorageView];
   "software-info": [Record<string, never>, SoftwareInfo];

@@ -84,6 +84,8 @@ export const deDirect: Record<keyof typeof enDirect, string> = {
   "add.inPerson": "Am selben Ort? Scannt eure Codes gegenseitig: dann seid ihr sofort Kontakte.",
   "add.scanTheirs": "Code scannen",
   "add.askedThem": "Gefragt. Ihr könnt schreiben, sobald zugestimmt wurde.",
+  "add.waiting": "Das andere Gerät ist gerade nicht in Reichweite. Gefragt wird, sobald eure Geräte sich treffen.",
+  "add.followed": "Von jemand anderem: gefragt wird, wenn eure Geräte sich treffen",
   "add.nowYours": "Gefragt. Lass nun deinen Code scannen.",
   "link.noCarrier": "Gerade geht kein Träger: Niemand kann dich erreichen",
   "link.carriersOff": "Alle Träger sind aus: Niemand kann dich erreichen",

@@ -84,6 +84,8 @@ export const enDirect = {
   "add.inPerson": "Together in one place? Scan each other's codes: then you are contacts at once.",
   "add.scanTheirs": "Scan theirs",
   "add.askedThem": "Asked. You can write once they accept.",
+  "add.waiting": "Their device is not in reach now. They are asked as soon as your devices meet.",
+  "add.followed": "Somebody else's: they are asked when your devices meet",
   "add.nowYours": "They were asked. Now let them scan your code.",
   "link.noCarrier": "No carrier works now: nobody can reach you",
   "link.carriersOff": "All carriers are off: nobody can reach you",

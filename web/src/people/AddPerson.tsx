@@ -141,7 +141,7 @@ function Open(): ReactNode {
       <ul className="plain-list">
         {rows.map((row) => (
           <li key={row.id}>
-            <span className="grow">{t(row.kind === "one-time" ? "add.oneTime" : "add.reusableShort")}</span>
+            <span className="grow">{t(row.followed ? "add.followed" : row.kind === "one-time" ? "add.oneTime" : "add.reusableShort")}</span>
             <Button onPress={() => revoke(row.id)}>{t("add.revoke")}</Button>
           </li>
         ))}

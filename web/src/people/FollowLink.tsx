@@ -34,7 +34,7 @@ export function FollowLink({ found, onClose, onAdded }: Props): ReactNode {
     const worked = await roost.attemptTo(async () => {
       const id = await { contact: ask, group: join, channel: read }[kind](link.trim(), words.trim());
       await roost.refreshAll();
-      onAdded(id);
+      if (id !== "") onAdded(id);
     });
     setBusy(false);
     if (worked) onClose();

@@ -30,9 +30,9 @@ function Row({ row, onAsked }: { row: IntroductionView; onAsked: (id: string) =>
     setBusy(true);
     await roost.attemptTo(async () => {
       const added = await roost.client.call("follow-introduction", { id: row.id });
-      notify(t("add.asked", { name }));
+      notify(added.waiting ? t("add.waiting") : t("add.asked", { name }));
       await roost.refreshAll();
-      onAsked(added.contact);
+      if (!added.waiting) onAsked(added.contact);
     });
     setBusy(false);
   };

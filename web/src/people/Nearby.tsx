@@ -65,7 +65,10 @@ export function Nearby({ onClose, onAdded }: { onClose: () => void; onAdded: (id
   const add = async (person: Person): Promise<void> => {
     setAsked(null);
     setBusy(true);
-    const worked = await roost.attemptTo(async () => onAdded((await ask(person.link, "", person.name)).contact));
+    const worked = await roost.attemptTo(async () => {
+      const { contact } = await ask(person.link, "", person.name);
+      if (contact !== "") onAdded(contact);
+    });
     setBusy(false);
     if (worked) onClose();
   };

@@ -15,6 +15,10 @@ export function useAsk(): (link: string, greeting?: string, shown?: string) => P
   const t = useT();
   return async (link, greeting = "", shown = "") => {
     const added = await roost.client.call("add", { link, greeting });
+    if (added.waiting) {
+      notify(t("add.waiting"));
+      return added;
+    }
     const known = !added.contact.startsWith(added.name); // a link has no name in it: they tell it as they accept
     const name = known ? added.name : shown;
     notify(t(added.state === "accepted" ? "add.met" : name === "" ? "add.askedThem" : "add.asked", { name: cleanName(name) }));
