@@ -135,3 +135,43 @@ async def test_a_group_lives_on_a_members_device(tmp_path: Path, near: Near) -> 
         await alice.call(o.Send(conversation="Village", text="from Alice"))
         await until_said(alice, "Village", 2)
         await until_said(bob, "Village", 2)
+
+
+async def test_a_link_that_is_opened_before_its_people_are_near_waits_for_them(
+    tmp_path: Path, near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roost.agent.devices.REACH_S", 1.0)
+    async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
+        link = (await alice.call(o.Invite())).link
+        await until_carried(near, "Alice", "Bob")
+        near.of["Alice"].reachable(False)
+        asked = await bob.call(o.Add(link=link, greeting="we met at the well"))
+        assert (asked.waiting, asked.contact) == (True, "")
+        (waits,) = [row for row in await bob.call(o.Invitations()) if row.followed]
+        assert waits.link == link
+        async with aclosing(alice.events()) as events:
+            near.of["Alice"].reachable(True)
+            request = await following(events, e.RequestEvent)
+        assert (request.name, request.greeting) == ("Bob", "we met at the well")
+        assert not [row for row in await bob.call(o.Invitations()) if row.followed]
+
+
+async def test_a_link_that_waits_can_be_forgotten(
+    tmp_path: Path, near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roost.agent.devices.REACH_S", 1.0)
+    async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
+        link = (await alice.call(o.Invite())).link
+        await until_carried(near, "Alice", "Bob")
+        near.of["Alice"].reachable(False)
+        assert (await bob.call(o.Add(link=link))).waiting
+        assert (await bob.call(o.Revoke(invitation=link))).followed
+        near.of["Alice"].reachable(True)
+        await asyncio.sleep(1)
+        assert await alice.call(o.Requests()) == ()
+
+
+async def until_carried(near: Near, *names: str) -> None:
+    async with asyncio.timeout(20):
+        while not all(name in near.of and near.of[name].state.ready for name in names):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)

@@ -13,24 +13,27 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from roost.agent import opening
 from roost.agent.carriers import make_carrier, reach_of
 from roost.agent.parcels import Parcels
 from roost.crypto import AgreementSecret
+from roost.crypto.meetings import meeting_of
 from roost.errors import RoostError, SurroundingsError, Unreachable
-from roost.messaging import hosting
-from roost.messaging.records import Contact, Event, OwnHost, OwnMailbox, OwnRelay, PeerDevice, Row, SharedLog
+from roost.messaging import hosting, invitations
+from roost.messaging.records import Contact, Event, Followed, OwnHost, OwnMailbox, OwnRelay, PeerDevice, Row, SharedLog
+from roost.messaging.ways import addresses_of
 from roost.network.direct.carrier import CarrierName, CarrierState
 from roost.network.direct.direct import Direct, Way
 from roost.network.direct.link import PeerLink
 from roost.network.network import Here, carriers_off
-from roost.wire.addresses import DeviceHost
+from roost.wire.addresses import DeviceHost, HostAddress
 from roost.wire.content import Floor
 
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
     from roost.relay.hosting import Hosting
 
-CONCERNS: frozenset[type[Row]] = frozenset({OwnHost, OwnRelay, OwnMailbox, PeerDevice, SharedLog, Contact})
+CONCERNS: frozenset[type[Row]] = frozenset({OwnHost, OwnRelay, OwnMailbox, PeerDevice, SharedLog, Contact, Followed})
 _ALLOWED = {
     Floor.ANY: frozenset(CarrierName),
     Floor.FEDERATED: frozenset(CarrierName) - {CarrierName.INTERNET},  # that shows one's address to the other side
@@ -38,7 +41,8 @@ _ALLOWED = {
 }
 
 
-REACH_S = 15.0
+BEGIN_S = 0.15
+REACH_S = 15.0  # how long an invitation is tried before it waits
 REACH_OVER_TOR_S = 60.0
 MEET_S = 3.0  # in which devices that are near have found each other
 TOR_WITHIN_S = 20.0  # in which Tor is there, or is not waited for
@@ -58,6 +62,7 @@ class Devices:
         self._tor_since: float | None = None
         self.opened_ms = 0
         self._changing = asyncio.Lock()
+        self._begun = asyncio.Event()
         self._cannot: dict[CarrierName, CarrierState] = {}  # that are on, and cannot be used here
         self._strangers: list[DeviceHost] = []  # looked for though no contact's: invitations being opened
 
@@ -81,6 +86,12 @@ class Devices:
         if self._hosting is not None:
             await self._hosting.close()
             self._hosting = None
+
+    async def begin(self) -> None:
+        """Be found, a moment after the start: a command that needs nobody has ended by then."""
+        await asyncio.sleep(BEGIN_S)
+        await self.changed()
+        self._begun.set()
 
     async def changed(self) -> None:
         """Carriers were turned on or off, or this device became a host."""
@@ -161,15 +172,22 @@ class Devices:
         known = self.direct.states() if self.direct is not None else []
         return {**{state.name: state for state in known}, **self._cannot}
 
-    def peer_at(self, key: bytes) -> PeerDevice | None:
-        """The device, of a contact or mine, that keeps its mailboxes itself under this key."""
+    def peer_at(self, link: PeerLink) -> PeerDevice | None:
+        """The device, of a contact or mine, at the other end. Anybody may name another's key in an address: what tells
+        them apart is the meeting, which only the device itself and whoever writes there have."""
         work = self._engine.look()
-        if work.get(OwnRelay, key) is not None:  # a relay at home that we share
+        if work.get(OwnRelay, link.key) is not None:  # a relay at home that we share
             return None
-        for peer in work.find(PeerDevice):
-            if any(address is not None and address.relay.key == key for address in (peer.address, peer.fallback)):
-                return peer
-        return None
+        theirs = [peer for peer in work.find(PeerDevice) if link.key in (way.relay.key for way in addresses_of(peer))]
+        if link.dialled:
+            met = [peer for peer in theirs if any(_is_at(way.relay, link) for way in addresses_of(peer))]
+        else:
+            here = self._engine.network.here
+            boxes = work.find(OwnMailbox, where={"relay": here.key}) if here is not None else []
+            accounts = {box.account for box in boxes if meeting_of(box.admin) == link.meeting}
+            met = [peer for peer in theirs if peer.account in accounts]
+        found = met or theirs
+        return found[0] if len(found) == 1 else None
 
     def near(self) -> dict[bytes, str]:
         """Contacts of whom a device is linked to this one now, each with the carrier."""
@@ -229,6 +247,7 @@ class Devices:
 
     async def reach(self, host: DeviceHost) -> None:
         """Wait until a link to a device stands that is sought. Raises Unreachable when it does not come about."""
+        await self._begun.wait()
         async with self._changing:
             direct = self.direct
         if direct is None or not direct.carriers:
@@ -262,6 +281,9 @@ class Devices:
             self._engine.network.near(key)
             self._engine.hurry()
             self.parcels.hurry()
+            for row in self._engine.look().find(Followed):
+                if invitations.place_of(row).key == key:
+                    self._engine.start(opening.open_followed(self._engine, row))
 
     def _message(self, link: PeerLink, message: bytes) -> None:
         """What a device says beside its calls. Raises WireError."""
@@ -276,3 +298,7 @@ def _not_met(error: Unreachable | None) -> Unreachable:
         code="not_near",
         hint="Try again when both of you are there: in the same Wi-Fi, say, or both with Tor. See: roost carriers",
     )
+
+
+def _is_at(host: HostAddress, link: PeerLink) -> bool:
+    return isinstance(host, DeviceHost) and (host.key, host.meeting) == (link.key, link.meeting)

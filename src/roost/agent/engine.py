@@ -253,7 +253,7 @@ class Engine:
         failure: Exception | None = None
         async with self.devices, self.network, asyncio.TaskGroup() as group:  # a loop that fails ends all, loudly
             self._group = group
-            self.start(self.devices.changed())
+            self.start(self.devices.begin())
             works = (self._work_loop(), self.incoming.loop(), self.devices.parcels.loop())
             loops = [group.create_task(work) for work in works]
             try:

@@ -262,7 +262,7 @@ class Parcels:
 
     def _peer_of(self, link: PeerLink) -> PeerDevice | None:
         """The device at the other end, which has proven its key."""
-        return self._engine.devices.peer_at(link.key)
+        return self._engine.devices.peer_at(link)
 
 
 def _say(link: PeerLink, message: ParcelMessage) -> None:

@@ -326,6 +326,17 @@ def invitation(work: Work, row: r.InvitationRow) -> v.InvitationView:
     )
 
 
+def followed(row: r.Followed) -> v.InvitationView:
+    """Somebody else's invitation, that waits for their device."""
+    return v.InvitationView(
+        id=hashlib.sha256(row.link.encode()).hexdigest()[:16],
+        link=row.link,
+        kind=v.InvitationKind.ONE_TIME,
+        created_at=v.instant(row.since),
+        followed=True,
+    )
+
+
 def picture_id(about: c.About | None) -> str:
     """What an app can tell two pictures of a person by."""
     return hashlib.blake2b(about.picture, digest_size=8).hexdigest() if about and about.picture else ""

@@ -117,12 +117,15 @@ class InvitationView(View, frozen=True, kw_only=True):
     uses: int = 0  # contact requests that came in over it
     here: bool = False  # this very device answers it: it can be opened while that is in reach
     nearby: bool = False  # it is shown to everybody on the local network (see Nearby)
+    followed: bool = False  # somebody else's, that is opened when their device is met
 
 
 class AddedContact(View, frozen=True, kw_only=True):
-    """`state` is accepted where the other side had asked already. `compare`: see NamedContact."""
+    """`state` is accepted where the other side had asked already. `compare`: see NamedContact. `waiting`: their device
+    is not near, so that nobody knows yet whose link it is (`contact` is empty); it is opened when the devices meet."""
 
     contact: str
+    waiting: bool = False
     state: ContactState = ContactState.REQUESTED
     name: str = ""
     compare: bool = False

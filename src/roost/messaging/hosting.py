@@ -15,10 +15,11 @@ from roost.crypto import AgreementSecret, Label, SigningKey
 from roost.crypto.kdf import derive32
 from roost.crypto.meetings import meeting_of
 from roost.errors import CallerError
-from roost.messaging import floors, mailboxes, peers
+from roost.messaging import floors, invitations, mailboxes, peers
 from roost.messaging.records import (
     Contact,
     ContactState,
+    Followed,
     LogState,
     MailboxState,
     OwnHost,
@@ -184,6 +185,8 @@ def _addresses(work: Work) -> Iterator[tuple[HostAddress, bytes]]:
         for peer in work.find(PeerDevice, where={"account": contact.account}):
             if peer.card is not None:  # its invitation's
                 yield decode(Card, peer.card.card).address.relay, contact.account
+    for row in work.find(Followed):
+        yield invitations.place_of(row), b""
     for log in work.find(SharedLog):
         if log.state != LogState.TO_DELETE:
             yield log.relay, b""

@@ -16,6 +16,7 @@ from roost.messaging import contact_sync, identity, mailboxes, outbox, peers
 from roost.messaging.records import (
     Contact,
     ContactState,
+    Followed,
     InvitationRow,
     InvitationState,
     Outbox,
@@ -24,16 +25,18 @@ from roost.messaging.records import (
     Prekey,
 )
 from roost.messaging.work import Work
+from roost.wire.addresses import HostAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.content import ContactRequest, encode_content
 from roost.wire.groups import GROUP_CARD, GroupCard
 from roost.wire.identity import Card, SignedCard
-from roost.wire.links import Invitation, InvitationKind
+from roost.wire.links import Invitation, InvitationKind, parse_invitation
 
 PIN_SIZE = 16
 REUSED = (InvitationKind.REUSABLE, InvitationKind.GROUP)
 DAY_MS = 86_400_000
 ONE_TIME_LIFE_MS = 14 * DAY_MS
+MAX_FOLLOWED = 64
 NEVER_MS = 3_650 * DAY_MS
 
 
@@ -158,6 +161,28 @@ def find(work: Work, link_or_id: str) -> InvitationRow:
 
 
 # --- following somebody else's ---------------------------------------------------------------------------------------
+
+
+def follow_later(work: Work, link: Invitation, greeting: str) -> Followed:
+    """Open somebody's invitation when their device is met. Raises CallerError `too_many`."""
+    identity.check_listed(work.me)
+    if work.get(Followed, link.secret) is None and len(work.find(Followed)) >= MAX_FOLLOWED:
+        raise CallerError(
+            "Too many links wait for their people to be near.", code="too_many", hint="Forget one: roost revoke LINK"
+        )
+    return work.put(Followed(link.secret, str(link), greeting, work.now))
+
+
+def forget_followed(work: Work, secret: bytes) -> None:
+    """It was opened, is worth nothing, or is not wanted any more."""
+    row = work.get(Followed, secret)
+    if row is not None:
+        work.delete(row)
+
+
+def place_of(row: Followed) -> HostAddress:
+    """Where the invitation leads."""
+    return parse_invitation(row.link).relay
 
 
 def open_invitation(work: Work, invitation: Invitation, sealed: bytes) -> SignedCard:

@@ -62,6 +62,7 @@ from roost.messaging.rows.people import (
 )
 from roost.messaging.rows.post import (
     EventRow,
+    Followed,
     InvitationRow,
     InvitationState,
     MailboxState,
@@ -99,6 +100,7 @@ ROWS: tuple[type[Row], ...] = (
     OwnCard,
     OwnMailbox,
     InvitationRow,
+    Followed,
     Request,
     Message,
     ReactionRow,
@@ -161,6 +163,7 @@ __all__ = [
     "Event",
     "EventRow",
     "FileState",
+    "Followed",
     "GroupAnswer",
     "GroupCommit",
     "GroupEpoch",

@@ -48,8 +48,12 @@ class Keeper:
         entropy: Entropy,
         on_state: OnState,
         policy: BackoffPolicy | None = None,
+        *,
+        shared: bool = False,
     ) -> None:
+        """`shared`: others use the links as well, which are not ended with this keeper."""
         self.relay = relay
+        self._shared = shared
         self.problem: Unreachable | None = None  # why the last attempt or link ended; None while it stands
         self.subscriptions: list[Subscription] = []
         self._connect = connect
@@ -80,6 +84,7 @@ class Keeper:
     async def close(self) -> None:
         """End the link and wait until it is gone. Calls under way raise Unreachable."""
         if self._task is not None:
+            await asyncio.sleep(0)  # what a shared link's end is told may leave
             self._task.cancel()
             await asyncio.wait([self._task])
 
@@ -175,7 +180,8 @@ class Keeper:
             for subscription in self.subscriptions:
                 subscription.interrupted()
             self._backoff.stood(self._loop.time() - since)
-            await link.close()
+            if not self._shared:
+                await link.close()
 
     async def _carry(self, link: Link) -> Over:
         """Resume all subscriptions on `link` and wait for its end; its end also ends every job of the group."""

@@ -119,7 +119,9 @@ class Network:
         ending.add_done_callback(self._closing.discard)
 
     def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> Keeper:
-        keeper = Keeper(link, self._connected, self._entropy, self._on_state, self._policy)
+        here = self.here is not None and link.address.key == self.here.key
+        shared = isinstance(link.address, DeviceHost) and not here
+        keeper = Keeper(link, self._connected, self._entropy, self._on_state, self._policy, shared=shared)
         for subscription in subscriptions:
             keeper.subscribe(subscription)
         keeper.start()

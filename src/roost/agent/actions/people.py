@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from roost.agent import browsing as b
-from roost.agent import naming, showing, syncing
+from roost.agent import naming, opening, showing, syncing
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions.registry import handles
-from roost.crypto import account_id, card_keys, safety_number
-from roost.errors import CallerError, Refused, RoostError
+from roost.crypto import account_id, safety_number
+from roost.errors import CallerError, RoostError, Unreachable
 from roost.messaging import accounts, contact_sync, introductions, invitations, parcels, requests
 from roost.messaging import records as r
 from roost.messaging.groups import actions
@@ -20,7 +20,6 @@ from roost.messaging.work import Work
 from roost.wire.addresses import DeviceHost
 from roost.wire.identity import SignedCard
 from roost.wire.links import Invitation, InvitationKind, parse_invitation
-from roost.wire.mailbox import CardData, GetCard, RefusalCode
 from roost.wire.sizes import MAX_GREETING
 
 if TYPE_CHECKING:
@@ -55,12 +54,21 @@ async def invite(service: Service, request: o.Invite) -> v.InvitationView:
 async def list_invitations(service: Service, _: o.Invitations) -> tuple[v.InvitationView, ...]:
     work = service.engine.look()
     rows = [row for row in work.find(r.InvitationRow) if row.state in _USABLE and row.kind not in _NOT_FOR_CONTACTS]
-    return tuple(showing.invitation(work, row) for row in sorted(rows, key=lambda row: row.created_at))
+    made = tuple(showing.invitation(work, row) for row in sorted(rows, key=lambda row: row.created_at))
+    return (*made, *(showing.followed(row) for row in work.find(r.Followed)))
 
 
 @handles(o.Revoke)
 async def revoke(service: Service, request: o.Revoke) -> v.InvitationView:
     engine = service.engine
+
+    named = request.invitation.strip()
+    followed = next(
+        (row for row in engine.look().find(r.Followed) if named in (row.link, showing.followed(row).id)), None
+    )
+    if followed is not None:
+        engine.step(invitations.forget_followed, followed.secret)
+        return showing.followed(followed)
 
     def end(work: Work) -> r.InvitationRow:
         row = invitations.find(work, request.invitation.strip())
@@ -73,21 +81,9 @@ async def revoke(service: Service, request: o.Revoke) -> v.InvitationView:
 
 
 async def fetch_card(service: Service, invitation: Invitation) -> SignedCard:
-    """The checked card behind an invitation, through my own relay where it is a foreign one."""
-    engine = service.engine
-    relay = invitation.relay
-    await syncing.connect(engine, CONNECT_S)
-    try:
-        with engine.devices.seeking(relay):
-            if isinstance(relay, DeviceHost) and engine.look().get(r.OwnRelay, relay.key) is None:
-                await engine.devices.reach(relay)
-            answer = await engine.network.call(relay, GetCard(card_keys(invitation.secret).locator))
-    except Refused as error:
-        if error.code == RefusalCode.NOT_FOUND:
-            raise invitations.SpentInvitation("This invitation does not work any more.") from error
-        raise
-    assert isinstance(answer, CardData)
-    return invitations.open_invitation(engine.look(), invitation, answer.card)
+    """The checked card behind an invitation, once a relay of mine is there."""
+    await syncing.connect(service.engine, CONNECT_S)
+    return await opening.fetch_card(service.engine, invitation)
 
 
 @handles(o.Add)
@@ -104,10 +100,14 @@ async def add(service: Service, request: o.Add) -> v.AddedContact:
     if len(request.greeting.encode()) > MAX_GREETING:
         raise CallerError("This greeting is too long.", code="too_long", hint=f"Use at most {MAX_GREETING} bytes.")
     engine = service.engine
-    with engine.devices.seeking(invitation.relay):
-        card = await fetch_card(service, invitation)
-        contact = engine.step(requests.ask, card, request.greeting)
-    engine.wake()
+    await syncing.connect(engine, CONNECT_S)
+    try:
+        contact = await opening.ask(engine, invitation, request.greeting)
+    except Unreachable as error:
+        if not isinstance(invitation.relay, DeviceHost) or error.code == "carriers_off":
+            raise
+        engine.step(invitations.follow_later, invitation, request.greeting)
+        return v.AddedContact(contact="", waiting=True)
 
     def settled() -> bool:
         rows = engine.look().find(r.Outbox, where={"account": contact.account})

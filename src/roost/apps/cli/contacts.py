@@ -114,7 +114,11 @@ def add(link: str | None, nearby: str | None, greeting: str) -> None:
     if here.json:
         here.out.line(asked)
         return
-    if asked.state.value == "accepted":
+    if asked.waiting:
+        here.out.say(
+            "They are not near. Their link is opened when your devices meet; take that back: roost revoke LINK"
+        )
+    elif asked.state.value == "accepted":
         here.out.say(f"{one_line(asked.name, 40)} is a contact now: you both asked.")
     else:
         here.out.say("Asked. You can write to each other once they accept: roost contacts shows it.")

@@ -92,6 +92,17 @@ class InvitationRow(Row, frozen=True):
     nearby: bool = False  # it was shown to everybody on the local network
 
 
+class Followed(Row, frozen=True):
+    """Somebody else's invitation that is to be opened when their device is met. The secret is the link's."""
+
+    table: ClassVar[str] = "followed"
+    key: ClassVar[tuple[str, ...]] = ("secret",)
+    secret: bytes
+    link: str
+    greeting: str
+    since: int
+
+
 class Request(Row, frozen=True):
     """Somebody knocked with an invitation of mine."""
 

@@ -99,6 +99,12 @@ CREATE TABLE "invitation" (
 ) STRICT;
 CREATE INDEX "invitation_state" ON "invitation" ("state");
 
+CREATE TABLE "followed" (
+    "secret" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("secret")
+) STRICT;
+
 CREATE TABLE "request" (
     "id" BLOB NOT NULL,
     "account" BLOB NOT NULL,

@@ -1,0 +1,57 @@
+"""Opening somebody's invitation: at once where their host answers, or when their device is met."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roost.crypto import card_keys
+from roost.errors import CallerError, PeerError, Refused, RoostError, Unreachable
+from roost.messaging import invitations, requests
+from roost.messaging.records import Contact, Followed, OwnRelay
+from roost.wire.addresses import DeviceHost
+from roost.wire.identity import SignedCard
+from roost.wire.links import Invitation, parse_invitation
+from roost.wire.mailbox import CardData, GetCard, RefusalCode
+
+if TYPE_CHECKING:
+    from roost.agent.engine import Engine
+
+
+async def fetch_card(engine: Engine, invitation: Invitation) -> SignedCard:
+    """The checked card behind an invitation, through my own relay where it is a foreign one. Raises Unreachable, and
+    BadInvitation or SpentInvitation for what it leads to."""
+    host = invitation.relay
+    try:
+        with engine.devices.seeking(host):
+            if isinstance(host, DeviceHost) and engine.look().get(OwnRelay, host.key) is None:
+                await engine.devices.reach(host)
+            answer = await engine.network.call(host, GetCard(card_keys(invitation.secret).locator))
+    except Refused as error:
+        if error.code == RefusalCode.NOT_FOUND:
+            raise invitations.SpentInvitation("This invitation does not work any more.") from error
+        raise
+    assert isinstance(answer, CardData)
+    return invitations.open_invitation(engine.look(), invitation, answer.card)
+
+
+async def ask(engine: Engine, invitation: Invitation, greeting: str) -> Contact:
+    """Fetch the card, and ask the person behind it to become a contact."""
+    with engine.devices.seeking(invitation.relay):
+        card = await fetch_card(engine, invitation)
+        contact = engine.step(requests.ask, card, greeting)
+        engine.step(invitations.forget_followed, invitation.secret)
+    engine.wake()
+    return contact
+
+
+async def open_followed(engine: Engine, row: Followed) -> None:
+    """Their device is near. What cannot be opened is forgotten, and told; who has gone again is met another time."""
+    try:
+        await ask(engine, parse_invitation(row.link), row.greeting)
+    except Unreachable:
+        return
+    except (CallerError, PeerError) as error:
+        engine.step(invitations.forget_followed, row.secret)
+        engine.trouble(error)
+    except RoostError as error:
+        engine.trouble(error)
