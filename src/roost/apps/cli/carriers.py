@@ -186,6 +186,7 @@ def nearby(show: bool, seconds: float) -> None:
         here.out.note(
             "Everybody on the local network sees your name now. Somebody asks? In another window: roost accept"
         )
+    here.out.note(f"Looking for people who show themselves, for {seconds:.0f} s. Ctrl-C ends it.")
     with suppress(KeyboardInterrupt):
         here.run(lambda backend: _nearby(here, backend, show, seconds), share=True)
 
