@@ -156,9 +156,7 @@ async def test_a_link_that_is_opened_before_its_people_are_near_waits_for_them(
         assert not [row for row in await bob.call(o.Invitations()) if row.followed]
 
 
-async def test_a_link_that_waits_can_be_forgotten(
-    tmp_path: Path, near: Near, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_link_that_waits_can_be_forgotten(tmp_path: Path, near: Near, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roost.agent.devices.REACH_S", 1.0)
     async with person(tmp_path, "Alice") as alice, person(tmp_path, "Bob") as bob:
         link = (await alice.call(o.Invite())).link
