@@ -19,13 +19,14 @@ PRESENT = $(wildcard $(CODE))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run test check format world bench fuzz mutants lock clean system-packages
+.PHONY: help setup web run test check format world long bench fuzz mutants lock clean system-packages
 
 help:
 	@echo "make setup          everything Roost needs, in .venv (then: .venv/bin/roost)"
 	@echo "make web            the web app, where Node.js is (docs/web.md)"
 	@echo "make run            a relay and two demo people on this machine; ONCE=1 ends after the greeting"
 	@echo "make test           all tests; TESTS=tests/wire runs some"
+	@echo "make long           the few tests that take long"
 	@echo "make check          format, lint, types, import contracts"
 	@echo "make world          simulated worlds from SEEDS=20000 seeds, FROM=1 on (docs/testing.md)"
 	@echo "make bench          the benchmarks (benchmarks/README.md)"
@@ -82,6 +83,9 @@ format: setup
 
 world: setup
 	$(BIN)/python -m tests.world --seeds $(SEEDS) --from $(FROM)
+
+long: setup web system-packages
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(TESTS)
 
 bench: setup $(VENV)/.stamp-peers
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -48,7 +48,9 @@ async def test_damaged_mailboxes_are_told_and_can_be_taken_away(tmp_path: Path, 
             assert await texts(bob, "Alice") == ["before", "while away", "after", "answer"]
 
 
-@pytest.mark.parametrize("kept", ["mailboxes.db", "roost.db", ""])
+@pytest.mark.parametrize(
+    "kept", ["", pytest.param("mailboxes.db", marks=pytest.mark.long), pytest.param("roost.db", marks=pytest.mark.long)]
+)
 async def test_an_older_copy_is_put_back(tmp_path: Path, near: Near, kept: str) -> None:
     """All of the profile, or all but one file of it."""
     async with person(tmp_path, "Alice") as alice:

@@ -306,7 +306,7 @@ def test_what_the_host_holds_of_a_groups_life_says_nothing(world: GroupWorld) ->
     world.settle()
     alice.say(id, "fewer now")
     world.settle()
-    told = [b"Secret society", b"meet at night", b"PNG", b"swordfish", b"fewer now", b"Roberto", b"Carolina", id]
+    told = [b"Secret society", b"meet at night", b"PNG not a", b"swordfish", b"fewer now", b"Roberto", b"Carolina", id]
     for person in people:
         me = person.work().me
         told += [me.account, me.device, me.device_identity]

@@ -96,6 +96,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.long  # a service that comes back is found again when tor has forgotten where it was
 async def test_a_tor_of_its_own(tor_network: TorNetwork, tmp_path: Path) -> None:
     """It starts, is found by who knows a meeting and by nobody else, heals, and ends."""
     one, other = (config(tmp_path / who, tor_network) for who in ("one", "other"))
