@@ -163,3 +163,16 @@ def settle(world: World) -> None:
 def _sent(message):  # type: ignore[no-untyped-def]
     assert decode(type(message), encode(message)) == message
     return decode_message(encode(message))
+
+
+def courier_between(world: World) -> tuple[Device, Device, Device]:
+    """Alice and Carol, who never meet, and Bob, who knows both and carries."""
+    alice, bob, carol = (world.person(name) for name in ("Alice", "Bob", "Carol"))
+    world.friends(alice, bob)
+    world.friends(bob, carol)
+    world.friends(alice, carol)
+    host_apart(world, alice, carol)
+    use(alice)
+    use(carol)
+    carry(bob)
+    return alice, bob, carol

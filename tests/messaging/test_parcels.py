@@ -30,6 +30,7 @@ from tests.messaging.parcel_world import (
     FILE,
     carried,
     carry,
+    courier_between,
     export,
     hand_over,
     host_apart,
@@ -50,16 +51,7 @@ def world() -> World:
 
 @pytest.fixture
 def people(world: World) -> tuple[Device, Device, Device]:
-    """Alice and Carol, who never meet, and Bob, who knows both and carries."""
-    alice, bob, carol = (world.person(name) for name in ("Alice", "Bob", "Carol"))
-    world.friends(alice, bob)
-    world.friends(bob, carol)
-    world.friends(alice, carol)
-    host_apart(world, alice, carol)
-    use(alice)
-    use(carol)
-    carry(bob)
-    return alice, bob, carol
+    return courier_between(world)
 
 
 def ready(world: World) -> None:

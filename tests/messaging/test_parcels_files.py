@@ -15,13 +15,11 @@ from tests.messaging.parcel_world import (
     DAY_MS,
     FILE,
     carried,
-    carry,
+    courier_between,
     export,
     hand_over,
-    host_apart,
     read,
     take_in,
-    use,
 )
 
 BLOBS = 3
@@ -30,16 +28,7 @@ SIZE = BLOBS * 65_000
 
 @pytest.fixture
 def people() -> tuple[Device, Device, Device]:
-    world = World()
-    alice, bob, carol = (world.person(name) for name in ("Alice", "Bob", "Carol"))
-    world.friends(alice, bob)
-    world.friends(bob, carol)
-    world.friends(alice, carol)
-    host_apart(world, alice, carol)
-    use(alice)
-    use(carol)
-    carry(bob)
-    return alice, bob, carol
+    return courier_between(World())
 
 
 def send_file(writer: Device, to: Device, size: int = SIZE) -> None:
