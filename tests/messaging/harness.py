@@ -214,7 +214,7 @@ class Device:
             if envelope is not None:
                 count += 1
                 unreached = self.world.down | self.world.apart
-                able = [way for way in ways.addresses_of(peer) if way.relay.key not in unreached]
+                able = [way for way in peer.addresses if way.relay.key not in unreached]
                 if able:
                     self.world.transmit(able[0].put, envelope)
         return count

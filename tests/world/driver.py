@@ -337,7 +337,7 @@ class Device:
             elif left:
                 self._put_at(name, left.pop(0), envelope, done)
 
-        left = list(ways.addresses_of(peer))
+        left = list(peer.addresses)
         self._put_at(name, left.pop(0), envelope, done)
 
     def _put_at(self, name: object, address: Address, envelope: bytes, done: Answer) -> None:

@@ -21,7 +21,6 @@ from roost.crypto.meetings import meeting_of
 from roost.errors import RoostError, SurroundingsError, Unreachable
 from roost.messaging import hosting, invitations
 from roost.messaging.records import Contact, Event, Followed, OwnHost, OwnMailbox, OwnRelay, PeerDevice, Row, SharedLog
-from roost.messaging.ways import addresses_of
 from roost.network.direct.carrier import CarrierName, CarrierState
 from roost.network.direct.direct import Direct, Way
 from roost.network.direct.link import PeerLink
@@ -178,9 +177,9 @@ class Devices:
         work = self._engine.look()
         if work.get(OwnRelay, link.key) is not None:  # a relay at home that we share
             return None
-        theirs = [peer for peer in work.find(PeerDevice) if link.key in (way.relay.key for way in addresses_of(peer))]
+        theirs = [peer for peer in work.find(PeerDevice) if link.key in (way.relay.key for way in peer.addresses)]
         if link.dialled:
-            met = [peer for peer in theirs if any(_is_at(way.relay, link) for way in addresses_of(peer))]
+            met = [peer for peer in theirs if any(_is_at(way.relay, link) for way in peer.addresses)]
         else:
             here = self._engine.network.here
             boxes = work.find(OwnMailbox, where={"relay": here.key}) if here is not None else []
@@ -198,7 +197,7 @@ class Devices:
         over = {link.key: link.carrier for link in direct.standing() if work.get(OwnRelay, link.key) is None}
         found: dict[bytes, CarrierName] = {}
         for peer in work.find(PeerDevice) if over else ():
-            keys = {address.relay.key for address in (peer.address, peer.fallback) if address is not None}
+            keys = {address.relay.key for address in peer.addresses}
             for key in keys & over.keys():
                 found[peer.account] = min(over[key], found.get(peer.account, over[key]), key=tuple(CarrierName).index)
         return {account: carrier.value for account, carrier in found.items()}

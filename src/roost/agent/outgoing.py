@@ -299,9 +299,7 @@ class Outgoing:
             retry_after_ms = error.retry_after_ms if isinstance(error, Refused) else 0
             await self._note(outbox.refused, row.number, error.code, retry_after_ms)
             peer = self._engine.look().get(PeerDevice, row.account, row.device)
-            if (
-                row.address is None and peer is not None and address not in ways.addresses_of(peer)
-            ):  # they moved meanwhile
+            if row.address is None and peer is not None and address not in peer.addresses:  # they moved meanwhile
                 await self._note(outbox.hurry, row.account, row.device)
         else:
             await self._note(_put, row, address)

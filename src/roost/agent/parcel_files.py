@@ -63,7 +63,7 @@ def _to_export(work: Work, account: bytes, with_files: bool) -> list[Offered]:
     if not account:
         return found
     peers = work.find(PeerDevice, where={"account": account})
-    hosts = [address.relay for peer in peers for address in (peer.address, peer.fallback) if address is not None]
+    hosts = [address.relay for peer in peers for address in peer.addresses]
     meetings = {host.meeting for host in hosts if isinstance(host, DeviceHost)}
     return [one for one in found if one.letter is not None and one.letter.meeting in meetings]
 

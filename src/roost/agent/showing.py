@@ -263,8 +263,7 @@ def contact_at(work: Work, host_key: bytes) -> r.Contact | None:
     if work.get(r.OwnRelay, host_key) is not None:  # a relay at home that we share
         return None
     for peer in work.find(r.PeerDevice):
-        addresses = (peer.address, peer.fallback)
-        if any(address is not None and address.relay.key == host_key for address in addresses):
+        if any(address.relay.key == host_key for address in peer.addresses):
             row = work.get(r.Contact, peer.account)
             if row is not None and row.state not in r.HIDDEN_CONTACTS:
                 return row

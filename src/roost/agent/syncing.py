@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from roost.agent import showing_channels
 from roost.agent.devices import MEET_S
 from roost.errors import Unreachable
-from roost.messaging import floors, hosting, identity, logs, mailboxes, outbox, ways
+from roost.messaging import floors, hosting, identity, logs, mailboxes, outbox
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network import sentence
@@ -141,7 +141,7 @@ async def _meet(engine: Engine, timeout_s: float) -> None:
 async def meet(engine: Engine, account: bytes, timeout_s: float) -> None:
     """Give the devices of a contact to whom something was written the time to be found, where they are near."""
     peers = engine.look().find(r.PeerDevice, where={"account": account})
-    hosts = [address.relay for peer in peers for address in ways.addresses_of(peer)]
+    hosts = [address.relay for peer in peers for address in peer.addresses]
     wanted = [host for host in hosts if isinstance(host, DeviceHost)]
     await until(engine, lambda: engine.devices.met(wanted), timeout_s)
 
@@ -151,7 +151,7 @@ def waiting_at_devices(work: Work, *, since: int = 0) -> set[DeviceHost]:
     found: set[DeviceHost] = set()
     for row in outbox.waiting(work):
         peer = work.get(r.PeerDevice, row.account, row.device)
-        addresses = (row.address,) if row.address else ways.addresses_of(peer) if peer else ()
+        addresses = (row.address,) if row.address else peer.addresses if peer else ()
         if row.created_at >= since:
             found |= {address.relay for address in addresses if isinstance(address.relay, DeviceHost)}
     return found

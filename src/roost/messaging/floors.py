@@ -41,8 +41,7 @@ def meets(work: Work, account: bytes, address: Address) -> bool:
 
 def allows(work: Work, peer: PeerDevice) -> bool:
     """Whether some way to this device meets its conversation's floor. True while there is no way at all."""
-    ways = _ways(peer)
-    return not ways or any(meets(work, peer.account, address) for address in ways)
+    return not peer.addresses or any(meets(work, peer.account, address) for address in peer.addresses)
 
 
 def may_take(work: Work, row: Outbox, address: Address) -> bool:
@@ -51,12 +50,8 @@ def may_take(work: Work, row: Outbox, address: Address) -> bool:
 
 
 def may_leave(work: Work, row: Outbox, peer: PeerDevice | None) -> bool:
-    ways = (row.address,) if row.address is not None else _ways(peer)
+    ways = (row.address,) if row.address is not None else peer.addresses if peer is not None else ()
     return not ways or any(may_take(work, row, address) for address in ways)
-
-
-def _ways(peer: PeerDevice | None) -> tuple[Address, ...]:
-    return tuple(way for way in (peer.address, peer.fallback) if way is not None) if peer is not None else ()
 
 
 def holds(work: Work, account: bytes) -> bool:

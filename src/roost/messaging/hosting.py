@@ -180,7 +180,7 @@ def _addresses(work: Work) -> Iterator[tuple[HostAddress, bytes]]:
     for peer in work.find(PeerDevice):
         contact = work.get(Contact, peer.account)
         if contact is not None and contact.state != ContactState.BLOCKED:
-            yield from ((address.relay, peer.account) for address in (peer.address, peer.fallback) if address)
+            yield from ((address.relay, peer.account) for address in peer.addresses)
     for contact in work.find(Contact, where={"state": int(ContactState.REQUESTED)}):
         for peer in work.find(PeerDevice, where={"account": contact.account}):
             if peer.card is not None:  # its invitation's

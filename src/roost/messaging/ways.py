@@ -44,15 +44,10 @@ def address_for(work: Work, row: Outbox, peer: PeerDevice | None, standing: Stan
 
 def best_first(peer: PeerDevice, standing: Standing) -> list[Address]:
     """Where the device can be written to, in the order in which it is tried."""
-    return sorted(addresses_of(peer), key=lambda address: _rank(address, standing))
+    return sorted(peer.addresses, key=lambda address: _rank(address, standing))
 
 
 def _rank(address: Address, standing: Standing) -> int:
     if not isinstance(address.relay, DeviceHost):
         return 1
     return 0 if standing(address.relay.key) else 2
-
-
-def addresses_of(peer: PeerDevice) -> tuple[Address, ...]:
-    """Where the device can be written to, the first choice first."""
-    return tuple(address for address in (peer.address, peer.fallback) if address is not None)

@@ -80,11 +80,9 @@ class Network:
     async def close(self) -> None:
         """End all links and wait until they are gone."""
         self.set_relays(())
-        for keeper in tuple(self._followed.values()):
-            for subscription in keeper.take_subscriptions():
-                subscription.close()
+        followed, self._followed = self._followed, {}
+        for keeper in followed.values():
             self._end(keeper)
-        self._followed.clear()
         if self._closing:
             await asyncio.wait(self._closing)
         if self.direct is not None:
@@ -109,18 +107,18 @@ class Network:
             else:
                 self._keepers[key] = self._started(link, kept.take_subscriptions() if kept else ())
         for keeper in before.values():
-            for subscription in keeper.take_subscriptions():
-                subscription.close()
             self._end(keeper)
 
     def _end(self, keeper: Keeper) -> None:
+        """With its subscriptions."""
+        for subscription in keeper.take_subscriptions():
+            subscription.close()
         ending = asyncio.create_task(keeper.close())
         self._closing.add(ending)
         ending.add_done_callback(self._closing.discard)
 
     def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> Keeper:
-        here = self.here is not None and link.address.key == self.here.key
-        shared = isinstance(link.address, DeviceHost) and not here
+        shared = isinstance(link.address, DeviceHost) and not self._is_here(link.address.key)
         keeper = Keeper(link, self._connected, self._entropy, self._on_state, self._policy, shared=shared)
         for subscription in subscriptions:
             keeper.subscribe(subscription)
@@ -130,9 +128,12 @@ class Network:
     async def _connected(self, address: HostAddress) -> Link:
         if isinstance(address, RelayAddress):
             return await self._connect(address)
-        if self.here is not None and address.key == self.here.key:
+        if self.here is not None and self._is_here(address.key):
             return await link_over(HereConnection(self.here.host), address)
         return await self._to_device(address)
+
+    def _is_here(self, key: bytes) -> bool:
+        return self.here is not None and key == self.here.key
 
     async def _to_device(self, host: DeviceHost) -> Link:
         if self.direct is None:
@@ -223,7 +224,7 @@ class Network:
         """Through the first own relay that can be reached, with an address or at home."""
         failure = Unreachable("This profile has no relay.", code="no_relay", hint="Add one: roost relays add LINK.")
         for keeper in tuple(self._keepers.values()):
-            if self.here is not None and keeper.relay.address.key == self.here.key:
+            if self._is_here(keeper.relay.address.key):
                 continue  # this device forwards nothing
             try:
                 return await self._federation.call(partial(_own_call, keeper), relay, request)
@@ -251,7 +252,7 @@ class Network:
         Raises:
             CallerError: the relay is not an own one.
         """
-        keeper = self._keepers.get(relay.key) or self._followed.get(relay.key)
+        keeper = self._keeper(relay.key)
         if keeper is None and isinstance(relay, DeviceHost):
             keeper = self._followed[relay.key] = self._started(RelayLink(relay), ())
         if keeper is None:
@@ -260,8 +261,11 @@ class Network:
         keeper.subscribe(subscription)
         return subscription
 
+    def _keeper(self, key: bytes) -> Keeper | None:
+        return self._keepers.get(key) or self._followed.get(key)
+
     def _unsubscribe(self, relay_key: bytes, subscription: Subscription) -> None:
-        keeper = self._keepers.get(relay_key) or self._followed.get(relay_key)
+        keeper = self._keeper(relay_key)
         if keeper is None:
             return
         keeper.unsubscribe(subscription)

@@ -208,7 +208,10 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
     return b.RouteView(
         conversation=account_id(contact.account),
         network=network,
-        hops=tuple(_hop(service, work, contact, party) for party in who_sees_what().networks[network].hops),
+        hops=tuple(
+            _hop(service, work, contact, party, network, near=bool(carrier))
+            for party in who_sees_what().networks[network].hops
+        ),
         exposure=exposure(network, v.ConversationKind.DIRECT),
         facts=who_sees_what().facts,
         choices=_choices(work),
@@ -225,10 +228,9 @@ def _ways(work: Work, account: bytes) -> tuple[b.WayView, ...]:
     """All addresses of a contact's devices, those of the relays first."""
     found = set()
     for peer in work.find(r.PeerDevice, where={"account": account}):
-        for address in (peer.address, peer.fallback):
-            if address is not None:
-                network = network_to(work, address.relay)
-                found.add((network, "" if network is v.NetworkKind.DIRECT else showing.host_in(work, address.relay)))
+        for address in peer.addresses:
+            network = network_to(work, address.relay)
+            found.add((network, "" if network is v.NetworkKind.DIRECT else showing.host_in(work, address.relay)))
     order = list(v.NetworkKind)
     shown = sorted(found, key=lambda way: (order.index(way[0]), way[1]))
     return tuple(b.WayView(network=network, host=host) for network, host in shown)
@@ -264,7 +266,7 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
     )
 
 
-def _hop(service: Service, work: Work, contact: r.Contact, party: str) -> b.Hop:
+def _hop(service: Service, work: Work, contact: r.Contact, party: str, network: v.NetworkKind, *, near: bool) -> b.Hop:
     match party:
         case "me":
             return b.Hop(party=party, name=work.me.about.name)
@@ -277,9 +279,8 @@ def _hop(service: Service, work: Work, contact: r.Contact, party: str) -> b.Hop:
             return b.Hop(party=party, name=", ".join(sorted(set(_their_relays(work, contact.account).values()))))
         case _:
             name = showing.contact_name(contact) if party == "contact" else ""
-            direct = showing.network_of(work, contact.account) is v.NetworkKind.DIRECT
-            near = contact.account in service.engine.devices.near()
-            return b.Hop(party=party, name=name, reachable=near if party == "contact" and (near or direct) else None)
+            met = party == "contact" and network is v.NetworkKind.DIRECT
+            return b.Hop(party=party, name=name, reachable=near if met else None)
 
 
 def _their_relays(work: Work, account: bytes) -> dict[bytes, str]:

@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from roost.crypto import parcel_head, seal_parcel
-from roost.messaging import floors, sealing, ways
+from roost.messaging import floors, sealing
 from roost.messaging.parcels import carried, couriers, files
 from roost.messaging.parcels.files import BlobWanted
 from roost.messaging.records import (
@@ -170,7 +170,7 @@ def _letters(work: Work, *, but: tuple[bytes, bytes] | None, with_files: bool, d
     is empty, which are written to without couriers."""
     heard = {row.account: row.heard_at for row in work.find(CourierContact)}
     for peer in work.find(PeerDevice):
-        address = _at_device(ways.addresses_of(peer))
+        address = _at_device(peer.addresses)
         if but is not None and peer.account == but[0] and but[1] in (b"", peer.device):
             continue
         if with_files:

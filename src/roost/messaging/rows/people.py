@@ -120,6 +120,11 @@ class PeerDevice(Row, frozen=True):
     former: SignedCard | None = None  # its last card with another address than the present one
     probed_at: int = 0  # when something was put there, since it is silent (messaging.stalled)
 
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where it can be written to, the first choice first."""
+        return tuple(address for address in (self.address, self.fallback) if address is not None)
+
 
 class SessionRow(Row, frozen=True):
     """A ratchet session with one device, and the numbering of frames in both directions."""
