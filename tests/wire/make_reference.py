@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, content, groups, identity, links, logs, mailbox, parcels
+from roost.wire import addresses, channels, content, groups, identity, links, logs, mailbox, onion, parcels
 from roost.wire.codec import Extension, Record
 from tests.wire.strategies import ALL_KINDS
 
@@ -37,8 +37,15 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Channels", (channels,)),
     ("Requests, responses, link frames", (mailbox,)),
     ("Parcels", (parcels,)),
+    ("Onion networks", (onion,)),
 )
 ALSO = {
+    "Create": "`place` of 0 or 16 bytes",
+    "NetworkDocument": "authorities ascend by key; more than half of them are the threshold; more than half of the "
+    "replicas are the quorum",
+    "NodeDescriptor": "keys are of `period` and those that follow, without a gap",
+    "ConsensusNode": "`salt` of 0 or 32 bytes",
+    "Consensus": "nodes ascend by key",
     "RelayAddress": "host in canonical form; fingerprint of 0 or 32 bytes",
     "DeviceHost": "`onion` of 0 or 32 bytes",
     "DeviceList": "no two keys equal; kinds of extensions ascend",

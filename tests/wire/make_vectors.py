@@ -20,12 +20,13 @@ from roost.wire import groups as g
 from roost.wire import identity as i
 from roost.wire import links, logs
 from roost.wire import mailbox as m
+from roost.wire import onion as o
 from roost.wire import parcels as p
-from roost.wire.addresses import DeviceHost, MailboxAddress, RelayAddress
+from roost.wire.addresses import DeviceHost, MailboxAddress, OnionHost, RelayAddress
 from roost.wire.codec import Extension, Record, encode
 from roost.wire.frames import frame
 from roost.wire.padding import pad
-from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE
+from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE, ONION_PACKET_SIZE, ONION_PAYLOAD
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "wire"
 NOTE = "Regression vectors, made by this implementation (python -m tests.wire.make_vectors); not independent answers."
@@ -154,6 +155,14 @@ REQUESTS: tuple[Record, ...] = (
     m.Forward(BEHIND_PROXY, b"\xfa" * 9_344, b"access secret"),
     m.Packet(b"\xfa" * 9_344),
     m.Ping(),
+    m.Create(m.MailboxKind.ORDINARY, (m.Grant(counting(0x61), m.Right.ADMIN),), place=ID),
+    m.GetDirectory(counting(0x70), m.DirectoryDocument.CONSENSUS, 494_999, 1),
+    m.PutDescriptor(counting(0x70), b"\xd3" * 4_000),
+    m.GetBallots(counting(0x70), 495_000),
+    m.OnionPacket(b"\xd4" * ONION_PACKET_SIZE),
+    m.AttachOnion(ID),
+    m.ProveNode(counting(0x00), 1_780_000_000, counting(0x41, 64)),
+    m.SwarmCall(b"\xd5" * 300),
 )
 RESPONSES: tuple[Record, ...] = (
     m.Refusal(m.RefusalCode.SLOW_DOWN, 1_500),
@@ -169,6 +178,9 @@ RESPONSES: tuple[Record, ...] = (
     INFO,
     SIGNED_INFO,
     m.SealedAnswer(b"\xfb" * 8_208),
+    m.DirectoryPart(b"\xd6" * 65_536, 2),
+    m.Refusal(m.RefusalCode.MOVED, detail=counting(0x00)),
+    m.SwarmAnswer(b"\xd7" * 300),
 )
 LOGS: tuple[Record, ...] = (
     *logs.frames_of(b"Hello"),
@@ -256,6 +268,26 @@ PARCELS: tuple[Record, ...] = (
     p.HandParcel(p.Parcel(0, 20_725, counting(0x30) + b"\xbb" * 66_528)),
     p.TookParcels((counting(0x20, 16), counting(0x30, 16))),
 )
+NETWORK = OnionHost(counting(0x70), (RELAY, BEHIND_PROXY))
+KEYS = tuple(o.PeriodKey(495_000 + ahead, b"\xc0" * 1_216) for ahead in range(3))
+NODE = o.ConsensusNode(RELAY, "Ada", KEYS[:1], 494_998, counting(0x50), 1_000)
+CONSENSUS = o.Consensus(counting(0x70), 495_000, counting(0x71), counting(0x72), (NODE,))
+DESCRIPTOR = o.NodeDescriptor(counting(0x70), 495_000, RELAY, "Ada", KEYS)
+ONION: tuple[Record, ...] = (
+    NETWORK,
+    o.AuthorityAddress(RELAY),
+    KEYS[0],
+    o.AuthoritySignature(RELAY.key, counting(0x42, 64)),
+    o.NetworkDocument("Coast", (o.AuthorityAddress(RELAY), o.AuthorityAddress(BEHIND_PROXY)), 2, 3_600, 3, 2),
+    DESCRIPTOR,
+    o.SignedDescriptor(encode(DESCRIPTOR), counting(0x41, 64)),
+    NODE,
+    CONSENSUS,
+    o.SignedConsensus(encode(CONSENSUS), (o.AuthoritySignature(RELAY.key, counting(0x42, 64)),)),
+    o.SessionUp(ID, 1, 0, 1, encode(m.Call(1, m.Put(counting(0x60), ENVELOPE))), (b"\xd0" * 3_600,)),
+    o.SessionUp(OTHER_ID, 2, 0, 1, b"", (b"\xd0" * 3_600, b"\xd1" * 3_600)),
+    o.SessionDown(ID, 1, 0, 1, encode(m.Reply(1, m.Stored(42))), 7),
+)
 FRAMES: tuple[Record, ...] = (
     m.Call(1, m.Ping()),
     m.Call(2**32 - 1, m.Put(counting(0x60), ENVELOPE)),
@@ -263,6 +295,7 @@ FRAMES: tuple[Record, ...] = (
     m.Delivery(3, 42, ENVELOPE),
     m.Hello(SIGNED_INFO),
     m.Goodbye(5_000),
+    m.OnionArrival(ID, b"\xd2" * ONION_PAYLOAD),
 )
 
 
@@ -316,6 +349,8 @@ def link_vectors() -> list[dict[str, Any]]:
         links.RelayLink(DEVICE_HOST, "s3cret"),
         links.Invitation(1, links.InvitationKind.ONE_TIME, DEVICE_HOST, counting(0xC0, 16), counting(0xD0, 16)),
         links.ChannelLink(1, RELAY, counting(0xC0, 16), counting(0x80)),
+        links.RelayLink(NETWORK),
+        links.Invitation(1, links.InvitationKind.REUSABLE, NETWORK, counting(0xC0, 16), counting(0xD0, 16)),
     ]
     return [{"value": readable(link), "link": str(link)} for link in made]
 
@@ -356,6 +391,7 @@ def vectors() -> dict[str, Any]:
         "channels": structures(CHANNELS),
         "groups": structures(GROUPS),
         "parcels": structures(PARCELS),
+        "onion": structures(ONION),
         "parcel_files": file_vectors(),
         "links": link_vectors(),
         "stream": stream_vectors(),

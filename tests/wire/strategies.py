@@ -13,7 +13,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, codec, content, groups, identity, links, logs, mailbox, parcels
+from roost.wire import addresses, channels, codec, content, groups, identity, links, logs, mailbox, onion, parcels
 from roost.wire.addresses import DeviceHost, RelayAddress
 from roost.wire.channels import ChannelState
 from roost.wire.codec import Extension, Record, TextRecord
@@ -21,11 +21,24 @@ from roost.wire.content import Acknowledgement, BlobPointer, Frame
 from roost.wire.groups import GapRange, GroupState, MemberRole, Role
 from roost.wire.identity import DeviceEntry, DeviceList
 from roost.wire.logs import MAX_RECORD, LogFrame, SpilledRecord, frames_of
-from roost.wire.mailbox import RelayInfo
+from roost.wire.mailbox import Create, RelayInfo
+from roost.wire.onion import AuthorityAddress, Consensus, ConsensusNode, NetworkDocument, NodeDescriptor, PeriodKey
 from roost.wire.parcels import OfferParcels, Parcel, TookParcels, WantParcels
 from roost.wire.sizes import MAX_FRAGMENTS
 
-MODULES: tuple[ModuleType, ...] = (addresses, channels, codec, content, groups, identity, links, logs, mailbox, parcels)
+MODULES: tuple[ModuleType, ...] = (
+    addresses,
+    channels,
+    codec,
+    content,
+    groups,
+    identity,
+    links,
+    logs,
+    mailbox,
+    onion,
+    parcels,
+)
 ALL_KINDS: tuple[type[Record], ...] = tuple(
     sorted(
         {
@@ -154,6 +167,24 @@ def device_entries(draw: st.DrawFn) -> tuple[DeviceEntry, ...]:
     return tuple(DeviceEntry(signing, identity, draw(st.integers(0, 2**40))) for signing, identity in pairs)
 
 
+@st.composite
+def network_documents(draw: st.DrawFn) -> NetworkDocument:
+    authorities = draw(st.lists(values(AuthorityAddress), min_size=1, max_size=4, unique_by=lambda one: one.key))
+    replicas = draw(st.integers(1, 9))
+    return NetworkDocument(
+        draw(st.text(max_size=20)),
+        tuple(sorted(authorities, key=lambda one: one.key)),
+        draw(st.integers(len(authorities) // 2 + 1, len(authorities))),
+        draw(st.integers(2, 604_800)),
+        replicas,
+        draw(st.integers(replicas // 2 + 1, replicas)),
+    )
+
+
+def period_keys(first: int, count: int) -> tuple[PeriodKey, ...]:
+    return tuple(PeriodKey(first + ahead, bytes([ahead]) * 1_216) for ahead in range(count))
+
+
 @cache
 def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
     if kind is Frame:
@@ -164,7 +195,23 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
         return log_frames()
     if kind is SpilledRecord:
         return spilled_records()
+    if kind is NetworkDocument:
+        return network_documents()
     fields = {field.name: _of(field.type) for field in _info(kind).fields}
+    if kind is Create:
+        fields["place"] = st.sampled_from([b"", bytes(range(16))])
+    if kind is ConsensusNode:
+        fields["salt"] = st.sampled_from([b"", bytes(range(32))])
+    if kind is Consensus:
+        nodes = st.lists(values(ConsensusNode), max_size=3, unique_by=lambda node: node.key)
+        fields["nodes"] = nodes.map(lambda drawn: tuple(sorted(drawn, key=lambda node: node.key)))
+    if kind is NodeDescriptor:
+        del fields["keys"]
+        return st.builds(
+            lambda count, period, **others: NodeDescriptor(period=period, keys=period_keys(period, count), **others),
+            st.integers(1, 3),
+            **fields,
+        )
     if kind is RelayAddress:
         fields |= {"host": hosts, "tls_fingerprint": st.sampled_from([b"", bytes(range(32))])}
     if kind is DeviceHost:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roost.wire import channels, content, groups, identity, links, logs, mailbox, parcels
+from roost.wire import channels, content, groups, identity, links, logs, mailbox, onion, parcels
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
@@ -15,7 +15,18 @@ from roost.wire.padding import pad, unpad
 from tests.wire import make_reference, make_vectors
 from tests.wire.strategies import ALL_KINDS
 
-STRUCTURES = ("identity", "contents", "requests", "responses", "frames", "logs", "channels", "groups", "parcels")
+STRUCTURES = (
+    "identity",
+    "contents",
+    "requests",
+    "responses",
+    "frames",
+    "logs",
+    "channels",
+    "groups",
+    "parcels",
+    "onion",
+)
 PARSERS = {
     "RelayLink": links.parse_relay_link,
     "Invitation": links.parse_invitation,
@@ -31,7 +42,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 def kind_of(name: str, file: str) -> Any:
     if name in RENAMED:
         return RENAMED[name][file]
-    for place in (mailbox, content, identity, links, logs, channels, groups, parcels):
+    for place in (mailbox, content, identity, links, logs, channels, groups, parcels, onion):
         if hasattr(place, name):
             return getattr(place, name)
     return {"RelayAddress": RelayAddress, "MailboxAddress": MailboxAddress, "Extension": Extension}[name]
@@ -53,7 +64,8 @@ def test_structures_decode_to_their_values(file: str) -> None:
 
 def test_every_structure_has_a_vector() -> None:
     shown = {case["value"]["structure"] for file in (*STRUCTURES, "links") for case in cases(file)}
-    inside_others = {"Span", "Attachment", "MediaFacts", "BlobPointer", "Grant", "Needs", "_RelayTail", "_HomeTail"}
+    inside_others = {"Span", "Attachment", "MediaFacts", "BlobPointer", "Grant", "Needs"}
+    inside_others |= {"_RelayTail", "_HomeTail", "_NetworkTail"}  # shown as links
     assert {kind.__name__ for kind in ALL_KINDS} <= shown | inside_others
 
 

@@ -20,6 +20,12 @@ class Label(enum.Enum):
     DEVICE_LIST = b"roost1 devices\0\0"
     CARD = b"roost1 card\0\0\0\0\0"
     RELAY_INFO = b"roost1 relayinfo"
+    ONION_NODE = b"roost1 onionnode"  # a node's descriptor
+    ONION_VOTE = b"roost1 onionvote"
+    ONION_CONSENSUS = b"roost1 consensus"
+    ONION_PROOF = b"roost1 nodeproof"  # which node calls over a link
+    ONION_NETWORK = b"roost1 network\0\0"  # hash of a network's document
+    ONION_RANK = b"roost1 onionrank"  # hash by which the nodes of a mailbox are chosen
     # handshake
     HANDSHAKE = b"roost1 handshake"  # hash of everything up to the ephemeral key and the ciphertext
     HANDSHAKE_KEY = b"roost1 hs key\0\0\0"  # from the first two secrets

@@ -27,6 +27,13 @@ _ANSWERS: Final[dict[type[m.Request], type[m.Response]]] = {
     m.Forward: m.SealedAnswer,
     m.Packet: m.SealedAnswer,
     m.Ping: m.Done,
+    m.GetDirectory: m.DirectoryPart,
+    m.PutDescriptor: m.Done,
+    m.GetBallots: m.DirectoryPart,
+    m.OnionPacket: m.Done,
+    m.AttachOnion: m.Done,
+    m.ProveNode: m.Done,
+    m.SwarmCall: m.SwarmAnswer,
 }
 
 _WAIT = "Nothing is lost; Roost tries again by itself."
@@ -51,6 +58,7 @@ _SENTENCES: Final[dict[m.RefusalCode, tuple[str, str]]] = {
     m.RefusalCode.UNREACHABLE: ("The other person's relay does not answer.", _WAIT),
     m.RefusalCode.STALE_PACKET: ("The other person's relay could not open what was sent.", _WAIT),
     m.RefusalCode.UNSUPPORTED: ("The relay cannot do this on this path.", "Update Roost, here or on the relay."),
+    m.RefusalCode.MOVED: ("Another node of the onion network answers for this mailbox.", _WAIT),
     m.RefusalCode.INTERNAL: ("The relay had an internal error.", _WAIT),
 }
 

@@ -10,7 +10,15 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from roost.wire.codec import OutOfBounds, Record
-from roost.wire.sizes import CAPABILITY_SIZE, LINK_KEY_SIZE, MAX_HOST, MEETING_SIZE, ONION_KEY_SIZE, RELAY_KEY_SIZE
+from roost.wire.sizes import (
+    CAPABILITY_SIZE,
+    HASH_SIZE,
+    LINK_KEY_SIZE,
+    MAX_HOST,
+    MEETING_SIZE,
+    ONION_KEY_SIZE,
+    RELAY_KEY_SIZE,
+)
 
 Host = Annotated[str, Meta(min_length=1, max_length=MAX_HOST)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -19,6 +27,7 @@ Capability = Annotated[bytes, Meta(min_length=CAPABILITY_SIZE, max_length=CAPABI
 Fingerprint = Annotated[bytes, Meta(max_length=32)]
 LinkKey = Annotated[bytes, Meta(min_length=LINK_KEY_SIZE, max_length=LINK_KEY_SIZE)]
 Meeting = Annotated[bytes, Meta(min_length=MEETING_SIZE, max_length=MEETING_SIZE)]
+NetworkId = Annotated[bytes, Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
 OnionKey = Annotated[bytes, Meta(max_length=ONION_KEY_SIZE)]
 
 # Letters, digits, hyphens, and the underscore that container networks use, in labels of up to 63.
@@ -97,8 +106,25 @@ class DeviceHost(Record, frozen=True, tag=1):
         return f"device-{self.key[:4].hex()}"
 
 
-HostAddress = RelayAddress | DeviceHost
-"""Where a mailbox can be hosted. `key` names the host in either, and is what it must prove."""
+class OnionHost(Record, frozen=True, tag=2):
+    """An onion network: whoever writes to a mailbox there, or reads it, does so through its nodes.
+
+    `key` is the hash of the network's document (wire.onion), so that nobody can put another network in its place. `at`
+    says where its directory can be fetched first. Which of its nodes keep a mailbox follows from the mailbox's place,
+    the first bytes of its capabilities.
+    """
+
+    key: NetworkId
+    at: Annotated[tuple[RelayAddress, ...], Meta(min_length=1, max_length=2)]
+
+    @property
+    def endpoint(self) -> str:
+        """How it is named on a screen: a few characters of its key."""
+        return f"network-{self.key[:4].hex()}"
+
+
+HostAddress = RelayAddress | DeviceHost | OnionHost
+"""Where a mailbox can be hosted. `key` names the host in each, and is what it must prove."""
 
 
 class MailboxAddress(Record, frozen=True):

@@ -1,7 +1,7 @@
 """The links that people exchange: relay links and invitations. Short, checked against typing errors, fit for QR codes.
 
 A relay link is `roost-relay://HOST:PORT/PAYLOAD`, or `roost-relay:PAYLOAD` for one at home that has no address; an
-invitation is `roost:PAYLOAD`, or the same payload behind the `#`
+onion network's is `roost-network:PAYLOAD`. An invitation is `roost:PAYLOAD`, or the same payload behind the `#`
 of any https URL, which never reaches a server. PAYLOAD is unpadded base64url of a canonical structure followed by the
 first 4 bytes of a SHA-256. Only schemes and hosts may be written in capitals (docs/protocol/link-formats.md).
 """
@@ -17,10 +17,19 @@ from typing import Annotated, Final, NoReturn, TypeVar
 from msgspec import Meta
 
 from roost.errors import CallerError, WireError
-from roost.wire.addresses import DeviceHost, Fingerprint, HostAddress, RelayAddress, RelayKey, canonical_host
+from roost.wire.addresses import (
+    DeviceHost,
+    Fingerprint,
+    HostAddress,
+    OnionHost,
+    RelayAddress,
+    RelayKey,
+    canonical_host,
+)
 from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, encode
 
 RELAY_SCHEME: Final = "roost-relay"
+NETWORK_SCHEME: Final = "roost-network"
 INVITATION_SCHEME: Final = "roost"
 CHANNEL_SCHEME: Final = "roost-channel"
 LINK_VERSION: Final = 1
@@ -47,6 +56,9 @@ class RelayLink(TextRecord, frozen=True):
         if isinstance(self.address, DeviceHost):
             home = _HomeTail(LINK_VERSION, self.address, self.access)
             return f"{RELAY_SCHEME}:{_armour(home, encode(home))}"
+        if isinstance(self.address, OnionHost):
+            network = _NetworkTail(LINK_VERSION, self.address, self.access)
+            return f"{NETWORK_SCHEME}:{_armour(network, encode(network))}"
         tail = _RelayTail(LINK_VERSION, self.address.key, self.address.tls_fingerprint, self.access)
         return f"{RELAY_SCHEME}://{self.address.endpoint}/{_armour(tail, _covered(self.address.endpoint, tail))}"
 
@@ -61,6 +73,12 @@ class _RelayTail(TextRecord, frozen=True):
 class _HomeTail(TextRecord, frozen=True):
     version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
     host: DeviceHost
+    access: Annotated[str, Meta(max_length=64)]
+
+
+class _NetworkTail(TextRecord, frozen=True):
+    version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
+    network: OnionHost
     access: Annotated[str, Meta(max_length=64)]
 
 
@@ -97,9 +115,11 @@ class ChannelLink(Record, frozen=True):
 
 
 def parse_relay_link(text: str) -> RelayLink:
-    """The relay link in `text`, around which white space may stand. Raises MalformedLink."""
+    """The link of a relay or an onion network in `text`, around which white space may stand. Raises MalformedLink."""
     text = _trimmed(text)
     scheme, separator, rest = text.partition(":")
+    if scheme.lower() == NETWORK_SCHEME:
+        return _network_link(rest)
     if not separator or scheme.lower() != RELAY_SCHEME:
         raise MalformedLink("This is not a relay link.", hint=f"A relay link begins with {RELAY_SCHEME}:")
     if not rest.startswith("//"):
@@ -122,6 +142,13 @@ def _home_link(armoured: str) -> RelayLink:
     if checksum != _checksum(encode(home)):
         raise MalformedLink("This relay link is damaged.")
     return RelayLink(home.host, home.access)
+
+
+def _network_link(armoured: str) -> RelayLink:
+    tail, checksum = _unarmoured(_NetworkTail, armoured)
+    if checksum != _checksum(encode(tail)):
+        raise MalformedLink("This network's link is damaged.")
+    return RelayLink(tail.network, tail.access)
 
 
 def parse_invitation(text: str) -> Invitation:
@@ -155,6 +182,8 @@ def parse_channel_link(text: str) -> ChannelLink:
 
 
 def _no_invitation(scheme: str) -> NoReturn:
+    if scheme == NETWORK_SCHEME:
+        raise MalformedLink("This is an onion network's link, not an invitation.", hint="Ask for an invitation.")
     if scheme == RELAY_SCHEME:
         raise MalformedLink("This is a relay's link, not an invitation.", hint="Ask the person for an invitation.")
     raise MalformedLink("This is not an invitation.", hint=f"An invitation begins with {INVITATION_SCHEME}:")

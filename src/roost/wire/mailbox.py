@@ -12,11 +12,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from roost.wire.addresses import Capability, RelayAddress, RelayKey
+from roost.wire.addresses import Capability, NetworkId, RelayAddress, RelayKey
 from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions
 from roost.wire.sizes import (
     BLOB_ID_SIZE,
     BLOB_SIZE,
+    DIRECTORY_PART,
     ENVELOPE_SIZE,
     HASH_SIZE,
     HOLD_SIZE,
@@ -24,7 +25,12 @@ from roost.wire.sizes import (
     MAX_CARD_SIZE,
     MAX_FRAME,
     MAX_HOLDS,
+    ONION_PACKET_SIZE,
+    ONION_PAYLOAD,
     PAGE_ENTRIES,
+    PLACE_SIZE,
+    REPLY_ID_SIZE,
+    TOKEN_SIZE,
 )
 
 PROTOCOL_VERSION = 1
@@ -38,6 +44,11 @@ Locator = Annotated[bytes, Meta(min_length=LOCATOR_SIZE, max_length=LOCATOR_SIZE
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 CallId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Secret = Annotated[bytes, Meta(max_length=64)]
+Place = Annotated[bytes, Meta(max_length=PLACE_SIZE)]
+Token = Annotated[bytes, Meta(min_length=TOKEN_SIZE, max_length=TOKEN_SIZE)]
+ReplyId = Annotated[bytes, Meta(min_length=REPLY_ID_SIZE, max_length=REPLY_ID_SIZE)]
+NodeKey = RelayKey
+SwarmBody = Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME - 512)]
 
 
 class Right(enum.IntEnum):
@@ -67,11 +78,17 @@ class Grant(Record, frozen=True):
 
 
 class Create(Record, frozen=True, tag=0):
-    """Make a mailbox. Idempotent by the admin capability's hash. `admission`: the access secret or token, or empty."""
+    """Make a mailbox. Idempotent by the admin capability's hash. `admission`: the access secret or token, or empty.
+    `place`, on an onion network: the first 16 bytes of each of its capabilities; empty elsewhere."""
 
     kind: MailboxKind
     grants: Annotated[tuple[Grant, ...], Meta(min_length=1, max_length=64)]
     admission: Secret = b""
+    place: Place = b""
+
+    def __post_init__(self) -> None:
+        if len(self.place) not in (0, PLACE_SIZE):
+            raise OutOfBounds("a place has 16 bytes")
 
 
 class Needs(Record, frozen=True):
@@ -196,6 +213,64 @@ class Ping(Record, frozen=True, tag=17):
     """Heart-beat."""
 
 
+class DirectoryDocument(enum.IntEnum):
+    """What `GetDirectory` can ask for."""
+
+    NETWORK = 0  # a NetworkDocument
+    CONSENSUS = 1  # a SignedConsensus
+
+
+class GetDirectory(Record, frozen=True, tag=18):
+    """A part of an onion network's document, or of its newest consensus of a period later than `after`."""
+
+    network: NetworkId
+    document: DirectoryDocument
+    after: Count = 0
+    part: Count = 0
+
+
+class PutDescriptor(Record, frozen=True, tag=19):
+    """A node says to an authority where it is and which packet keys it has: an encoded `SignedDescriptor`."""
+
+    network: NetworkId
+    descriptor: Annotated[bytes, Meta(min_length=1, max_length=8_192)]
+
+
+class GetBallots(Record, frozen=True, tag=20):
+    """A part of what an authority has seen for the consensus of `period`: votes and signatures."""
+
+    network: NetworkId
+    period: Count
+    part: Count = 0
+
+
+class OnionPacket(Record, frozen=True, tag=21):
+    """A packet for this onion node (crypto.onion). `Done` says only that it was taken in."""
+
+    packet: Annotated[bytes, Meta(min_length=ONION_PACKET_SIZE, max_length=ONION_PACKET_SIZE)]
+
+
+class AttachOnion(Record, frozen=True, tag=22):
+    """Replies for this token come over this link, as `OnionArrival` frames, for as long as it stands."""
+
+    token: Token
+
+
+class ProveNode(Record, frozen=True, tag=23):
+    """Who calls over this link is this onion node. The signature (crypto label ONION_PROOF) covers the key of the node
+    that is called and `issued`."""
+
+    node: NodeKey
+    issued: Count
+    signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
+
+
+class SwarmCall(Record, frozen=True, tag=24):
+    """Between nodes that keep a mailbox together (wire.swarm). Only from a node that has proven itself."""
+
+    body: SwarmBody
+
+
 Request = (
     Create
     | Put
@@ -215,6 +290,13 @@ Request = (
     | Forward
     | Packet
     | Ping
+    | GetDirectory
+    | PutDescriptor
+    | GetBallots
+    | OnionPacket
+    | AttachOnion
+    | ProveNode
+    | SwarmCall
 )
 
 
@@ -238,6 +320,7 @@ class RefusalCode(enum.StrEnum):
     UNREACHABLE = "unreachable"  # the destination of a forward did not answer or did not prove its key
     STALE_PACKET = "stale_packet"  # the packet was sealed to a key that is no longer, or seen before
     UNSUPPORTED = "unsupported"  # this request is not possible on this path (e.g. subscribe inside a packet)
+    MOVED = "moved"  # another onion node answers for this mailbox; `detail` is its key
     INTERNAL = "internal"
 
 
@@ -248,7 +331,8 @@ class Refusal(Record, frozen=True, tag=0):
 
 
 class Done(Record, frozen=True, tag=1):
-    """Answer to create, trim, seal, delete, grants, put_blob, put_card, delete_card, unsubscribe and ping."""
+    """Answer to create, trim, seal, delete, grants, put_blob, put_card, delete_card, unsubscribe, ping, put_descriptor,
+    onion_packet, attach_onion and prove_node."""
 
 
 class Stored(Record, frozen=True, tag=2):
@@ -328,7 +412,32 @@ class SealedAnswer(Record, frozen=True, tag=8):
     sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME - 512)]
 
 
-Response = Refusal | Done | Stored | Entries | Subscribed | BlobData | CardData | SignedInfo | SealedAnswer
+class DirectoryPart(Record, frozen=True, tag=9):
+    """One of the `parts` parts of a directory's document."""
+
+    data: Annotated[bytes, Meta(max_length=DIRECTORY_PART)]
+    parts: Annotated[int, Meta(ge=1, le=4_096)]
+
+
+class SwarmAnswer(Record, frozen=True, tag=10):
+    """An answer to `SwarmCall`."""
+
+    body: SwarmBody
+
+
+Response = (
+    Refusal
+    | Done
+    | Stored
+    | Entries
+    | Subscribed
+    | BlobData
+    | CardData
+    | SignedInfo
+    | SealedAnswer
+    | DirectoryPart
+    | SwarmAnswer
+)
 
 
 # --- frames ---------------------------------------------------------------------------------------------------------
@@ -366,4 +475,11 @@ class Goodbye(Record, frozen=True, tag=3):
     retry_after_ms: Count
 
 
-ServerFrame = Reply | Delivery | Hello | Goodbye
+class OnionArrival(Record, frozen=True, tag=4):
+    """A reply came for one of this link's tokens: which reply block it used, and its payload still encrypted."""
+
+    reply: ReplyId
+    payload: Annotated[bytes, Meta(min_length=ONION_PAYLOAD, max_length=ONION_PAYLOAD)]
+
+
+ServerFrame = Reply | Delivery | Hello | Goodbye | OnionArrival

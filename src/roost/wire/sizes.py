@@ -13,6 +13,9 @@ LINK_KEY_SIZE: Final = 32  # X25519
 MEETING_SIZE: Final = 16  # so that an invitation to a device stays short
 ONION_KEY_SIZE: Final = 32  # Ed25519
 HOLD_SIZE: Final = 16
+PLACE_SIZE: Final = 16  # the first bytes of all capabilities of a mailbox; the rest of each is its secret
+TOKEN_SIZE: Final = 16  # by which an onion node knows a client's link
+REPLY_ID_SIZE: Final = 16  # by which that client knows a reply block
 BLOB_ID_SIZE: Final = 32
 LOCATOR_SIZE: Final = 32
 CARD_SIZE: Final = 6_144  # stored cards are padded to this, whatever the number of devices
@@ -21,6 +24,12 @@ MAX_CARD_SIZE: Final = CARD_SIZE
 PACKET_SMALL: Final = 8_192  # padded plaintext of a forwarded request or answer that carries at most one envelope
 PACKET_LARGE: Final = BLOB_SIZE + 4_096  # ... that carries a blob
 MAX_FRAME: Final = 131_072  # the largest frame: a page of entries or one large packet with its overhead
+ONION_HEADER: Final = 4 * 1_190  # four layers of an onion packet (crypto.onion)
+ONION_PAYLOAD: Final = 8_192  # one request with one envelope and one reply block
+ONION_PACKET_SIZE: Final = 2 + ONION_HEADER + ONION_PAYLOAD  # on every link, whatever is left to travel
+ONION_ZEROS: Final = 32  # at the start of a payload, by which whoever opens it knows that nobody changed it
+MAX_REPLY_BLOCK: Final = 3_648  # three layers, the first node, a key
+DIRECTORY_PART: Final = 65_536  # a directory's documents travel in parts
 PAGE_ENTRIES: Final = 24  # envelopes in one answer to `get`: 24 * 4,096 stays under MAX_FRAME
 
 # Limits of texts count their UTF-8 bytes.
