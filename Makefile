@@ -4,7 +4,8 @@
 # Everything else is set up in .venv from requirements/dev.txt, every file checked against its hash.
 
 PYTHON  ?= python3
-WORKERS ?= auto
+# Many tests wait for real processes and networks, so two workers a core leave neither idle.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 TESTS   ?=
 SEEDS   ?= 20000
 FROM    ?= 1

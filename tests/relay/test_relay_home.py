@@ -200,7 +200,7 @@ async def test_a_guest_is_another_one_each_time(tmp_path: Path) -> None:
                 async with asyncio.timeout(20):
                     while visitor.carrier_to(host.key) is None:  # noqa: ASYNC110 - found by the carrier itself
                         await asyncio.sleep(0.05)
-    assert len(set(seen)) == len(seen) == 2
+    assert len(set(seen)) == len(seen) >= 2  # a slow machine may lose a link and make another
     assert own.public.raw not in seen
 
 
