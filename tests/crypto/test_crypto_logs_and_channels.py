@@ -17,6 +17,8 @@ from roost.crypto import (
     SEALED_CAPABILITY_SIZE,
     SigningKey,
     VerifyKey,
+    at_place,
+    capability_place,
     channel_id,
     channel_keys,
     open_capability,
@@ -25,6 +27,7 @@ from roost.crypto import (
     seal_capability,
     seal_log_envelope,
 )
+from roost.crypto.group_keys import group_get, group_put
 from roost.errors import CryptoError
 
 KEY, OTHER, CHANNEL = b"k" * 32, b"o" * 32, b"c" * 32
@@ -101,11 +104,31 @@ def test_keys_and_ids_are_what_the_document_says() -> None:
     secret, owner = b"s" * 16, SigningKey.from_seed(b"o" * 32).public
     keys = channel_keys(secret)
     assert keys.get == keyed("roost1 chan get", secret, b"")
-    assert keys.put == keyed("roost1 chan put", secret, b"")
+    assert keys.put == keys.get[:16] + keyed("roost1 chan put", secret, b"")[16:]
     assert keys.log == keyed("roost1 chan log", secret, b"")
     assert channel_id(owner) == plain("roost1 chan id", owner.raw)
     assert post_id(CHANNEL, owner, b"n" * 16) == plain("roost1 chan post", CHANNEL + owner.raw + b"n" * 16)[:16]
     assert "redacted" in repr(keys)
+
+
+def test_the_capabilities_of_a_group_have_one_place_and_a_half_of_their_own() -> None:
+    secret, devices = b"l" * 32, [bytes([n]) * 32 for n in range(3)]
+    rights = [group_get(secret), *(group_put(secret, device) for device in devices)]
+    assert {right[:16] for right in rights} == {keyed("roost1 group get", secret, b"")[:16]}
+    assert len({right[16:] for right in rights}) == 4
+    assert rights[1][16:] == keyed("roost1 group put", secret, devices[0])[16:]
+
+
+@pytest.mark.parametrize("place", [b"", b"p" * 15, b"p" * 17])
+def test_a_capability_is_made_of_a_whole_place_and_a_whole_secret(place: bytes) -> None:
+    with pytest.raises(CryptoError):
+        at_place(place, bytes(32))
+    with pytest.raises(CryptoError):
+        at_place(bytes(16), place)
+    with pytest.raises(CryptoError):
+        capability_place(place)
+    assert capability_place(at_place(b"p" * 16, b"x" * 16 + b"s" * 16)) == b"p" * 16
+    assert at_place(b"p" * 16, b"x" * 16 + b"s" * 16)[16:] == b"s" * 16
 
 
 def test_a_post_has_another_id_under_another_author_channel_or_nonce() -> None:

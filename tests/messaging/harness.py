@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from roost.crypto import capability_place
 from roost.messaging import (
     accounts,
     conversations,
@@ -173,6 +174,7 @@ class Device:
             if row.relay in self.world.down:
                 continue
             if row.state == MailboxState.TO_CREATE:
+                assert len({capability_place(right) for right in (row.admin, row.get, row.put)}) == 1
                 self.world.host.logs.setdefault(row.put, [])
                 self.do(peers.mailbox_created, row.admin)
             elif row.state == MailboxState.TO_DELETE:

@@ -16,6 +16,7 @@ from roost.crypto import (
     SigningKey,
     account_id,
     capability_hash,
+    capability_place,
     channel_keys,
     open_capability,
     open_log_envelope,
@@ -133,6 +134,7 @@ class Person:
 
     def put(self) -> None:
         log = self.work().need(SharedLog, self.channel.log)
+        assert len({capability_place(right) for right in (log.get, log.put, log.admin) if right}) == 1
         for put in self.do(logs.due, log):
             results = [self.host.put(log.put, envelope) for envelope in put.envelopes]
             taken = all(results)

@@ -14,7 +14,7 @@ from roost.crypto.attachment import (
     padded_count,
     padding_blob,
 )
-from roost.crypto.capability import capability_hash, envelope_hash
+from roost.crypto.capability import PLACE_SIZE, at_place, capability_hash, capability_place, envelope_hash
 from roost.crypto.cards import CARD_SIZE, LINK_SECRET_SIZE, MAX_CARD, CardKeys, card_keys, open_card, seal_card
 from roost.crypto.channels import (
     SEALED_CAPABILITY_SIZE,
@@ -84,6 +84,7 @@ __all__ = [
     "PACKET_SECRET_SIZE",
     "PARCEL_HEAD_SIZE",
     "PARCEL_ID_SIZE",
+    "PLACE_SIZE",
     "PROOF_SIZE",
     "SEALED_CAPABILITY_SIZE",
     "SIGNATURE_SIZE",
@@ -114,8 +115,10 @@ __all__ = [
     "VerifyKey",
     "accept",
     "account_id",
+    "at_place",
     "blob_count",
     "capability_hash",
+    "capability_place",
     "card_keys",
     "channel_id",
     "channel_keys",

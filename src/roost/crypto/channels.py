@@ -11,6 +11,7 @@ import nacl.bindings
 import nacl.exceptions
 
 from roost.crypto.aead import KEY_SIZE, TAG_SIZE, open_once, seal_once
+from roost.crypto.capability import at_place, capability_place
 from roost.crypto.entropy import Entropy
 from roost.crypto.kdf import derive32, hash32
 from roost.crypto.keys import AgreementPublic, AgreementSecret, SigningKey, VerifyKey, sized
@@ -34,11 +35,9 @@ class ChannelKeys(Secret):
 def channel_keys(secret: bytes) -> ChannelKeys:
     """What a link's 16-byte secret opens. Raises CryptoError for another length."""
     secret = sized(secret, CHANNEL_SECRET_SIZE)
-    return ChannelKeys(
-        derive32(Label.CHANNEL_GET, secret, b""),
-        derive32(Label.CHANNEL_PUT, secret, b""),
-        derive32(Label.CHANNEL_LOG, secret, b""),
-    )
+    get = derive32(Label.CHANNEL_GET, secret, b"")
+    put = at_place(capability_place(get), derive32(Label.CHANNEL_PUT, secret, b""))
+    return ChannelKeys(get, put, derive32(Label.CHANNEL_LOG, secret, b""))
 
 
 def channel_id(owner: VerifyKey) -> bytes:

@@ -6,6 +6,7 @@ use up one another's quota; they can never speak for each other, since MLS authe
 
 from __future__ import annotations
 
+from roost.crypto.capability import at_place, capability_place
 from roost.crypto.kdf import derive32
 from roost.crypto.labels import Label
 
@@ -17,7 +18,7 @@ def group_get(log_secret: bytes) -> bytes:
 
 def group_put(log_secret: bytes, device: bytes) -> bytes:
     """The capability to write of the device with this signing key (32 bytes)."""
-    return derive32(Label.GROUP_PUT, log_secret, device)
+    return at_place(capability_place(group_get(log_secret)), derive32(Label.GROUP_PUT, log_secret, device))
 
 
 def group_request_key(log_secret: bytes) -> bytes:

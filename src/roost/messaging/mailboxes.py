@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from roost.crypto import at_place, capability_place
 from roost.crypto.meetings import meeting_of
 from roost.errors import SurroundingsError
 from roost.messaging.records import (
@@ -59,11 +60,13 @@ def new_mailbox(
     """A mailbox for an account, or for an invitation's knocks, to be created at `relay`, by default my primary one; an
     account's second one at the relay `fallback_at`."""
     kind = MailboxKind.REQUEST if invitation and not account else MailboxKind.ORDINARY
+    admin = work.entropy.bytes(CAPABILITY_SIZE)
+    get, put = (at_place(capability_place(admin), work.entropy.bytes(CAPABILITY_SIZE)) for _ in range(2))
     return work.put(
         OwnMailbox(
-            admin=work.entropy.bytes(CAPABILITY_SIZE),
-            get=work.entropy.bytes(CAPABILITY_SIZE),
-            put=work.entropy.bytes(CAPABILITY_SIZE),
+            admin=admin,
+            get=get,
+            put=put,
             relay=fallback_at or relay or primary_relay(work).relay,
             kind=int(kind),
             account=account,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from roost.crypto import capability_hash
+from roost.crypto import capability_hash, capability_place
 from roost.messaging import accounts, conversations, logs, owners, upkeep
 from roost.messaging.groups import actions
 from roost.messaging.groups import upkeep as group_upkeep
@@ -129,6 +129,8 @@ class GroupDevice(Device):
         if held is None or held.sealed or capability_hash(log.put) not in held.writers:
             self.do(logs.refused, number, "denied")
             return 0
+        rights = (held.get, held.admin or held.get, log.put)
+        assert len({capability_place(right) for right in rights}) == 1
         for envelope in put.envelopes:
             if not self.world.loses(envelope):
                 if put.ephemeral:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.crypto import SigningKey, VerifyKey, account_id, capability_hash, channel_id, channel_keys, parse_account_id
+from roost.crypto import (
+    SigningKey,
+    VerifyKey,
+    account_id,
+    at_place,
+    capability_hash,
+    capability_place,
+    channel_id,
+    channel_keys,
+    parse_account_id,
+)
 from roost.errors import CallerError, CryptoError
 from roost.messaging import conversations, identity, logs, mailboxes
 from roost.messaging.channels import moving, permits, receiving, rules, states
@@ -65,7 +75,8 @@ def create(
     key, secret = SigningKey.generate(work.entropy), work.entropy.bytes(16)
     state = ChannelState(channel_id(key.public), 1, work.now, "x", "", b"", posting, 0, (), (), ())
     state = _with_settings(state, title=title, description=description, slow_s=slow_s)
-    keys, put = channel_keys(secret), work.entropy.bytes(CAPABILITY_SIZE)
+    keys = channel_keys(secret)
+    admin, put = (at_place(capability_place(keys.get), work.entropy.bytes(CAPABILITY_SIZE)) for _ in range(2))
     log = logs.create_log(
         work,
         state.channel,
@@ -73,7 +84,7 @@ def create(
         relay,
         get=keys.get,
         put=put,
-        admin=work.entropy.bytes(CAPABILITY_SIZE),
+        admin=admin,
         writers=[capability_hash(put), *([capability_hash(keys.put)] if posting == Posting.ALL else [])],
     )
     logs.add_key(work, log, keys.log, 0)

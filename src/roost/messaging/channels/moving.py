@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.crypto import capability_hash, channel_keys, open_log_envelope
+from roost.crypto import at_place, capability_hash, capability_place, channel_keys, open_log_envelope
 from roost.errors import CallerError, WireError
 from roost.messaging import logs, mailboxes, outbox
 from roost.messaging.channels import permits, states
@@ -61,7 +61,8 @@ def _extension(place: ChannelPlace) -> Extension:
 def _begin(work: Work, row: ChannelRow, place: ChannelPlace, state: ChannelState) -> ChannelRow:
     """A new log, in which all write who may write now: with capabilities of their own again, since one leads to one
     mailbox."""
-    keys, put = channel_keys(place.secret), work.entropy.bytes(CAPABILITY_SIZE)
+    keys = channel_keys(place.secret)
+    admin, put = (at_place(capability_place(keys.get), work.entropy.bytes(CAPABILITY_SIZE)) for _ in range(2))
     writers = [put, *([keys.put] if state.posting == Posting.ALL else [])]
     log = logs.create_log(
         work,
@@ -70,7 +71,7 @@ def _begin(work: Work, row: ChannelRow, place: ChannelPlace, state: ChannelState
         place.relay,
         get=keys.get,
         put=put,
-        admin=work.entropy.bytes(CAPABILITY_SIZE),
+        admin=admin,
         writers=[capability_hash(writer) for writer in writers],
     )
     logs.add_key(work, log, keys.log, 0)

@@ -10,7 +10,9 @@ from roost.crypto import (
     Label,
     SigningKey,
     VerifyKey,
+    at_place,
     capability_hash,
+    capability_place,
     channel_id,
     channel_keys,
     open_capability,
@@ -135,7 +137,7 @@ def give_role(work: Work, row: ChannelRow, key: bytes, role: ChannelRole) -> Non
         keep(work, msgspec.structs.replace(found, role=0, put=b"", sealed=b""))
         return
     if not found.put:
-        put = work.entropy.bytes(CAPABILITY_SIZE)
+        put = at_place(capability_place(log.get), work.entropy.bytes(CAPABILITY_SIZE))
         sealed = seal_capability(VerifyKey(key), row.id, put, work.entropy)
         logs.grant(work, log, add=[capability_hash(put)])
         found = msgspec.structs.replace(found, put=put, sealed=sealed)

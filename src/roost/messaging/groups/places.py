@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.crypto import capability_hash, mls
+from roost.crypto import at_place, capability_hash, capability_place, mls
 from roost.crypto.group_keys import group_get, group_put, group_request_key
 from roost.errors import RoostError
 from roost.messaging import logs, mailboxes
@@ -35,14 +35,15 @@ def create(
     """A new mailbox at a relay of mine for these devices, which the agent makes. It `waits` for a commit: others may
     see that before this device does, and what they say there then opens under no key that is known yet."""
     others = [capability_hash(group_put(secret, device)) for device in devices if device != work.me.device]
+    get = group_get(secret)
     return logs.create_log(
         work,
         group,
         LogKind.GROUP,
         relay,
-        get=group_get(secret),
+        get=get,
         put=group_put(secret, work.me.device),
-        admin=work.entropy.bytes(CAPABILITY_SIZE),
+        admin=at_place(capability_place(get), work.entropy.bytes(CAPABILITY_SIZE)),
         writers=others,
         waits=waits,
     )
