@@ -20,6 +20,11 @@ def derive32(label: Label, key: bytes, data: bytes) -> bytes:
     return blake2b(data, digest_size=32, key=key, person=label.value).digest()
 
 
+def expand(label: Label, key: bytes, blocks: int) -> bytes:
+    """64 bytes for each of `blocks`: BLAKE2b-512 of the block's number (one byte, from 0), keyed with `key`."""
+    return b"".join(blake2b(bytes([at]), digest_size=64, key=key, person=label.value).digest() for at in range(blocks))
+
+
 def advance(key: bytes, _person: bytes = Label.CHAIN.value) -> tuple[bytes, bytes]:
     """One step of a symmetric chain: (next chain key, message key), from one 64-byte BLAKE2b call."""
     output = blake2b(digest_size=64, key=key, person=_person).digest()

@@ -5,6 +5,7 @@ Encapsulation takes its randomness from the library: `cryptography` accepts no s
 
 from __future__ import annotations
 
+from hashlib import sha3_256
 from hmac import compare_digest
 from typing import Final
 
@@ -18,6 +19,13 @@ from roost.errors import CryptoError
 KEM_SEED_SIZE: Final = 64  # d || z
 KEM_PUBLIC_SIZE: Final = 1_184
 KEM_CIPHERTEXT_SIZE: Final = 1_088
+_XWING: Final = rb"\.//^" + b"\\"
+
+
+def xwing_secret(kem_secret: bytes, exchanged: bytes, sent: bytes, agreement: bytes) -> bytes:
+    """X-Wing's combiner (draft-connolly-cfrg-xwing-kem): the 32-byte secret from ML-KEM's and X25519's, from the
+    X25519 key that was sent and from the one that it was sent to."""
+    return sha3_256(kem_secret + exchanged + sent + agreement + _XWING).digest()
 
 
 class KemPublic(PublicKeyBytes):

@@ -21,7 +21,9 @@ class Label(enum.Enum):
     CARD = b"roost1 card\0\0\0\0\0"
     RELAY_INFO = b"roost1 relayinfo"
     ONION_NODE = b"roost1 onionnode"  # a node's descriptor
-    ONION_VOTE = b"roost1 onionvote"
+    ONION_VOTE = b"roost1 onionvote"  # hash of an authority's vote, and signatures over it
+    ONION_COMMIT = b"roost1 commit\0\0\0"  # an authority's secret for the shared random, and its hash
+    ONION_RANDOM = b"roost1 random\0\0\0"
     ONION_CONSENSUS = b"roost1 consensus"
     ONION_PROOF = b"roost1 nodeproof"  # which node calls over a link
     ONION_NETWORK = b"roost1 network\0\0"  # hash of a network's document
@@ -81,6 +83,11 @@ class Label(enum.Enum):
     PEER_RECORD = b"roost1 peer rec\0"
     # onion services
     ONION_CLIENT = b"roost1 onion cli"
+    # onion packets
+    ONION_HOP = b"roost1 onion hop"
+    ONION_KEYS = b"roost1 onion key"
+    ONION_TAG = b"roost1 onion tag"
+    ONION_REPLY = b"roost1 onion rep"
     # profile
     HOST_STORE = b"roost1 hoststore"
     WRAP = b"roost1 wrap\0\0\0\0\0"

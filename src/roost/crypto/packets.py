@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.hpke import (
 from roost.crypto.aead import KEY_SIZE, TAG_SIZE
 from roost.crypto.entropy import Entropy
 from roost.crypto.kdf import derive32, hash32
-from roost.crypto.kem import KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_SIZE, KEM_SEED_SIZE, KemPublic, KemSecret
-from roost.crypto.keys import AgreementSecret, PublicKeyBytes, sized
+from roost.crypto.kem import KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_SIZE, KEM_SEED_SIZE, KemPublic, KemSecret, xwing_secret
+from roost.crypto.keys import AgreementPublic, AgreementSecret, PublicKeyBytes, sized
 from roost.crypto.labels import Label
 from roost.crypto.padding import PADDING_OVERHEAD, pad, unpad
 from roost.crypto.secret import Secret
@@ -33,7 +33,8 @@ from roost.errors import CryptoError
 
 PACKET_PUBLIC_SIZE: Final = KEM_PUBLIC_SIZE + 32
 PACKET_SECRET_SIZE: Final = KEM_SEED_SIZE + 32
-PACKET_OVERHEAD: Final = KEM_CIPHERTEXT_SIZE + 32 + TAG_SIZE
+PACKET_CIPHERTEXT_SIZE: Final = KEM_CIPHERTEXT_SIZE + 32
+PACKET_OVERHEAD: Final = PACKET_CIPHERTEXT_SIZE + TAG_SIZE
 ANSWER_OVERHEAD: Final = TAG_SIZE
 _SUITE: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA512, AEAD.AES_256_GCM)
 _NONCE: Final = bytes(12)
@@ -42,13 +43,15 @@ _NONCE: Final = bytes(12)
 class PacketPublic(PublicKeyBytes):
     """A relay's packet key: ML-KEM-768 (1,184 bytes) then X25519 (32). Raises CryptoError if malformed."""
 
-    __slots__ = ("_parsed",)
+    __slots__ = ("_agreement", "_kem", "_parsed")
     size = PACKET_PUBLIC_SIZE
 
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw)
-        kem, agreement = KemPublic(self.raw[:KEM_PUBLIC_SIZE]), self.raw[KEM_PUBLIC_SIZE:]
-        self._parsed = MLKEM768X25519PublicKey(kem.parsed(), X25519PublicKey.from_public_bytes(agreement))
+        self._kem = KemPublic(self.raw[:KEM_PUBLIC_SIZE])
+        self._agreement = AgreementPublic(self.raw[KEM_PUBLIC_SIZE:])
+        agreement = X25519PublicKey.from_public_bytes(self._agreement.raw)
+        self._parsed = MLKEM768X25519PublicKey(self._kem.parsed(), agreement)
 
     def seal(self, plaintext: bytes) -> bytes:
         """HPKE single-shot: encapsulated key (1,120 bytes), ciphertext, tag. Raises CryptoError."""
@@ -57,18 +60,27 @@ class PacketPublic(PublicKeyBytes):
         except ValueError as error:  # a low-order X25519 half
             raise CryptoError("a packet key is malformed", code="malformed") from error
 
+    def encapsulate(self, entropy: Entropy) -> tuple[bytes, bytes]:
+        """X-Wing by itself: (32-byte shared secret, 1,120-byte ciphertext). Raises CryptoError for a low-order key."""
+        secret = AgreementSecret.generate(entropy)
+        kem_secret, ciphertext = self._kem.encapsulate()
+        sent = secret.public.raw
+        exchanged = secret.exchange(self._agreement)
+        return xwing_secret(kem_secret, exchanged, sent, self._agreement.raw), ciphertext + sent
+
 
 class PacketSecret(Secret):
     """A relay's packet key pair: ML-KEM-768 seed (64 bytes) then X25519 (32); erased when its week is over."""
 
-    __slots__ = ("_parsed", "_raw", "public")
+    __slots__ = ("_agreement", "_kem", "_parsed", "_raw", "public")
 
     def __init__(self, raw: bytes) -> None:
         self._raw = sized(raw, PACKET_SECRET_SIZE)
-        kem = KemSecret(self._raw[:KEM_SEED_SIZE])
-        agreement = AgreementSecret(self._raw[KEM_SEED_SIZE:])
-        self._parsed = MLKEM768X25519PrivateKey(kem.parsed(), X25519PrivateKey.from_private_bytes(agreement.to_bytes()))
-        self.public = PacketPublic(kem.public.raw + agreement.public.raw)
+        self._kem = KemSecret(self._raw[:KEM_SEED_SIZE])
+        self._agreement = AgreementSecret(self._raw[KEM_SEED_SIZE:])
+        agreement = X25519PrivateKey.from_private_bytes(self._agreement.to_bytes())
+        self._parsed = MLKEM768X25519PrivateKey(self._kem.parsed(), agreement)
+        self.public = PacketPublic(self._kem.public.raw + self._agreement.public.raw)
 
     @classmethod
     def generate(cls, entropy: Entropy) -> PacketSecret:
@@ -89,6 +101,16 @@ class PacketSecret(Secret):
             return _SUITE.decrypt(sealed, self._parsed, Label.PACKET.value)
         except (InvalidTag, ValueError) as error:
             raise CryptoError("the packet does not open") from error
+
+    def decapsulate(self, ciphertext: bytes) -> bytes:
+        """The shared secret of `PacketPublic.encapsulate`; an unrelated one for a ciphertext made for another key.
+
+        Raises:
+            CryptoError: `ciphertext` is not 1,120 bytes, or holds a low-order point.
+        """
+        kem_secret = self._kem.decapsulate(ciphertext[:KEM_CIPHERTEXT_SIZE])
+        sent = AgreementPublic(ciphertext[KEM_CIPHERTEXT_SIZE:])
+        return xwing_secret(kem_secret, self._agreement.exchange(sent), sent.raw, self._agreement.public.raw)
 
 
 class AnswerKey(Secret):

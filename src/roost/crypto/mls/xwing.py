@@ -6,19 +6,18 @@ library, which takes no seed for it.
 
 from __future__ import annotations
 
-from hashlib import sha3_256, shake_256
+from hashlib import shake_256
 from typing import Final
 
 import nacl.bindings
 import nacl.exceptions
 
 from roost.crypto.entropy import Entropy
-from roost.crypto.kem import KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_SIZE, KEM_SEED_SIZE, KemPublic, KemSecret
+from roost.crypto.kem import KEM_CIPHERTEXT_SIZE, KEM_PUBLIC_SIZE, KEM_SEED_SIZE, KemPublic, KemSecret, xwing_secret
 from roost.crypto.mls.errors import Malformed
 from roost.crypto.mls.kem import Kem, KemPrivateKey
 from roost.errors import CryptoError
 
-_LABEL: Final = rb"\.//^" + b"\\"
 _AGREEMENT_SIZE: Final = 32
 
 
@@ -45,7 +44,7 @@ class _XWing(Kem):
             exchanged = nacl.bindings.crypto_scalarmult(ephemeral, agreement)
         except (CryptoError, nacl.exceptions.CryptoError) as error:
             raise Malformed("a public key is invalid") from error
-        return _combined(kem_secret, exchanged, sent, agreement), ciphertext + sent
+        return xwing_secret(kem_secret, exchanged, sent, agreement), ciphertext + sent
 
     def decapsulate(self, key: KemPrivateKey, encapsulated: bytes) -> bytes:
         if len(encapsulated) != self.encapsulated_size:
@@ -56,7 +55,7 @@ class _XWing(Kem):
             exchanged = nacl.bindings.crypto_scalarmult(secret, sent)
         except nacl.exceptions.CryptoError as error:
             raise Malformed("a KEM ciphertext is invalid") from error
-        return _combined(kem.decapsulate(encapsulated[:KEM_CIPHERTEXT_SIZE]), exchanged, sent, agreement)
+        return xwing_secret(kem.decapsulate(encapsulated[:KEM_CIPHERTEXT_SIZE]), exchanged, sent, agreement)
 
 
 def _expanded(key: KemPrivateKey) -> tuple[KemSecret, bytes, bytes]:
@@ -67,10 +66,6 @@ def _expanded(key: KemPrivateKey) -> tuple[KemSecret, bytes, bytes]:
         key.parsed = (KemSecret(expanded[:KEM_SEED_SIZE]), secret, nacl.bindings.crypto_scalarmult_base(secret))
     kem, secret, agreement = key.parsed
     return kem, secret, agreement
-
-
-def _combined(kem_secret: bytes, exchanged: bytes, sent: bytes, agreement: bytes) -> bytes:
-    return sha3_256(kem_secret + exchanged + sent + agreement + _LABEL).digest()
 
 
 XWING: Final = _XWing()
