@@ -313,3 +313,15 @@ class LinkMachine(RuleBasedStateMachine):
 
 
 TestLinkMachine = LinkMachine.TestCase
+
+
+def test_replies_out_of_an_onion_network_come_once_a_token_was_given() -> None:
+    arrival = m.OnionArrival(bytes(16), bytes(8_192))
+    link = opened()
+    call = link.call(m.AttachOnion(bytes(16)), 0)
+    link.receive(encode(m.Reply(call, m.Done())), 0)
+    link.receive(encode(arrival), 0)
+    assert link.events() == [Answered(call, m.Done()), arrival]
+    unasked = opened()
+    unasked.receive(encode(arrival), 0)
+    assert isinstance(over(unasked).error, NotARelay)

@@ -10,12 +10,21 @@ from functools import partial
 from roost.errors import Unreachable
 from roost.network.answers import accept
 from roost.network.carriers.base import Connection
-from roost.network.errors import link_lost, no_answer
+from roost.network.errors import NotARelay, link_lost, no_answer
 from roost.network.identity import prove
 from roost.network.link_core import Answered, Delivered, LinkCore, LinkEvent, LinkState, LinkTiming, Opened, Over
-from roost.wire.addresses import DeviceHost, HostAddress
+from roost.wire.addresses import DeviceHost, HostAddress, OnionHost
 from roost.wire.codec import decode
-from roost.wire.mailbox import RelayInfo, Request, Response, SignedInfo, Subscribe, Subscribed, Unsubscribe
+from roost.wire.mailbox import (
+    OnionArrival,
+    RelayInfo,
+    Request,
+    Response,
+    SignedInfo,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+)
 
 CALL_S = 20.0
 WINDOW = 8 * 65_536  # bytes of unanswered calls: bounds memory, and a text's wait behind a file on a slow line
@@ -41,6 +50,7 @@ class Link:
         timing: LinkTiming | None = None,
         window: int = WINDOW,
     ) -> None:
+        self.on_arrival: Callable[[OnionArrival], None] | None = None  # for replies out of an onion network
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._window = window
@@ -220,6 +230,9 @@ class Link:
                 deliver = self._deliver.get(call)
                 if deliver is not None:
                     deliver(number, envelope)
+            case OnionArrival():
+                if self.on_arrival is not None:
+                    self.on_arrival(event)
             case Opened():
                 self._opened = event
                 _finish(self._change)
@@ -262,6 +275,8 @@ class Link:
 def _prove(address: HostAddress, connection: Connection, signed: SignedInfo) -> RelayInfo:
     if isinstance(address, DeviceHost):  # the handshake of the link below has proven it
         return decode(RelayInfo, signed.info)
+    if isinstance(address, OnionHost):
+        raise NotARelay("A link leads to one host, not to a network.")
     return prove(signed, address, connection.shown)
 
 

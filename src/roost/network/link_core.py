@@ -1,8 +1,9 @@
 """One link as the client sees it, without I/O: frames and `now` go in, frames and events come out.
 
 It decides what a frame from the relay means: the hello that proves the relay, replies to calls by their ids, deliveries
-to subscriptions, goodbye; and when a silent relay is to be asked (heart-beat) and when given up. It does not decide
-when to connect again (`keeper`), how long a caller waits for a reply (`link`), or what an envelope holds.
+to subscriptions, replies out of an onion network, goodbye; and when a silent relay is to be asked (heart-beat) and when
+given up. It does not decide when to connect again (`keeper`), how long a caller waits for a reply (`link`), or what an
+envelope holds.
 
     WAITING --hello, proven--> OPEN --goodbye--> LEAVING
        \\________________________\\__________________\\____ anything wrong, silence, end of the carrier --> OVER
@@ -19,10 +20,12 @@ from roost.network.answers import fits
 from roost.network.errors import TRY_AGAIN, NotARelay, answered_wrongly, link_lost, no_answer
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import (
+    AttachOnion,
     Call,
     Delivery,
     Goodbye,
     Hello,
+    OnionArrival,
     Ping,
     RelayInfo,
     Reply,
@@ -94,7 +97,7 @@ class Over:
     retry_after_ms: int = 0
 
 
-LinkEvent = Opened | Answered | Delivered | Over
+LinkEvent = Opened | Answered | Delivered | OnionArrival | Over
 Prover = Callable[[SignedInfo], RelayInfo]
 
 
@@ -109,6 +112,7 @@ class LinkCore:
         self._timing = timing or LinkTiming()
         self._calls: dict[int, _Pending] = {}
         self._subscriptions: set[int] = set()  # calls whose deliveries are wanted
+        self._attached = False  # a token was given, for which replies may come
         self._next_call = 1
         self._retry_after_ms = 0
         self._heard_at = now
@@ -140,6 +144,8 @@ class LinkCore:
         self.in_flight += len(frame)
         if isinstance(request, Subscribe):
             self._subscriptions.add(call)
+        if isinstance(request, AttachOnion):
+            self._attached = True
         self._outgoing.append(frame)
         return call
 
@@ -216,6 +222,8 @@ class LinkCore:
                 self._reply(call, response)
             case ((LinkState.OPEN | LinkState.LEAVING), Delivery(call, number, envelope)):
                 self._delivery(call, number, envelope)
+            case ((LinkState.OPEN | LinkState.LEAVING), OnionArrival()) if self._attached:
+                self._events.append(frame)
             case _, Goodbye(retry_after_ms):
                 self._retry_after_ms = retry_after_ms
                 self.state = LinkState.LEAVING
