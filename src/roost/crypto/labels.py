@@ -22,7 +22,8 @@ class Label(enum.Enum):
     RELAY_INFO = b"roost1 relayinfo"
     ONION_NODE = b"roost1 onionnode"  # a node's descriptor
     ONION_VOTE = b"roost1 onionvote"  # hash of an authority's vote, and signatures over it
-    ONION_COMMIT = b"roost1 commit\0\0\0"  # an authority's secret for the shared random, and its hash
+    ONION_REVEAL = b"roost1 reveal\0\0\0"  # an authority's secret for the shared random
+    ONION_COMMIT = b"roost1 commit\0\0\0"  # its hash
     ONION_RANDOM = b"roost1 random\0\0\0"
     ONION_CONSENSUS = b"roost1 consensus"
     ONION_PROOF = b"roost1 nodeproof"  # which node calls over a link
@@ -86,7 +87,6 @@ class Label(enum.Enum):
     # onion packets
     ONION_HOP = b"roost1 onion hop"
     ONION_KEYS = b"roost1 onion key"
-    ONION_TAG = b"roost1 onion tag"
     ONION_REPLY = b"roost1 onion rep"
     # profile
     HOST_STORE = b"roost1 hoststore"

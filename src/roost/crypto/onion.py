@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from hmac import compare_digest
 from itertools import pairwise
 from typing import Final
@@ -38,14 +37,13 @@ ONION_DATA: Final = ONION_PAYLOAD - len(_CHECK) - PADDING_OVERHEAD
 
 _HEAD: Final = 2  # the key's period, modulo 256; how many layers are left
 _TARGET: Final = 32
-_PAYLOAD_TAG: Final = 16
-_ROUTING: Final = 1 + 4 + _TARGET + 1 + _PAYLOAD_TAG
+_ROUTING: Final = 1 + 4 + _TARGET + 1 + TAG_SIZE
 _LAYER: Final = PACKET_CIPHERTEXT_SIZE + TAG_SIZE + _ROUTING
 ONION_PACKET_SIZE: Final = _HEAD + MAX_LAYERS * _LAYER + ONION_PAYLOAD
 
 _KEY: Final = 32
 REPLY_BLOCK_SIZE: Final = NODE_SIZE + 1 + _KEY + REPLY_LAYERS * _LAYER
-_UNCHECKED: Final = bytes(_PAYLOAD_TAG)  # in a reply's layers, whose maker does not know the payload
+_UNCHECKED: Final = bytes(TAG_SIZE)  # in a reply's layers, whose maker does not know the payload
 
 
 class _Command(enum.IntEnum):
@@ -113,7 +111,7 @@ class Cover:
 
 @dataclass(frozen=True, slots=True)
 class Unwrapped:
-    """What a layer says. `tag` (16 bytes) is the same for a replay, and for no other packet that opens with this key."""
+    """What a layer says. `tag` (16 bytes) is the same for a replay, and for nothing else that opens with this key."""
 
     tag: bytes
     delay_ms: int
@@ -214,7 +212,7 @@ def unwrap(secret: PacketSecret, packet: bytes, entropy: Entropy) -> Unwrapped:
     layer, inside = _open_layer(secret, packet[:_HEAD], packet[_HEAD:end])
     command, delay_ms, target, period, tag = _routing(inside, left)
     block = packet[-ONION_PAYLOAD:]
-    if tag != _UNCHECKED and not compare_digest(tag, layer.tag(block)):
+    if tag != _UNCHECKED and not compare_digest(layer.tag(block), tag):
         raise DroppedPacket(DropReason.PAYLOAD)
     outcome: Forwarded | Arrived | ForClient | Cover
     if command is _Command.FORWARD:
@@ -244,9 +242,8 @@ class _Layer:
         self.replay_tag = keys[192:208]
 
     def tag(self, block: bytes) -> bytes:
-        """What binds the payload, as this layer's node gets it, to the header."""
-        hashed = blake2b(block, digest_size=_PAYLOAD_TAG, key=self._tag_key, person=Label.ONION_TAG.value)
-        return hashed.digest()
+        """What binds the payload, as this layer's node gets it, to the header: GMAC, whose key serves this once."""
+        return seal_once(self._tag_key, b"", block)
 
 
 class _Sealing(_Layer):
