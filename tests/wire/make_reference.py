@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, content, groups, identity, links, logs, mailbox, onion, parcels
+from roost.wire import addresses, ballots, channels, content, groups, identity, links, logs, mailbox, onion, parcels
 from roost.wire.codec import Extension, Record
 from tests.wire.strategies import ALL_KINDS
 
@@ -37,7 +37,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Channels", (channels,)),
     ("Requests, responses, link frames", (mailbox,)),
     ("Parcels", (parcels,)),
-    ("Onion networks", (onion,)),
+    ("Onion networks", (onion, ballots)),
 )
 ALSO = {
     "Create": "`place` of 0 or 16 bytes",
@@ -45,7 +45,9 @@ ALSO = {
     "replicas are the quorum",
     "NodeDescriptor": "keys are of `period` and those that follow, without a gap",
     "ConsensusNode": "`salt` of 0 or 32 bytes",
-    "Consensus": "nodes ascend by key",
+    "Consensus": "nodes and commitments ascend by key",
+    "DirectoryVote": "`reveal` of 0 or 32 bytes",
+    "BallotBox": "`consensus` of 0 or 32 bytes",
     "RelayAddress": "host in canonical form; fingerprint of 0 or 32 bytes",
     "DeviceHost": "`onion` of 0 or 32 bytes",
     "DeviceList": "no two keys equal; kinds of extensions ascend",

@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from roost.wire import ballots as b
 from roost.wire import channels as ch
 from roost.wire import content as c
 from roost.wire import groups as g
@@ -271,8 +272,13 @@ PARCELS: tuple[Record, ...] = (
 NETWORK = OnionHost(counting(0x70), (RELAY, BEHIND_PROXY))
 KEYS = tuple(o.PeriodKey(495_000 + ahead, b"\xc0" * 1_216) for ahead in range(3))
 NODE = o.ConsensusNode(RELAY, "Ada", KEYS[:1], 494_998, counting(0x50), 1_000)
-CONSENSUS = o.Consensus(counting(0x70), 495_000, counting(0x71), counting(0x72), (NODE,))
+COMMITMENT = o.Commitment(RELAY.key, counting(0x73))
+CONSENSUS = o.Consensus(counting(0x70), 495_000, counting(0x71), counting(0x72), (NODE,), (COMMITMENT,))
 DESCRIPTOR = o.NodeDescriptor(counting(0x70), 495_000, RELAY, "Ada", KEYS)
+SIGNED = o.AuthoritySignature(RELAY.key, counting(0x42, 64))
+VOTED = b.VotedNode(o.SignedDescriptor(encode(DESCRIPTOR), counting(0x41, 64)), 1_000)
+VOTE = b.DirectoryVote(counting(0x70), 495_000, RELAY.key, counting(0x71), counting(0x73), counting(0x74), (VOTED,))
+BALLOT = b.Ballot(RELAY.key, counting(0x76), 1, 1, (SIGNED,))
 ONION: tuple[Record, ...] = (
     NETWORK,
     o.AuthorityAddress(RELAY),
@@ -282,8 +288,13 @@ ONION: tuple[Record, ...] = (
     DESCRIPTOR,
     o.SignedDescriptor(encode(DESCRIPTOR), counting(0x41, 64)),
     NODE,
+    COMMITMENT,
     CONSENSUS,
     o.SignedConsensus(encode(CONSENSUS), (o.AuthoritySignature(RELAY.key, counting(0x42, 64)),)),
+    VOTED,
+    VOTE,
+    BALLOT,
+    b.BallotBox(counting(0x70), 495_000, (BALLOT,), counting(0x75), (SIGNED,)),
     o.SessionUp(ID, 1, 0, 1, encode(m.Call(1, m.Put(counting(0x60), ENVELOPE))), (b"\xd0" * 3_600,)),
     o.SessionUp(OTHER_ID, 2, 0, 1, b"", (b"\xd0" * 3_600, b"\xd1" * 3_600)),
     o.SessionDown(ID, 1, 0, 1, encode(m.Reply(1, m.Stored(42))), 7),

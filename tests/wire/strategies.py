@@ -13,8 +13,22 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as mi
 
-from roost.wire import addresses, channels, codec, content, groups, identity, links, logs, mailbox, onion, parcels
+from roost.wire import (
+    addresses,
+    ballots,
+    channels,
+    codec,
+    content,
+    groups,
+    identity,
+    links,
+    logs,
+    mailbox,
+    onion,
+    parcels,
+)
 from roost.wire.addresses import DeviceHost, RelayAddress
+from roost.wire.ballots import BallotBox, DirectoryVote
 from roost.wire.channels import ChannelState
 from roost.wire.codec import Extension, Record, TextRecord
 from roost.wire.content import Acknowledgement, BlobPointer, Frame
@@ -22,7 +36,15 @@ from roost.wire.groups import GapRange, GroupState, MemberRole, Role
 from roost.wire.identity import DeviceEntry, DeviceList
 from roost.wire.logs import MAX_RECORD, LogFrame, SpilledRecord, frames_of
 from roost.wire.mailbox import Create, RelayInfo
-from roost.wire.onion import AuthorityAddress, Consensus, ConsensusNode, NetworkDocument, NodeDescriptor, PeriodKey
+from roost.wire.onion import (
+    AuthorityAddress,
+    Commitment,
+    Consensus,
+    ConsensusNode,
+    NetworkDocument,
+    NodeDescriptor,
+    PeriodKey,
+)
 from roost.wire.parcels import OfferParcels, Parcel, TookParcels, WantParcels
 from roost.wire.sizes import MAX_FRAGMENTS
 
@@ -37,6 +59,7 @@ MODULES: tuple[ModuleType, ...] = (
     logs,
     mailbox,
     onion,
+    ballots,
     parcels,
 )
 ALL_KINDS: tuple[type[Record], ...] = tuple(
@@ -205,6 +228,12 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
     if kind is Consensus:
         nodes = st.lists(values(ConsensusNode), max_size=3, unique_by=lambda node: node.key)
         fields["nodes"] = nodes.map(lambda drawn: tuple(sorted(drawn, key=lambda node: node.key)))
+        commitments = st.lists(values(Commitment), max_size=3, unique_by=lambda made: made.authority)
+        fields["commitments"] = commitments.map(lambda drawn: tuple(sorted(drawn, key=lambda made: made.authority)))
+    if kind is DirectoryVote:
+        fields["reveal"] = st.sampled_from([b"", bytes(range(32))])
+    if kind is BallotBox:
+        fields["consensus"] = st.sampled_from([b"", bytes(range(32))])
     if kind is NodeDescriptor:
         del fields["keys"]
         return st.builds(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roost.wire import channels, content, groups, identity, links, logs, mailbox, onion, parcels
+from roost.wire import ballots, channels, content, groups, identity, links, logs, mailbox, onion, parcels
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
@@ -42,7 +42,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 def kind_of(name: str, file: str) -> Any:
     if name in RENAMED:
         return RENAMED[name][file]
-    for place in (mailbox, content, identity, links, logs, channels, groups, parcels, onion):
+    for place in (mailbox, content, identity, links, logs, channels, groups, parcels, onion, ballots):
         if hasattr(place, name):
             return getattr(place, name)
     return {"RelayAddress": RelayAddress, "MailboxAddress": MailboxAddress, "Extension": Extension}[name]

@@ -24,6 +24,7 @@ from roost.wire.mailbox import (
     Create,
     Delete,
     DeleteCard,
+    DirectoryPart,
     Get,
     GetBlob,
     GetCard,
@@ -37,7 +38,7 @@ from roost.wire.mailbox import (
     Subscribe,
     Trim,
 )
-from roost.wire.sizes import MAX_NAME, MAX_REPLY_BLOCK, ONION_PAYLOAD, ONION_ZEROS, PLACE_SIZE
+from roost.wire.sizes import DIRECTORY_PART, MAX_NAME, MAX_REPLY_BLOCK, ONION_PAYLOAD, ONION_ZEROS, PLACE_SIZE
 
 MAX_AUTHORITIES = 16
 MAX_NODES = 4_096
@@ -155,20 +156,33 @@ class ConsensusNode(TextRecord, frozen=True):
         return next((key.public for key in self.keys if key.period == period), None)
 
 
+class Commitment(Record, frozen=True):
+    """An authority's hash (crypto label ONION_COMMIT) of the 32 random bytes that it will reveal in its next vote."""
+
+    authority: NodeKey
+    hash: Hash
+
+
 class Consensus(Record, frozen=True):
-    """The network in one period. `previous` is the hash of the consensus before it (32 bytes; zeros for the first);
-    nodes ascend by key."""
+    """The network in one period. `previous` is the hash of the consensus before it (zeros for the first).
+    `shared_random` follows from what the authorities reveal that they committed to there; `commitments` are for the
+    next one. Nodes and commitments ascend by key."""
 
     network: NetworkId
     period: Period
     previous: Hash
     shared_random: Hash
     nodes: Annotated[tuple[ConsensusNode, ...], Meta(max_length=MAX_NODES)]
+    commitments: Annotated[tuple[Commitment, ...], Meta(max_length=MAX_AUTHORITIES)] = ()
 
     def __post_init__(self) -> None:
-        keys = [node.key for node in self.nodes]
-        if any(after <= before for before, after in pairwise(keys)):
-            raise OutOfBounds("nodes ascend by their keys")
+        _check_ascending([node.key for node in self.nodes])
+        _check_ascending([commitment.authority for commitment in self.commitments])
+
+    @property
+    def id(self) -> bytes:
+        """32 bytes: what the next one names as `previous`."""
+        return hash32(Label.ONION_CONSENSUS, encode(self))
 
     def node(self, key: bytes) -> ConsensusNode | None:
         return next((node for node in self.nodes if node.key == key), None)
@@ -184,6 +198,19 @@ class SignedConsensus(Record, frozen=True):
 
     consensus: Annotated[bytes, Meta(min_length=1, max_length=MAX_CONSENSUS)]
     signatures: Annotated[tuple[AuthoritySignature, ...], Meta(max_length=MAX_AUTHORITIES)]
+
+
+def _check_ascending(keys: list[bytes]) -> None:
+    if any(after <= before for before, after in pairwise(keys)):
+        raise OutOfBounds("keys ascend, each once")
+
+
+def directory_part(document: bytes, part: int) -> DirectoryPart | None:
+    """Part `part`, counted from 0, of an encoded document; None beyond its end."""
+    parts = max(1, -(-len(document) // DIRECTORY_PART))
+    if part >= parts:
+        return None
+    return DirectoryPart(document[part * DIRECTORY_PART : (part + 1) * DIRECTORY_PART], parts)
 
 
 # --- where a mailbox lies -------------------------------------------------------------------------------------------

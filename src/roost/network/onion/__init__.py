@@ -1,0 +1,1 @@
+"""The onion network as clients and nodes use it (docs/protocol/onion.md)."""
