@@ -156,6 +156,10 @@ class RouteView(View, frozen=True, kw_only=True):
     where `network` is weaker, messages wait (`held`). Groups and channels have no floor, and no `choices`: their way is
     to the relay that hosts them. `carrier`: over which a link to a device of theirs stands now. `note`: what the person
     should know. `ways`: all addresses of a contact's devices.
+
+    `prefers`: the network that is tried first, where one was chosen. Where the way is through an onion network, `delays`
+    says how many seconds what is written takes on average until it is in the reader's mailbox, by `timing`, of which
+    this conversation has one; elsewhere it is empty.
     """
 
     conversation: str
@@ -170,6 +174,9 @@ class RouteView(View, frozen=True, kw_only=True):
     carrier: str = ""
     note: str = ""
     ways: tuple[WayView, ...] = ()
+    prefers: views.NetworkKind | None = None
+    timing: views.Timing = views.Timing.FAST
+    delays: dict[views.Timing, float] = msgspec.field(default_factory=dict)
 
 
 class PrivacyView(View, frozen=True, kw_only=True):
@@ -184,6 +191,7 @@ class LinkUse(enum.StrEnum):
     GROUP = "group"
     CHANNEL = "channel"
     RELAY = "relay"
+    NETWORK = "network"
     UNKNOWN = "unknown"  # none of Roost's, or damaged
 
 

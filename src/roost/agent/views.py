@@ -60,6 +60,13 @@ class NetworkKind(enum.StrEnum):
     DIRECT = "direct"
 
 
+class Timing(enum.StrEnum):
+    """How what one writes moves through an onion network."""
+
+    FAST = "fast"  # at once
+    MIXED = "mixed"  # every station holds it for a random while, and nothing leaves at the moment it is written
+
+
 class ConversationKind(enum.StrEnum):
     DIRECT = "direct"  # with one contact
     GROUP = "group"
@@ -313,13 +320,16 @@ class SafetyNumber(View, frozen=True, kw_only=True):
 
 class RelayState(View, frozen=True, kw_only=True):
     """`link_host` is HOST:PORT. `reason` says why it is not reachable. `here`: it is this very device, which keeps its
-    mailboxes itself (`link_host` is THIS_DEVICE then). `home`: a relay at home, which is met over carriers."""
+    mailboxes itself (`link_host` is THIS_DEVICE then). `home`: a relay at home, which is met over carriers. `onion`: an
+    onion network. `problem`: the code of why it is not reachable, where that is known."""
 
     link_host: str
     reachable: bool
     reason: str = ""
     here: bool = False
     home: bool = False
+    onion: bool = False
+    problem: str = ""
 
 
 class StatusView(View, frozen=True, kw_only=True):
@@ -355,6 +365,8 @@ class RelayView(View, frozen=True, kw_only=True):
     done: str = ""  # `added` or `removed`
     keeps: tuple[str, ...] = ()  # of one that was removed: groups and channels there that one may take elsewhere
     here: bool = False  # this very device, which keeps its mailboxes itself
+    onion: bool = False  # an onion network
+    problem: str = ""  # the code of why it is not reachable, where that is known
 
 
 class DeviceView(View, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from roost.errors import CallerError
 from roost.messaging import files, floors, hosting
 from roost.messaging import records as r
 from roost.messaging.work import Work
+from roost.wire.addresses import OnionHost
 from roost.wire.links import (
     ChannelLink,
     Invitation,
@@ -310,7 +311,8 @@ async def read_link(_: Service, request: b.ReadLink) -> b.LinkView:
         return b.LinkView(use=b.LinkUse.CHANNEL, host=showing.host(channel.relay))
     relay = _tried(parse_relay_link, request.link)
     if relay is not None:
-        return b.LinkView(use=b.LinkUse.RELAY, host=showing.host(relay.address))
+        use = b.LinkUse.NETWORK if isinstance(relay.address, OnionHost) else b.LinkUse.RELAY
+        return b.LinkView(use=use, host=showing.host(relay.address))
     return b.LinkView(use=b.LinkUse.UNKNOWN)
 
 

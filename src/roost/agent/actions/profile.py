@@ -18,7 +18,7 @@ from roost.errors import CallerError, SurroundingsError, Unreachable
 from roost.messaging import accounts, devices, hosting, identity, mailboxes, outbox, peers
 from roost.messaging import records as r
 from roost.messaging.work import Work
-from roost.wire.addresses import DeviceHost, RelayAddress
+from roost.wire.addresses import DeviceHost, OnionHost, RelayAddress
 from roost.wire.content import About, encode_content
 from roost.wire.links import InvitationKind, parse_invitation, parse_relay_link
 
@@ -75,6 +75,8 @@ def _relay_state(engine: Engine, row: r.OwnRelay) -> v.RelayState:
         reason=_reason(row, problem) if problem else "",
         here=row.here,
         home=_at_home(row),
+        onion=isinstance(row.link.address, OnionHost),
+        problem=problem.code if problem else "",
     )
 
 
@@ -161,6 +163,7 @@ async def relays_list(service: Service, _: o.RelaysList) -> tuple[v.RelayView, .
 
 
 def _relay_view(engine: Engine, row: r.OwnRelay, primary: bool, done: str = "") -> v.RelayView:
+    problem = engine.network.problem(row.relay)
     return v.RelayView(
         host=showing.own_host(row),
         reachable=engine.network.reachable(row.relay),
@@ -169,6 +172,8 @@ def _relay_view(engine: Engine, row: r.OwnRelay, primary: bool, done: str = "") 
         done=done,
         here=row.here,
         home=_at_home(row),
+        onion=isinstance(row.link.address, OnionHost),
+        problem=problem.code if problem else "",
     )
 
 
