@@ -157,9 +157,9 @@ class RouteView(View, frozen=True, kw_only=True):
     to the relay that hosts them. `carrier`: over which a link to a device of theirs stands now. `note`: what the person
     should know. `ways`: all addresses of a contact's devices.
 
-    `prefers`: the network that is tried first, where one was chosen. Where the way is through an onion network, `delays`
-    says how many seconds what is written takes on average until it is in the reader's mailbox, by `timing`, of which
-    this conversation has one; elsewhere it is empty.
+    `prefers`: the network that is tried first, where one was chosen. Where the way is through an onion network,
+    `delays` says how many seconds what is written takes on average until it is in the reader's mailbox, by `timing`, of
+    which this conversation has one; elsewhere it is empty.
     """
 
     conversation: str
