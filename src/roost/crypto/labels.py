@@ -28,6 +28,7 @@ class Label(enum.Enum):
     ONION_CONSENSUS = b"roost1 consensus"
     ONION_PROOF = b"roost1 nodeproof"  # which node calls over a link
     ONION_NETWORK = b"roost1 network\0\0"  # hash of a network's document
+    ONION_ADMISSION = b"roost1 admission"  # hash of a request that a proof of work admits
     ONION_RANK = b"roost1 onionrank"  # hash by which the nodes of a mailbox are chosen
     # handshake
     HANDSHAKE = b"roost1 handshake"  # hash of everything up to the ephemeral key and the ciphertext

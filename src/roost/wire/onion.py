@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from roost.crypto.kdf import hash32
 from roost.crypto.labels import Label
@@ -242,6 +243,13 @@ def ranked(nodes: Iterable[ConsensusNode], place: bytes) -> list[ConsensusNode]:
 def swarm_of(consensus: Consensus, place: bytes, replicas: int) -> list[ConsensusNode]:
     """The `replicas` nodes that keep the mailbox at `place`, best first."""
     return ranked(consensus.nodes, place)[:replicas]
+
+
+def admission_hash(request: Create | PutCard) -> bytes:
+    """What a proof of work that admits this request is about (32 bytes). On an onion network there is no access secret:
+    who makes a mailbox or a new card is asked for work (`work_needed`), and repeats the request with the 8-byte proof
+    as its `admission`: crypto.solve_work(challenge.nonce, bytes(32), admission_hash(request), challenge.bits)."""
+    return hash32(Label.ONION_ADMISSION, encode(replace(request, admission=b"")))
 
 
 # --- inside packets -------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Who may create mailboxes, store cards and have packets forwarded (DESIGN section 6, "admission policy").
 
 Either whoever shows the access secret from the relay's link, or, on an open relay, everybody within limits for each
-connection. Writing to and reading from a mailbox needs its capabilities only, never admission.
+connection, or, on an onion network, where nobody has a link and connections cost nothing, everybody who works for it.
+Writing to and reading from a mailbox needs its capabilities only, never admission.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ import hashlib
 from copy import copy
 from hmac import compare_digest
 
+from roost.crypto import PROOF_SIZE, work_strength
+from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.limits import Limits, TokenBucket
 from roost.relay.core.refusal import RefusedRequest
-from roost.wire.mailbox import RefusalCode
+from roost.wire.codec import encode
+from roost.wire.mailbox import Create, PutCard, RefusalCode, WorkChallenge
+from roost.wire.onion import admission_hash
 
 _MISSING_COST = 20.0  # a request that shows a wrong capability or secret counts as so many: guessing is slow
 REQUEST_COST = 1.0
@@ -69,11 +74,35 @@ class Admission:
             raise RefusedRequest(RefusalCode.NOT_ADMITTED)
         client.admitted = True
 
-    def admit_creation(self, client: Client, secret: bytes, now: float) -> None:
-        """For create and put_card. Raises RefusedRequest: not_admitted, slow_down."""
-        self.admit(client, secret)
+    def admit_creation(self, client: Client, request: Create | PutCard, now: float) -> None:
+        """For create and the first put_card. Raises RefusedRequest: not_admitted, slow_down, work_needed."""
+        self.admit(client, request.admission)
         if self._digest is None:
             _take(client.creates, 1.0, now)
+
+
+class WorkAdmission(Admission):
+    """Admits who proves work for the very request (wire.onion.admission_hash): `bits` of it, under one of `nonces`."""
+
+    __slots__ = ("_bits", "_nonces")
+
+    def __init__(self, nonces: KnockNonces, bits: int) -> None:
+        super().__init__(None)
+        self._nonces = nonces
+        self._bits = bits
+
+    def admit_creation(self, client: Client, request: Create | PutCard, now: float) -> None:
+        valid = self._nonces.valid(now)
+        proof = request.admission
+        if self._bits and (len(proof) != PROOF_SIZE or not self._proven(valid, request)):
+            challenge = encode(WorkChallenge(valid[0], self._bits))
+            raise RefusedRequest(RefusalCode.WORK_NEEDED, detail=challenge)
+        super().admit_creation(client, request, now)
+
+    def _proven(self, nonces: tuple[bytes, ...], request: Create | PutCard) -> bool:
+        subject = admission_hash(request)
+        strengths = [work_strength(nonce, bytes(32), subject, request.admission) for nonce in nonces]
+        return max(strengths) >= self._bits
 
 
 def _take(bucket: TokenBucket, cost: float, now: float) -> None:

@@ -64,14 +64,27 @@ _SWEEP_ROWS = 2_000  # a sweep's step: about 8 MB of envelopes, tens of millisec
 
 
 class Desk:
-    """Decides requests. One desk owns its storage alone: what it has in memory is ahead of what is committed."""
+    """Decides requests. One desk owns its storage alone: what it has in memory is ahead of what is committed.
 
-    def __init__(self, run: int, totals: Totals, limits: Limits, admission: Admission, nonces: KnockNonces) -> None:
+    One with `only` has a single mailbox, of that number, and shows an entry to nobody before it is durable.
+    """
+
+    def __init__(
+        self,
+        run: int,
+        totals: Totals,
+        limits: Limits,
+        admission: Admission,
+        nonces: KnockNonces,
+        *,
+        only: int | None = None,
+    ) -> None:
         self.limits = limits
         self.admission = admission
         self.ledger = Ledger(_used(totals))
         self.mailboxes = totals.mailboxes
-        self.shelf = Shelf(run, self.ledger)
+        self.only = only
+        self.shelf = Shelf(run, self.ledger, patient=only is not None)
         self._run = run
         self._deleting: set[int] = set()
         self._nonces = nonces
@@ -130,7 +143,7 @@ class Desk:
                 mailbox = self._of(named, Right.GET)
                 return Decision(Subscribed(mailbox.end), self._touch(mailbox, today), mailbox=mailbox)
             case Create():
-                self.admission.admit_creation(client, request.admission, now)
+                self.admission.admit_creation(client, request, now)
                 return self._create(request, today)
             case PutBlob():
                 return self.rules(now).put_blob(self._of(named), named[0], request)
@@ -226,13 +239,17 @@ class Desk:
             return Decision(Done(), durable=True, mailbox=present)
         if any(self.shelf.mailbox(hash_) is not None for hash_ in hashes):
             _denied()
+        if self.only is not None and self.shelf.mailbox_by_id(self.only) is not None:
+            _denied()
         limits = self.limits
         if self.ledger.used + ROW_COST > limits.total_bytes - limits.reserved(limits.total_bytes):
             raise RefusedRequest(RefusalCode.FULL)
-        self._last_mailbox += 1
+        if self.only is None:
+            self._last_mailbox += 1
+        number = self._last_mailbox if self.only is None else self.only
         grants = tuple(_row(grant) for grant in request.grants)
-        operation = CreateMailbox(self._last_mailbox, int(request.kind), today, grants)
-        row = MailboxRow(self._last_mailbox, int(request.kind), False, 0, today, grants, (), ())
+        operation = CreateMailbox(number, int(request.kind), today, grants)
+        row = MailboxRow(number, int(request.kind), False, 0, today, grants, (), ())
         self.ledger.used += ROW_COST
         self.mailboxes += 1
         return Decision(Done(), (operation,), durable=True, mailbox=self.shelf.install(row))
@@ -298,7 +315,7 @@ class Desk:
                 return delete_card(card, request, self.ledger)
             case PutCard():
                 if card.row is None:  # its writer may always renew a card
-                    self.admission.admit_creation(client, request.admission, now)
+                    self.admission.admit_creation(client, request, now)
                 return put_card(card, request, int(now), self.limits, self.ledger)
             case _:
                 raise RefusedRequest(RefusalCode.UNSUPPORTED)
