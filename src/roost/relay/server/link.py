@@ -206,7 +206,7 @@ class Link(asyncio.BufferedProtocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.links.discard(self)
-        self._service.deliveries.drop(self)
+        self._service.dropped(self)
         self._queue.clear()
 
     # --- Peer -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Protocol
 from roost.crypto import capability_hash
 from roost.errors import SurroundingsError
 from roost.relay.core.admission import REQUEST_COST, Client
-from roost.relay.core.decision import Decision, FetchBlob, FetchEntries
+from roost.relay.core.decision import Decision, Deliver, FetchBlob, FetchEntries
 from roost.relay.core.desk import Desk, Named
 from roost.relay.core.operations import Freed, Operation, RememberTags
 from roost.relay.core.packets import OpenedPacket, PacketKeys, allowed
@@ -23,6 +23,7 @@ from roost.relay.server.delivery import Deliveries, Subscriber
 from roost.relay.server.loading import Loader
 from roost.relay.storage import Storage, StorageFull
 from roost.wire.mailbox import (
+    AttachOnion,
     BlobData,
     ChangeGrants,
     Create,
@@ -30,13 +31,18 @@ from roost.wire.mailbox import (
     Entries,
     Entry,
     Forward,
+    GetBallots,
     GetBlob,
+    GetDirectory,
     GetInfo,
+    OnionPacket,
     Packet,
     Ping,
+    ProveNode,
     Put,
     PutBlob,
     PutCard,
+    PutDescriptor,
     Refusal,
     RefusalCode,
     Request,
@@ -45,6 +51,7 @@ from roost.wire.mailbox import (
     SignedInfo,
     Subscribe,
     Subscribed,
+    SwarmCall,
     Trim,
     Unsubscribe,
 )
@@ -79,6 +86,16 @@ class Outgoing(Protocol):
     def info_of(self, request: GetInfo, client: Client, respond: Respond) -> None: ...
 
 
+class Network(Protocol):
+    """Requests that concern an onion network (relay.onion)."""
+
+    def handle(self, link: Peer, request: Request, respond: Respond) -> None:
+        """Raises RefusedRequest."""
+
+    def dropped(self, link: Peer) -> None:
+        """The link is over."""
+
+
 class Service:
     """`info` gives the relay's signed statement, `clock` seconds since 1970, `new_desk` a desk for the storage as it is
     on disk."""
@@ -103,6 +120,8 @@ class Service:
         self.requests: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.restarts = 0
+        self._patient = desk.only is not None
+        self.network: Network | None = None
         self._full_until = 0.0
 
     # --- requests ---------------------------------------------------------------------------------------------------
@@ -129,12 +148,25 @@ class Service:
                     self._outgoing.forward(request, client, respond)
                 case Packet():
                     self.packet(request, client, respond)
+                case (
+                    OnionPacket() | AttachOnion() | ProveNode() | SwarmCall() | GetDirectory() | PutDescriptor()
+                    | GetBallots()
+                ):  # fmt: skip
+                    if self.network is None:
+                        raise RefusedRequest(RefusalCode.UNSUPPORTED)
+                    self.network.handle(link, request, respond)
                 case _:
                     self._handle_plain(client, request, respond)
         except RefusedRequest as error:
             self._refuse(error, client, respond)
         else:
             self.requests[type(request).__name__] += 1
+
+    def dropped(self, link: Peer) -> None:
+        """The link is over."""
+        self.deliveries.drop(link)
+        if self.network is not None:
+            self.network.dropped(link)
 
     def _handle_common(self, link: Peer, request: Put | Trim, respond: Respond) -> None:
         """As `_handle_plain`, with less ado where the mailbox is in memory."""
@@ -206,9 +238,8 @@ class Service:
         self._perform(decision, subscribed)
 
     def _perform(self, decision: Decision, respond: Respond) -> None:
-        if decision.deliver is not None:
-            deliver = decision.deliver
-            self.deliveries.live(deliver.mailbox, deliver.number, deliver.envelope)
+        if decision.deliver is not None and not (self._patient and decision.deliver.number):
+            self._deliver(decision.deliver)
         if decision.end is not None:
             self.deliveries.end(decision.end)
         if decision.operations or decision.durable:
@@ -219,6 +250,9 @@ class Service:
             respond(decision.response)
         else:
             self._fetch(decision, decision.fetch, respond)
+
+    def _deliver(self, deliver: Deliver) -> None:
+        self.deliveries.live(deliver.mailbox, deliver.number, deliver.envelope)
 
     def _refuse(self, error: RefusedRequest, client: Client, respond: Respond) -> None:
         code = error.refusal.code
@@ -246,6 +280,8 @@ class Service:
         response = decision.response
         if error is None:
             self.desk.settled(decision)
+            if self._patient and decision.deliver is not None:
+                self._deliver(decision.deliver)
         else:
             response = self.failed(error, restarts)
         if respond is not None:

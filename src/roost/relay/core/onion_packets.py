@@ -1,0 +1,111 @@
+"""An onion node's packet keys: one for each period, and which packets were opened with it already.
+
+Keys are made for the period that runs and the two that follow, since the directory announces them ahead. A key opens
+packets until the end of the period after its own, then it is erased: what it has opened can never be opened again, and
+its list of packets goes with it. Decides what becomes of a packet and by which name it is dropped; senders learn
+neither.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from roost.crypto import Entropy, PacketSecret
+from roost.crypto.onion import DroppedPacket, Forwarded, Unwrapped, unwrap
+from roost.relay.core.packets import TagSet
+from roost.wire.onion import KEYS_AHEAD, PeriodKey
+
+MAX_TAGS = 8_000_000  # of one key: 64 MB; beyond that the node takes no packets until the next period
+MAX_DELAY_MS = 120_000  # hops are asked for a second or so; a packet that wants to stay for long only fills memory
+TAG_SIZE = 8  # of what is kept of a packet
+
+
+class Dropped(enum.StrEnum):
+    """Why a packet went no further, beside what crypto.onion finds. Names of metrics, told to nobody."""
+
+    NO_KEY = "no_key"  # sealed to a key that is erased or not made yet
+    REPLAYED = "replayed"
+    TOO_MANY = "too_many"  # the key has opened all it may, or the disk has no room to remember one more
+    SELF_LOOP = "self_loop"  # from this node to itself
+    DELAY = "delay"  # asks to be kept longer than any packet is
+    CROWDED = "crowded"  # no room left for this source's packets
+    NO_NODE = "no_node"  # the next node is not in the consensus
+    NODE_DOWN = "node_down"  # the next node did not take it in time
+    NO_CLIENT = "no_client"  # no link is attached to the token
+    CLIENT_SLOW = "client_slow"  # the client does not take what it is sent
+    NO_SESSION = "no_session"  # a payload that says nothing a session could use
+
+
+class Refused(Exception):
+    """The packet is dropped for this reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKey:
+    """The packet key of one period and the packets that it opened."""
+
+    period: int
+    secret: PacketSecret
+    tags: TagSet
+
+
+class NodeKeys:
+    """The keys in force. `own` is the node's identity key, `remember` makes a tag durable (period, tag) and returns
+    whether it could."""
+
+    def __init__(self, own: bytes, keys: Iterable[NodeKey], remember: Callable[[int, int], bool]) -> None:
+        self._own = own
+        self._remember = remember
+        self._keys = {key.period: key for key in keys}
+
+    def due(self, period: int) -> list[int]:
+        """The periods whose keys must be made now."""
+        return [number for number in range(period, period + KEYS_AHEAD) if number not in self._keys]
+
+    def add(self, key: NodeKey) -> None:
+        self._keys[key.period] = key
+
+    def retire(self, period: int) -> list[int]:
+        """Forget keys whose time is over; their periods, so that they are erased everywhere."""
+        over = [number for number in self._keys if is_over(number, period)]
+        for number in over:
+            del self._keys[number]
+        return over
+
+    def public(self, period: int) -> tuple[PeriodKey, ...]:
+        """What the node's descriptor of this period says."""
+        ahead = range(period, period + KEYS_AHEAD)
+        return tuple(PeriodKey(number, self._keys[number].secret.public.raw) for number in ahead)
+
+    def open(self, packet: bytes, entropy: Entropy) -> Unwrapped:
+        """What becomes of a packet, each once. Raises Refused."""
+        key = next((key for key in self._keys.values() if key.period & 0xFF == packet[0]), None)
+        if key is None:
+            raise Refused(Dropped.NO_KEY)
+        try:
+            opened = unwrap(key.secret, packet, entropy)
+        except DroppedPacket as error:
+            raise Refused(error.reason) from error
+        if len(key.tags) >= MAX_TAGS:
+            raise Refused(Dropped.TOO_MANY)
+        tag = int.from_bytes(opened.tag[:TAG_SIZE], "big")
+        if not key.tags.add(tag):
+            raise Refused(Dropped.REPLAYED)
+        if not self._remember(key.period, tag):
+            raise Refused(Dropped.TOO_MANY)
+        if opened.delay_ms > MAX_DELAY_MS:
+            raise Refused(Dropped.DELAY)
+        if isinstance(opened.outcome, Forwarded) and opened.outcome.node == self._own:
+            raise Refused(Dropped.SELF_LOOP)
+        return opened
+
+
+def is_over(key: int, period: int) -> bool:
+    """Whether the key of one period is of no use any more in another."""
+    return key + 1 < period

@@ -1,0 +1,1 @@
+"""A relay as a node, or an authority, of an onion network."""

@@ -1,0 +1,111 @@
+"""What is between a packet's arrival at a node and its leaving: turns among sources, opening, the delay it asks for.
+
+A source (a client's link, another node) that sends faster than its turns come is asked to slow down; nobody else
+notices.
+Opening costs a fraction of a millisecond of the one event loop, so it happens in short rounds with links served in
+between. It decides nothing about packets: `open` and `hand_on` are given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Hashable
+
+from roost.crypto.onion import Unwrapped
+from roost.relay.core.fair_queue import FairQueue
+from roost.relay.core.onion_packets import Dropped, Refused
+
+CAPACITY = 4_096  # packets that wait to be opened: 50 MB
+SHARE = 128  # of one client's link
+NODE_WEIGHT = 16  # turns of another node, which carries what many send
+DELAYED = 8_192  # packets that wait for their time: 100 MB
+_ROUND = 8  # packets opened before links are served again
+
+
+class Mixing:
+    """`start` and `close` once. `dropped` is told each packet's reason."""
+
+    def __init__(
+        self,
+        open_: Callable[[bytes], Unwrapped],
+        hand_on: Callable[[Unwrapped], None],
+        dropped: Callable[[str], None],
+    ) -> None:
+        self._open = open_
+        self._hand_on = hand_on
+        self._dropped = dropped
+        self._queue: FairQueue[Hashable, tuple[bytes, int]] = FairQueue(CAPACITY, SHARE, self._crowded)
+        self._delayed: Counter[Hashable] = Counter()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._filled = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._work(), name="onion packets")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def offer(self, source: Hashable, packet: bytes, *, node: bool = False) -> bool:
+        """Whether the packet was taken in; False when its source must slow down."""
+        weight = NODE_WEIGHT if node else 1
+        self._filled.set()
+        return self._queue.offer(source, (packet, weight), weight)
+
+    @property
+    def waiting(self) -> int:
+        """Packets that were not opened yet."""
+        return len(self._queue)
+
+    @property
+    def delayed(self) -> int:
+        return len(self._timers)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while self._queue:
+                for _ in range(_ROUND):
+                    self._one()
+                await asyncio.sleep(0)
+
+    def _one(self) -> None:
+        taken = self._queue.take()
+        if taken is None:
+            return
+        source, (packet, weight) = taken
+        try:
+            opened = self._open(packet)
+        except Refused as error:
+            self._dropped(error.reason)
+            return
+        if not opened.delay_ms:
+            self._hand_on(opened)
+        elif len(self._timers) >= DELAYED or self._delayed[source] >= SHARE * 4 * weight:
+            self._dropped(Dropped.CROWDED)
+        else:
+            self._delay(source, opened)
+
+    def _delay(self, source: Hashable, opened: Unwrapped) -> None:
+        def due() -> None:
+            self._timers.discard(timer)
+            self._delayed[source] -= 1
+            if not self._delayed[source]:
+                del self._delayed[source]
+            self._hand_on(opened)
+
+        self._delayed[source] += 1
+        timer = asyncio.get_running_loop().call_later(opened.delay_ms / 1_000, due)
+        self._timers.add(timer)
+
+    def _crowded(self, _item: tuple[bytes, int]) -> None:
+        self._dropped(Dropped.CROWDED)

@@ -1,0 +1,272 @@
+"""A relay as a node of an onion network: what it does with packets, clients' links, other nodes and the directory.
+
+The relay asks it first for what concerns the network; mailboxes are the swarm's business (relay.onion.swarm), who is in
+the network the directory's (network.onion.directory, relay.onion.authority). Nothing here waits inside `handle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from roost.crypto import Entropy, SigningKey
+from roost.crypto.onion import Arrived, Cover, ForClient, Forwarded, Unwrapped, use_reply_block
+from roost.errors import CryptoError, SurroundingsError
+from roost.relay.core.limits import Limits
+from roost.relay.core.onion_packets import Dropped, NodeKeys
+from roost.relay.core.refusal import RefusedRequest
+from roost.relay.onion.describing import describe, tell
+from roost.relay.onion.keys import KeyFiles
+from roost.relay.onion.mixing import Mixing
+from roost.relay.onion.peers import Dial, Peers, check_proof
+from roost.relay.onion.sessions import Host, Sessions
+from roost.relay.server.service import Outgoing, Peer, Respond
+from roost.wire.addresses import RelayAddress
+from roost.wire.codec import encode
+from roost.wire.mailbox import (
+    AttachOnion,
+    Done,
+    OnionArrival,
+    OnionPacket,
+    ProveNode,
+    Refusal,
+    RefusalCode,
+    Request,
+    SwarmAnswer,
+    SwarmCall,
+)
+from roost.wire.onion import Consensus, NetworkDocument
+
+_log = logging.getLogger("roost.relay")
+_TOKENS = 16  # of one link: profiles of one agent
+_SWARM_CALLS = 2_048  # under way at one time
+_BUSY_RETRY_MS = 100
+_DRAINING_RETRY_MS = 2_000
+_UPKEEP_S = 1.0
+_DRAIN_S = 1.5
+
+
+class Swarms(Host, Protocol):
+    """Who keeps mailboxes together with other nodes (relay.onion.swarm)."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def on_consensus(self, current: Consensus, previous: Consensus | None) -> None: ...
+
+    async def message(self, node: bytes, body: bytes) -> bytes: ...
+
+
+class OnionNode:
+    """`dial` connects to relays by address, `clock` is seconds since 1970. `start`, `drain` and `close` once each."""
+
+    def __init__(
+        self,
+        document: NetworkDocument,
+        own: SigningKey,
+        address: RelayAddress,
+        operator: str,
+        files: KeyFiles,
+        swarms: Callable[[Peers], Swarms],
+        outgoing: Outgoing,
+        limits: Limits,
+        dial: Dial,
+        entropy: Entropy,
+        clock: Callable[[], float],
+    ) -> None:
+        self.document = document
+        self._own = own
+        self._address = address
+        self._operator = operator
+        self._files = files
+        self._dial = dial
+        self._entropy = entropy
+        self._clock = clock
+        self.packets: Counter[str] = Counter()
+        self.dropped_packets: Counter[str] = Counter()
+        self._keys: NodeKeys = files.open(document.period(clock()))
+        self.peers = Peers(own, dial, clock, self._dropped)
+        self.mixing = Mixing(self._open, self._hand_on, self._dropped)
+        self.swarm = swarms(self.peers)
+        self.sessions = Sessions(self.swarm, outgoing, limits, document.period_s, self._reply, self._dropped, clock)
+        self._consensus: Consensus | None = None
+        self._nodes: frozenset[bytes] = frozenset()
+        self._clients: dict[bytes, Peer] = {}
+        self._tokens: dict[Peer, set[bytes]] = {}
+        self._proven: dict[Peer, bytes] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        await self.swarm.open()
+        self.mixing.start()
+        self._start(self._upkeep())
+        self._start(self._describe())
+
+    def on_consensus(self, consensus: Consensus) -> None:
+        """The network as it is from now on."""
+        previous, self._consensus = self._consensus, consensus
+        self._nodes = frozenset(node.key for node in consensus.nodes)
+        self.peers.on_directory(consensus)
+        self.swarm.on_consensus(consensus, previous)
+
+    async def drain(self) -> None:
+        """Take nothing new, send sessions away, and hand on what needs no waiting."""
+        self._draining = True
+        self.sessions.goodbye(_DRAINING_RETRY_MS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                while self.mixing.waiting or self.peers.waiting:  # noqa: ASYNC110 - for a moment
+                    await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.mixing.close()
+        await self.swarm.close()
+        await self.peers.close()
+        self._files.close()
+
+    # --- what comes over links --------------------------------------------------------------------------------------
+
+    def handle(self, link: Peer, request: Request, respond: Respond) -> None:
+        """A request that concerns the network. Raises RefusedRequest."""
+        match request:
+            case OnionPacket():
+                self._take(link, request.packet)
+                respond(Done())
+            case AttachOnion():
+                self._attach(link, request.token)
+                respond(Done())
+            case ProveNode():
+                check_proof(request, self._own.public.raw, self._clock())
+                self._proven[link] = request.node
+                respond(Done())
+            case SwarmCall():
+                self._swarm_call(link, request, respond)
+            case _:
+                raise RefusedRequest(RefusalCode.UNSUPPORTED)
+
+    def dropped(self, link: Peer) -> None:
+        """The link is over, and what it was attached to with it."""
+        self._proven.pop(link, None)
+        for token in self._tokens.pop(link, ()):
+            if self._clients.get(token) is link:
+                del self._clients[token]
+
+    def _take(self, link: Peer, packet: bytes) -> None:
+        node = self._node(link)
+        source = id(link) if node is None else node
+        if self._draining:
+            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_DRAINING_RETRY_MS)
+        if not self.mixing.offer(source, packet, node=node is not None):
+            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_BUSY_RETRY_MS)
+
+    def _attach(self, link: Peer, token: bytes) -> None:
+        tokens = self._tokens.setdefault(link, set())
+        if len(tokens) >= _TOKENS and token not in tokens:
+            raise RefusedRequest(RefusalCode.FULL)
+        tokens.add(token)
+        self._clients[token] = link
+
+    def _swarm_call(self, link: Peer, request: SwarmCall, respond: Respond) -> None:
+        async def answer(node: bytes) -> None:
+            try:
+                respond(SwarmAnswer(await self.swarm.message(node, request.body)))
+            except (SurroundingsError, ValueError):
+                respond(Refusal(RefusalCode.INTERNAL))
+
+        node = self._node(link)
+        if node is None:
+            raise RefusedRequest(RefusalCode.DENIED)
+        if len(self._tasks) >= _SWARM_CALLS or self._draining:
+            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_BUSY_RETRY_MS)
+        self._start(answer(node))
+
+    def _node(self, link: Peer) -> bytes | None:
+        """The node that calls over this link, if it is one of the network."""
+        node = self._proven.get(link)
+        return node if node in self._nodes else None
+
+    # --- packets ----------------------------------------------------------------------------------------------------
+
+    def _open(self, packet: bytes) -> Unwrapped:
+        return self._keys.open(packet, self._entropy)
+
+    def _hand_on(self, opened: Unwrapped) -> None:
+        match opened.outcome:
+            case Forwarded(node, packet):
+                self.packets["forwarded"] += 1
+                self.peers.forward(node, packet)
+            case Arrived(payload):
+                self.packets["delivered"] += 1
+                self.sessions.arrived(payload)
+            case ForClient(token, reply_id, payload):
+                self._to_client(token, OnionArrival(reply_id, payload))
+            case Cover():
+                self.packets["cover"] += 1
+
+    def _to_client(self, token: bytes, arrival: OnionArrival) -> None:
+        link = self._clients.get(token)
+        if link is None:
+            self._dropped(Dropped.NO_CLIENT)
+        elif not link.writable:
+            self._dropped(Dropped.CLIENT_SLOW)
+        else:
+            self.packets["to_client"] += 1
+            link.send(encode(arrival))
+
+    def _reply(self, block: bytes, payload: bytes) -> None:
+        try:
+            node, packet = use_reply_block(block, payload, self._entropy)
+        except CryptoError:
+            self._dropped(Dropped.NO_SESSION)
+            return
+        if node == self._own.public.raw:
+            self._dropped(Dropped.SELF_LOOP)
+        else:
+            self.packets["sent"] += 1
+            self.peers.forward(node, packet)
+
+    def _dropped(self, reason: str) -> None:
+        self.dropped_packets[reason] += 1
+
+    # --- upkeep -----------------------------------------------------------------------------------------------------
+
+    async def _upkeep(self) -> None:
+        while True:
+            self.sessions.upkeep()
+            self.peers.close_idle()
+            await asyncio.sleep(_UPKEEP_S)
+
+    async def _describe(self) -> None:
+        """Make each period's keys and tell the authorities, until each was told."""
+        period, told = -1, set[bytes]()
+        while True:
+            now = self.document.period(self._clock())
+            if now != period:
+                try:
+                    self._files.rotate(self._keys, now)
+                except SurroundingsError as error:  # a full disk, most likely
+                    _log.warning("packet keys of the onion node not renewed: %s", error.message)
+                    await asyncio.sleep(_UPKEEP_S)
+                    continue
+                period, told = now, set()
+            untold = [one.address for one in self.document.authorities if one.key not in told]
+            if untold:
+                request = describe(self.document, self._own, self._address, self._operator, self._keys, period)
+                told |= await tell(untold, request, self._dial)
+            await asyncio.sleep(_UPKEEP_S)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

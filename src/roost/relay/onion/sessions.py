@@ -1,0 +1,325 @@
+"""A node's end of sessions: requests that come in packets, and answers and deliveries over their senders' reply blocks.
+
+To the relay's service a session is a link (`Peer`) that takes as much as it has reply blocks for. Packets get lost and
+come in any order, so a client repeats each call until it has its answer: a call that is being answered is not begun
+twice, and the last answers are kept to be given again. It decides nothing about mailboxes; the node that leads a
+mailbox's swarm does (`Host`). Everything is bounded; a session that nothing is heard of for long is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+from roost.crypto.onion import ONION_DATA
+from roost.errors import WireError
+from roost.relay.core.admission import Client
+from roost.relay.core.limits import Limits
+from roost.relay.core.onion_packets import Dropped
+from roost.relay.core.operations import AppendEntry
+from roost.relay.core.refusal import RefusedRequest
+from roost.relay.core.subscriptions import Subscription
+from roost.relay.server.delivery import Subscriber
+from roost.relay.server.service import Outgoing, Peer, Respond
+from roost.wire.calls import MalformedCall, decode_call, delivery_head
+from roost.wire.codec import decode, encode
+from roost.wire.mailbox import (
+    Call,
+    Done,
+    Forward,
+    GetInfo,
+    Goodbye,
+    Ping,
+    Refusal,
+    RefusalCode,
+    Reply,
+    Request,
+    Response,
+    Subscribe,
+    Unsubscribe,
+)
+from roost.wire.onion import SessionDown, SessionUp, place_of
+
+SESSION_DATA = ONION_DATA - 48  # of a frame in one packet; the rest is what `SessionDown` adds at most
+MAX_SESSIONS = 16_384
+MAX_BYTES = 256 * 1024**2  # of all sessions
+QUIET_S = 300.0  # after which a session that waits for nothing is forgotten
+_AGAIN_S = 15.0  # a call without an answer for so long is begun once more
+_BLOCKS = 96  # of one session: 350 KB
+_PARTIAL = 8  # messages of one session of which parts are missing
+_PARTIAL_S = 60.0
+_KEPT = 64  # answers that are kept to be repeated ...
+_KEPT_BYTES = 256 * 1024  # ... and their size
+_OUT_BYTES = 512 * 1024  # of what waits for reply blocks; beyond that no more is begun for a session
+
+SendReply = Callable[[bytes, bytes], None]
+"""Send a payload over a reply block."""
+
+
+class Host(Protocol):
+    """Who answers for mailboxes."""
+
+    def handle(self, session: Peer, call: int, request: Request, respond: Respond) -> None: ...
+
+    def resume(self, session: Peer) -> None:
+        """It takes more again."""
+
+    def dropped(self, session: Peer) -> None:
+        """It is over."""
+
+
+class Sessions:
+    """All sessions of this node. `limits` pace each, `clock` is seconds since 1970, reply blocks last `period_s`."""
+
+    def __init__(
+        self,
+        host: Host,
+        outgoing: Outgoing,
+        limits: Limits,
+        period_s: int,
+        reply: SendReply,
+        dropped: Callable[[str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._host = host
+        self._outgoing = outgoing
+        self._limits = limits
+        self._period_s = period_s
+        self._reply = reply
+        self._dropped = dropped
+        self.clock = clock
+        self._sessions: OrderedDict[bytes, Session] = OrderedDict()  # the one longest unheard of first
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def arrived(self, payload: bytes) -> None:
+        """A packet's payload that ends here."""
+        try:
+            up = decode(SessionUp, payload)
+        except WireError:
+            self._dropped(Dropped.NO_SESSION)
+            return
+        session = self._sessions.get(up.session)
+        if session is None:
+            if not up.data:  # a top-up of what is forgotten: its client must begin anew
+                self._unknown(up)
+                return
+            client = Client(self._limits, self.clock())
+            session = self._sessions[up.session] = Session(up.session, client, self._reply, self._period_s, self.clock)
+            if len(self._sessions) > MAX_SESSIONS:
+                self._make_room()
+        self._sessions.move_to_end(up.session)
+        session.heard(up.blocks)
+        if up.data:
+            message = session.gather(up)
+            if message is not None:
+                self._message(session, message)
+        if session.stalled and session.writable:
+            self._host.resume(session)
+
+    def upkeep(self) -> None:
+        """Forget who is gone; called every few seconds."""
+        now = self.clock()
+        for session in tuple(self._sessions.values()):
+            session.tidy(now)
+            patience = self._period_s + 60.0 if session.subscriptions else QUIET_S
+            if now - session.heard_at > patience:
+                self._forget(session)
+        while sum(session.size for session in self._sessions.values()) > MAX_BYTES:
+            self._make_room()
+
+    def goodbye(self, retry_after_ms: int) -> None:
+        """The node is about to stop: every session ends."""
+        for session in tuple(self._sessions.values()):
+            session.send(encode(Goodbye(retry_after_ms)))
+            self._forget(session)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _message(self, session: Session, message: bytes) -> None:
+        try:
+            call = decode_call(message)
+        except MalformedCall as error:
+            if error.call is not None:
+                session.send(encode(Reply(error.call, Refusal(RefusalCode.BAD_REQUEST))))
+            return
+        if session.begins(call):
+            self._handle(session, call)
+
+    def _handle(self, session: Session, call: Call) -> None:
+        request = call.request
+        respond = partial(session.respond, call)
+        try:
+            match request:
+                case Ping():
+                    respond(Done())
+                case Forward():
+                    self._outgoing.forward(request, session.client, respond)
+                case GetInfo() if request.of is not None:
+                    self._outgoing.info_of(request, session.client, respond)
+                case _ if place_of(request) is not None or isinstance(request, Unsubscribe):
+                    self._host.handle(session, call.id, request, respond)
+                case _:
+                    raise RefusedRequest(RefusalCode.UNSUPPORTED)
+        except RefusedRequest as error:
+            respond(error.refusal)
+
+    def _unknown(self, up: SessionUp) -> None:
+        for block in up.blocks[:1]:
+            self._reply(block, encode(SessionDown(up.session, 1, 0, 1, encode(Goodbye(0)), 0)))
+
+    def _make_room(self) -> None:
+        """One that waits for nothing goes before those that do: to wait, one must have a mailbox."""
+        sessions = self._sessions.values()
+        self._forget(next((session for session in sessions if not session.subscriptions), next(iter(sessions))))
+
+    def _forget(self, session: Session) -> None:
+        del self._sessions[session.id]
+        session.closed = True
+        self._host.dropped(session)
+
+
+class Session:
+    """One session: a `Peer` of the service."""
+
+    def __init__(self, id_: bytes, client: Client, reply: SendReply, period_s: int, clock: Callable[[], float]) -> None:
+        self.id = id_
+        self.client = client
+        self.hashes: dict[bytes, bytes] = {}
+        self.subscriptions: dict[int, Subscription[Subscriber]] = {}
+        self.stalled = False
+        self.closed = False
+        self.heard_at = clock()
+        self._send_reply = reply
+        self._period_s = period_s
+        self._clock = clock
+        self._blocks: deque[tuple[float, bytes]] = deque()  # the oldest first
+        self._partial: OrderedDict[int, _Partial] = OrderedDict()
+        self._begun: dict[int, float] = {}
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._kept_bytes = 0
+        self._sent = 0
+        self._out: deque[tuple[int, int, int, bytes]] = deque()
+        self._out_bytes = 0
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        blocks = sum(len(block) for _, block in self._blocks)
+        return 2_048 + blocks + self._kept_bytes + self._out_bytes + sum(part.size for part in self._partial.values())
+
+    # --- from the client --------------------------------------------------------------------------------------------
+
+    def heard(self, blocks: Iterable[bytes]) -> None:
+        """Something came, with these reply blocks."""
+        self.heard_at = self._clock()
+        for block in blocks:
+            self._blocks.append((self.heard_at, block))
+            if len(self._blocks) > _BLOCKS:
+                self._blocks.popleft()
+        self._pump()
+
+    def gather(self, up: SessionUp) -> bytes | None:
+        """The message, once all its parts are there."""
+        if up.parts == 1:
+            return up.data
+        partial_ = self._partial.get(up.message)
+        if partial_ is None or partial_.parts != up.parts:
+            partial_ = self._partial[up.message] = _Partial(up.parts, self._clock())
+            if len(self._partial) > _PARTIAL:
+                self._partial.popitem(last=False)
+        if up.part < up.parts:
+            partial_.data[up.part] = up.data
+        if len(partial_.data) < up.parts:
+            return None
+        self._partial.pop(up.message, None)
+        return b"".join(partial_.data[part] for part in range(up.parts))
+
+    def begins(self, call: Call) -> bool:
+        """Whether a call is to be handled: it is not being answered already, and was not answered lately."""
+        kept = self._kept.get(call.id)
+        if kept is not None:
+            self.send(kept)
+            return False
+        now = self._clock()
+        if now - self._begun.get(call.id, now - _AGAIN_S) < _AGAIN_S or self._out_bytes > _OUT_BYTES:
+            return False
+        self._begun[call.id] = now
+        return True
+
+    def respond(self, call: Call, response: Response) -> None:
+        """A refusal, and the begin of a subscription, are not kept: what they depend on changes."""
+        self._begun.pop(call.id, None)
+        if self.closed:
+            return
+        frame = encode(Reply(call.id, response))
+        if not isinstance(response, Refusal) and not isinstance(call.request, Subscribe):
+            self._keep(call.id, frame)
+        self.send(frame)
+
+    def tidy(self, now: float) -> None:
+        """Forget what is too old to be of use."""
+        self._begun = {call: since for call, since in self._begun.items() if now - since < _AGAIN_S}
+        for message in [message for message, part in self._partial.items() if now - part.since > _PARTIAL_S]:
+            del self._partial[message]
+
+    # --- Peer -------------------------------------------------------------------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        self._drop_old()
+        return bool(self._blocks) and not self._out
+
+    def send(self, frame: bytes) -> None:
+        if self.closed:
+            return
+        self._sent += 1
+        parts = [frame[at : at + SESSION_DATA] for at in range(0, len(frame), SESSION_DATA)]
+        self._out.extend((self._sent, number, len(parts), part) for number, part in enumerate(parts))
+        self._out_bytes += len(frame)
+        self._pump()
+
+    def deliver(self, call: int, operations: Sequence[AppendEntry]) -> None:
+        for operation in operations:
+            self.send(delivery_head(call, operation.entry.number) + operation.envelope)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        self._drop_old()
+        while self._out and self._blocks:
+            _, block = self._blocks.popleft()
+            message, part, parts, data = self._out.popleft()
+            self._out_bytes -= len(data)
+            down = SessionDown(self.id, message, part, parts, data, len(self._blocks))
+            self._send_reply(block, encode(down))
+
+    def _drop_old(self) -> None:
+        """A block lasts as long as its hops' keys, which is a period at least."""
+        before = self._clock() - self._period_s
+        while self._blocks and self._blocks[0][0] < before:
+            self._blocks.popleft()
+
+    def _keep(self, call: int, frame: bytes) -> None:
+        self._kept[call] = frame
+        self._kept_bytes += len(frame)
+        while len(self._kept) > _KEPT or self._kept_bytes > _KEPT_BYTES:
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+
+
+class _Partial:
+    """A message of which parts are missing."""
+
+    __slots__ = ("data", "parts", "since")
+
+    def __init__(self, parts: int, since: float) -> None:
+        self.parts = parts
+        self.since = since
+        self.data: dict[int, bytes] = {}
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.data.values()))
