@@ -341,9 +341,8 @@ class Outgoing:
         envelope = self._engine.step(sealing.seal_bare, peer, payload, again_at=again_at)
         if envelope is None:
             return False
-        for address in ways.best_first(peer, self._engine.network.standing)[: 1 if payload else 2]:
-            if payload and not floors.meets(self._engine.look(), peer.account, address):
-                return False
+        open_ways = ways.best_first(self._engine.look(), peer, self._engine.network.standing)
+        for address in open_ways[: 1 if payload else 2]:
             try:
                 await self._engine.network.call(address.relay, Put(address.put, envelope, ephemeral))
             except (Refused, Unreachable):

@@ -27,31 +27,39 @@ def create(
     device_name: str,
     wrap_key: bytes | None,
     carriers: tuple[str, ...] = (),
+    networks: tuple[RelayLink, ...] = (),
 ) -> Me:
     """A new account with this device as its only one. `wrap_key` (32 bytes) wraps the account key. It keeps its
-    mailboxes at `relay`, or, without one, on this device itself, which is met on `carriers`."""
+    mailboxes at `relay` and at onion `networks`, or, without any, on this device itself, which is met on `carriers`."""
     check_name(name)
     account = SigningKey.generate(work.entropy)
-    me = _make(work, account, account.to_bytes(), name, relay, device_name, wrap_key, linked=True)
-    _host(work, relay, carriers)
+    me = _make(work, account, account.to_bytes(), name, device_name, wrap_key, linked=True)
+    _host(work, relay, carriers, networks)
     return me
 
 
 def create_waiting(
-    work: Work, relay: RelayLink | None, device_name: str, carriers: tuple[str, ...] = ()
+    work: Work,
+    relay: RelayLink | None,
+    device_name: str,
+    carriers: tuple[str, ...] = (),
+    networks: tuple[RelayLink, ...] = (),
 ) -> InvitationRow:
     """A device that waits for one of the person's others to take it in; the returned invitation's link is its code."""
     device = SigningKey.generate(work.entropy)
-    me = _make(work, device, b"", "", relay, device_name, None, linked=False)
-    _host(work, relay, carriers)
+    me = _make(work, device, b"", "", device_name, None, linked=False)
+    _host(work, relay, carriers, networks)
     return invitations.make(work, InvitationKind.DEVICE, expires_at=work.now + WELCOME_WITHIN_MS, account=me.account)
 
 
-def _host(work: Work, relay: RelayLink | None, carriers: tuple[str, ...]) -> None:
+def _host(work: Work, relay: RelayLink | None, carriers: tuple[str, ...], networks: tuple[RelayLink, ...]) -> None:
+    hosts = [link for link in (relay, *networks) if link is not None]
+    for rank, link in enumerate(hosts, 1):
+        work.put(OwnRelay(link.address.key, link, rank))
     if relay is not None and isinstance(relay.address, DeviceHost):
         carriers = carriers or hosting.carriers_to(relay.address)
-    if relay is None or carriers:
-        hosting.begin(work, carriers, 1 if relay is None else 2)
+    if not hosts or carriers:
+        hosting.begin(work, carriers, len(hosts) + 1)
 
 
 def _make(
@@ -59,7 +67,6 @@ def _make(
     account: SigningKey,
     account_secret: bytes,
     name: str,
-    relay: RelayLink | None,
     device_name: str,
     wrap_key: bytes | None,
     *,
@@ -85,8 +92,6 @@ def _make(
         created_at=work.now,
     )
     work.put(me)
-    if relay is not None:
-        work.put(OwnRelay(relay.address.key, relay, 1))
     work.put(Contact(me.account, ContactState.SELF, name, work.now, devices=devices))
     return me
 

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging import conversations, devices, farewells, floors, introductions, outbox, parcels, requests, said
+from roost.messaging import (
+    conversations,
+    devices,
+    farewells,
+    floors,
+    introductions,
+    outbox,
+    parcels,
+    requests,
+    said,
+    travel,
+)
 from roost.messaging.groups import among_members, introducing
 from roost.messaging.origin import Origin
 from roost.messaging.records import Contact, ContactState, Message, MessageState
@@ -25,9 +36,12 @@ from roost.wire.groups import (
     KeyPackageOffer,
     KnockAccepted,
 )
+from roost.wire.travel import TravelChange
 
 AMONG_MEMBERS = KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound
-_AMONG_MINE = c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome | c.DeviceRemoved
+_AMONG_MINE = (
+    c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome | c.DeviceRemoved | TravelChange
+)
 
 
 def apply_entry(work: Work, origin: Origin, entry: c.Entry) -> None:
@@ -107,6 +121,8 @@ def _among_mine(work: Work, origin: Origin, entry: c.Entry, content: c.Content |
             conversations.mark_seen(work, conversation, ids)
         case c.ContactSync():
             devices.contact_synced(work, content)
+        case TravelChange():
+            travel.told(work, content)
         case c.DeviceRemoved():
             farewells.heard(work, content)
         case c.ContactRemoved(account=account):

@@ -2,7 +2,8 @@
 
 What would have to take a weaker network waits in the outbox, with its reason, until there is a stronger one or the
 floor is lowered. Only what the devices need to find a stronger one leaves all the same: cards with new addresses, this
-very setting, and acknowledgements, which carry nothing. This module does not decide how networks are reached.
+very setting, and acknowledgements, which carry nothing. Where there is a way that the floor allows, those take it too.
+This module does not decide how networks are reached.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from roost.messaging import conversations, outbox
 from roost.messaging.records import Contact, Outbox, OwnRelay, PeerDevice
 from roost.messaging.work import Work
 from roost.wire import content as c
-from roost.wire.addresses import Address, DeviceHost
+from roost.wire.addresses import Address, DeviceHost, OnionHost
 
 _NEEDED = c.FloorChange | c.DeviceAnnouncement | c.ContactAcceptance | c.ContactRequest
 
@@ -24,9 +25,12 @@ def floor_of(contact: Contact) -> c.Floor:
 
 
 def network_to(work: Work, address: Address) -> c.Floor:
-    """How an envelope to `address` travels now, as the floor that it meets. A relay of mine, at home too, sees both
-    sides. To another device: over Tor at the best, and whoever dials keeps to the carriers that the conversation
-    allows; no relay learns anything in any case."""
+    """How an envelope to `address` travels now, as the floor that it meets. Through an onion network nobody sees both
+    sides. A relay of mine, at home too, does; another's sees one, also where it is reached through an onion network. To
+    another device: over Tor at the best, and whoever dials keeps to the carriers that the conversation allows; no relay
+    learns anything in any case."""
+    if isinstance(address.relay, OnionHost):
+        return c.Floor.ONION
     if work.get(OwnRelay, address.relay.key) is not None:
         return c.Floor.ANY
     return c.Floor.ONION if isinstance(address.relay, DeviceHost) and address.relay.onion else c.Floor.FEDERATED
@@ -45,8 +49,13 @@ def allows(work: Work, peer: PeerDevice) -> bool:
 
 
 def may_take(work: Work, row: Outbox, address: Address) -> bool:
-    """Whether a row may go to `address`: the floor is met, or the row is what helps to meet it."""
-    return meets(work, row.account, address) or isinstance(c.decode_content(row.content), _NEEDED)
+    """Whether a row may go to `address`: the floor is met, or the row is what helps to meet it and no way does."""
+    if meets(work, row.account, address):
+        return True
+    if not isinstance(c.decode_content(row.content), _NEEDED):
+        return False
+    peer = work.get(PeerDevice, row.account, row.device) if row.address is None else None
+    return peer is None or not any(meets(work, row.account, other) for other in peer.addresses)
 
 
 def may_leave(work: Work, row: Outbox, peer: PeerDevice | None) -> bool:

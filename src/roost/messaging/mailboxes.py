@@ -42,11 +42,15 @@ def primary_relay(work: Work) -> OwnRelay:
 
 def second_relay(work: Work, first: OwnRelay | None = None) -> OwnRelay | None:
     """The host that gets fallback mailboxes beside those at `first`, by default my primary one: the next by rank. But
-    one with an address and one that is met over carriers (this device, a relay at home) go together, since contacts
-    without carriers reach only the former, and those without any relay only the latter."""
+    two of different kinds go together, of those with an address, those that are met over carriers (this device, a relay
+    at home) and onion networks: contacts without carriers reach no device, those without any relay nothing else."""
     first = first or primary_relay(work)
     others = [row for row in work.find(OwnRelay) if not row.leaving and row.relay != first.relay]
-    return min(others, key=lambda row: (is_met(row) == is_met(first), row.rank), default=None)
+    return min(others, key=lambda row: (_same_kind(row, first), row.rank), default=None)
+
+
+def _same_kind(one: OwnRelay, other: OwnRelay) -> bool:
+    return type(one.link.address) is type(other.link.address)
 
 
 def is_met(relay: OwnRelay) -> bool:

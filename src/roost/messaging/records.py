@@ -66,6 +66,7 @@ from roost.messaging.rows.post import (
     InvitationRow,
     InvitationState,
     MailboxState,
+    OnionMemory,
     Outbox,
     OutboxState,
     OwnMailbox,
@@ -84,6 +85,7 @@ from roost.messaging.rows.talk import (
     ReactionRow,
     StoredFile,
     Thumbnail,
+    Travel,
     VoteRow,
 )
 
@@ -143,6 +145,8 @@ ROWS: tuple[type[Row], ...] = (
     WaitingParcel,
     CourierDevice,
     CourierContact,
+    Travel,
+    OnionMemory,
 )
 
 __all__ = [
@@ -193,6 +197,7 @@ __all__ = [
     "Me",
     "Message",
     "MessageState",
+    "OnionMemory",
     "Orphan",
     "Outbox",
     "OutboxState",
@@ -218,6 +223,7 @@ __all__ = [
     "Stash",
     "StoredFile",
     "Thumbnail",
+    "Travel",
     "Upload",
     "VoteRow",
     "WaitingParcel",

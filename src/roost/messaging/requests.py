@@ -15,6 +15,7 @@ from roost.messaging import (
     outbox,
     peers,
     sealing,
+    travel,
 )
 from roost.messaging.origin import Origin
 from roost.messaging.records import (
@@ -223,6 +224,7 @@ def forget_contact(work: Work, account: bytes) -> None:
     for request in work.find(Request, where={"account": account}):
         work.delete(request)
     work.delete(contact)
+    travel.forget(work, account)
     work.tell("contact", account, account, "removed")
 
 

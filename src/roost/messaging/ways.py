@@ -1,17 +1,19 @@
 """Which address what waits in the outbox goes to, among those that its device can be written to at.
 
-First to the device itself while a link to it stands, then to the relays that keep for it, then to the device though it
-may not be near. What one does not take goes to the next, and comes back when the first heals. The frames' numbers keep
-order and the envelopes' hashes tell repetitions, by whichever mailbox they come, so a row may change its way at any
-time. Only a knock has one address. What needs blobs stays with the host that has them, unless that is a device which
-has gone: another host misses them, and they are uploaded there.
+First by the network that the person prefers for this conversation (messaging.travel), where there is such a way. Else
+to the device itself while a link to it stands, then to the relays and onion networks that keep for it, then to the
+device though it may not be near. What one does not take goes to the next, and comes back when the first heals. The
+frames' numbers keep order and the envelopes' hashes tell repetitions, by whichever mailbox they come, so a row may
+change its way at any time. Only a knock has one address. What needs blobs stays with the host that has them, unless
+that is a device which has gone, or another network is preferred by now: another host misses them, and they are uploaded
+there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from roost.messaging import floors
+from roost.messaging import floors, travel
 from roost.messaging.records import Outbox, OutboxState, PeerDevice
 from roost.messaging.work import Work
 from roost.wire.addresses import Address, DeviceHost
@@ -31,23 +33,30 @@ def address_for(work: Work, row: Outbox, peer: PeerDevice | None, standing: Stan
     """Where the row is to be put now; None while there is no way. After PATIENCE failures the others in turn."""
     if row.address is not None or peer is None:
         return row.address
-    open_ways = [address for address in best_first(peer, standing) if floors.may_take(work, row, address)]
+    prefers = travel.chosen(work, row.account).prefers
+    open_ways = [address for address in best_first(work, peer, standing) if floors.may_take(work, row, address)]
     if not open_ways:
         return peer.address
     stuck = row.problem and row.attempts >= PATIENCE
     if row.uploads:
         there = next((address for address in open_ways if address.relay.key == row.blobs_at), open_ways[0])
-        gone = _rank(there, standing) > _rank(open_ways[0], standing) and (stuck or row.state == OutboxState.QUEUED)
+        behind = _rank(work, there, prefers, standing) > _rank(work, open_ways[0], prefers, standing)
+        gone = behind and (stuck or row.state == OutboxState.QUEUED)
         return open_ways[0] if gone else there
     return open_ways[(row.attempts - PATIENCE + 1) % len(open_ways) if stuck else 0]
 
 
-def best_first(peer: PeerDevice, standing: Standing) -> list[Address]:
-    """Where the device can be written to, in the order in which it is tried."""
-    return sorted(peer.addresses, key=lambda address: _rank(address, standing))
+def best_first(work: Work, peer: PeerDevice, standing: Standing = apart) -> list[Address]:
+    """Where the device can be written to, in the order in which it is tried: only where the conversation's floor is
+    met, if it is anywhere."""
+    prefers = travel.chosen(work, peer.account).prefers
+    allowed = [address for address in peer.addresses if floors.meets(work, peer.account, address)]
+    return sorted(allowed or peer.addresses, key=lambda address: _rank(work, address, prefers, standing))
 
 
-def _rank(address: Address, standing: Standing) -> int:
+def _rank(work: Work, address: Address, prefers: int, standing: Standing) -> int:
+    if prefers and travel.network_to(work, address.relay) == prefers:
+        return -1
     if not isinstance(address.relay, DeviceHost):
         return 1
     return 0 if standing(address.relay.key) else 2

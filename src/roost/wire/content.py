@@ -17,16 +17,7 @@ from msgspec import Meta
 
 from roost.errors import WireError
 from roost.wire.addresses import Address
-from roost.wire.codec import (
-    Extensions,
-    OutOfBounds,
-    Record,
-    TextRecord,
-    check_extensions,
-    decode,
-    decode_parts,
-    encode,
-)
+from roost.wire.codec import Extensions, OutOfBounds, Record, TextRecord, check_extensions, decode, decode_parts, encode
 from roost.wire.groups import ABOUT_GROUPS, IN_GROUPS
 from roost.wire.identity import Key32, Name, SignedCard, SignedDeviceList
 from roost.wire.sizes import (
@@ -40,6 +31,7 @@ from roost.wire.sizes import (
     MAX_GREETING,
     MAX_TEXT,
 )
+from roost.wire.travel import TravelChange
 
 EntryId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Millis = Annotated[int, Meta(ge=0, le=2**50)]  # since 1970
@@ -351,6 +343,7 @@ Content = (
     | ContactRemoved
     | DeviceWelcome
     | DeviceRemoved
+    | TravelChange
     | IN_GROUPS
 )
 _KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)

@@ -16,7 +16,7 @@ from roost.crypto import (
     parse_account_id,
 )
 from roost.errors import CallerError, CryptoError
-from roost.messaging import conversations, identity, logs, mailboxes
+from roost.messaging import conversations, identity, logs, mailboxes, travel
 from roost.messaging.channels import moving, permits, receiving, rules, states
 from roost.messaging.records import (
     ChannelHeld,
@@ -137,6 +137,7 @@ def leave(work: Work, id: bytes, *, delete: bool = False) -> None:
         for found in work.find(kind, where={where: id}):
             work.delete(found)
     work.delete(row)
+    travel.forget(work, id)
     work.tell("channel", id, id, "left")
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from roost.crypto import mls
 from roost.errors import CallerError
-from roost.messaging import mailboxes, peers
+from roost.messaging import mailboxes, peers, travel
 from roost.messaging.groups import (
     committing,
     holding,
@@ -195,6 +195,7 @@ def forget(work: Work, id: bytes) -> None:
     for kind in (GroupMember, GroupFormer):
         for person in work.find(kind, where={"group": id}):
             work.delete(person)
+    travel.forget(work, id)
     work.delete(row)
 
 

@@ -192,3 +192,12 @@ class EventRow(Row, frozen=True):
     subject: bytes  # message, request or contact id
     account: bytes = b""
     detail: str = ""
+
+
+class OnionMemory(Row, frozen=True):
+    """What this device knows of onion networks (roost.network.onion): documents, consensus, guards."""
+
+    table: ClassVar[str] = "onion_memory"
+    key: ClassVar[tuple[str, ...]] = ("name",)
+    name: str
+    value: bytes

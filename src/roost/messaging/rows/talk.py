@@ -126,3 +126,14 @@ class Thumbnail(Row, frozen=True):
     message: bytes
     index: int
     data: bytes
+
+
+class Travel(Row, frozen=True):
+    """How a conversation of any kind travels, where the person chose something (wire.travel)."""
+
+    table: ClassVar[str] = "travel"
+    key: ClassVar[tuple[str, ...]] = ("conversation",)
+    conversation: bytes
+    prefers: int = 0  # wire.travel.Network: which network is tried first
+    mixed: bool = False
+    changed_at: int = 0

@@ -461,3 +461,15 @@ CREATE TABLE "courier_contact" (
     data BLOB NOT NULL,
     PRIMARY KEY ("account")
 ) STRICT;
+
+CREATE TABLE "travel" (
+    "conversation" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("conversation")
+) STRICT;
+
+CREATE TABLE "onion_memory" (
+    "name" TEXT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("name")
+) STRICT;
