@@ -75,7 +75,7 @@ def write() -> int:
 
 def expected() -> list[tuple[str, bytes]]:
     """Target and input of all seeds, without repetitions."""
-    rooms = (_wire, _links, _crypto, _peers, _logs, _groups, _mls, _network, _parcels, _relay, _files)
+    rooms = (_wire, _links, _crypto, _onion_packets, _peers, _logs, _groups, _mls, _network, _parcels, _relay, _files)
     found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}
     unknown = {name for name, _ in found} - set(TARGETS)
     if unknown:
@@ -161,6 +161,21 @@ def _crypto() -> Seeds:
     yield "crypto-cards", b"\x02" + bytes(6_112)
     yield "crypto-blobs", b"\x02\0\1\1\x80\0\0\4blob"
     yield "crypto-blobs", b"\x01\0\1\1blob"
+
+
+def _onion_packets() -> Seeds:
+    for hops in range(3):
+        yield "crypto-onion-packets", bytes((1, hops))
+        yield "crypto-onion-packets", bytes((1, hops, 0, 2, 1))
+    yield "crypto-onion-packets", bytes((0, 7, 1)) + bytes(8_000)
+    for left in range(4):
+        for command in range(6):
+            routing = bytes((left, command)) + bytes(4) + bytes(range(32))
+            yield "crypto-onion-packets", b"\x02" + routing + b"\x01\x01carried"
+            yield "crypto-onion-packets", b"\x03" + routing + b"\x00\x00" + bytes(19) + b"\x07carried"
+    yield "crypto-onion-replies", b"\x00payload"
+    yield "crypto-onion-replies", b"\x01" + bytes(19) + b"\x07carried"
+    yield "crypto-onion-replies", b"\x02block"
 
 
 def _peers() -> Seeds:
