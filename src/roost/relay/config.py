@@ -17,7 +17,8 @@ from roost.network.direct.carrier import CarrierName
 from roost.network.direct.making import Reach
 from roost.relay.core.forwarding import IpNetwork
 from roost.relay.core.limits import Limits
-from roost.wire.addresses import canonical_host
+from roost.wire.addresses import OnionHost, canonical_host
+from roost.wire.links import parse_relay_link
 
 _MAX_ACCESS = 64  # bytes; it travels in the relay's link
 _GIB = 1024**3
@@ -57,7 +58,8 @@ class TorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A relay's settings. `access` None and not `open`: a secret is made and kept in the data directory. `listen`
-    empty: it has no address and is met over its `carriers` alone."""
+    empty: it has no address and is met over its `carriers` alone. `directory` is the link of an onion network in which
+    it is a node (`onion`), one of the `authority`s, or both."""
 
     data: Path
     listen: str = "0.0.0.0:7777"
@@ -75,6 +77,10 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     requests_per_second: Annotated[float, Meta(gt=0)] = 2_000.0
     metrics_listen: str | None = None
     forward_networks: tuple[str, ...] = ()
+    directory: str | None = None
+    onion: bool = False
+    authority: bool = False
+    operator: Annotated[str, Meta(max_length=64)] = ""
     quotas: QuotaConfig = msgspec.field(default_factory=QuotaConfig)
 
     def __post_init__(self) -> None:
@@ -96,6 +102,12 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if self.public_url is not None:
             public_endpoint(self.public_url)
         self.networks()
+        if self.onion or self.authority:
+            if not self.listen:
+                raise BadConfig("A node of an onion network listens on an address.")
+            self.network_host()
+        elif self.directory is not None or self.operator:
+            raise BadConfig("A directory and an operator belong to a node of an onion network.")
 
     def __repr__(self) -> str:
         """Without the access secret."""
@@ -111,6 +123,16 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             return tuple(ipaddress.ip_network(text) for text in self.forward_networks)
         except ValueError as error:
             raise BadConfig("forward_networks lists networks such as 10.1.0.0/16.") from error
+
+    def network_host(self) -> OnionHost:
+        """The onion network in which the relay has a part. Raises BadConfig."""
+        try:
+            host = parse_relay_link(self.directory or "").address
+        except CallerError as error:
+            raise BadConfig("The directory is the link of an onion network: roost-network:…") from error
+        if not isinstance(host, OnionHost):
+            raise BadConfig("The directory is the link of an onion network, not of a relay.")
+        return host
 
     def limits(self) -> Limits:
         quotas = self.quotas

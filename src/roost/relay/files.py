@@ -5,6 +5,7 @@ access              the access secret that was made because none was given
 home.key            of a relay that is met over carriers: link key, meeting and the seed of its onion service, in hex
 tor/                what the tor of such a relay keeps
 tls.crt, tls.key    the self-made certificate
+onion/              of a node or authority of an onion network (relay.onion)
 packet-keys/N.key   the packet key of week N since 1970, erased when its time is over
 relay.db*           mailboxes, blobs and cards
 relay.reserve       room that is given up on a full disk, so that mail can still be fetched and deleted
@@ -133,6 +134,11 @@ class DataDirectory:
     def carriers(self) -> Path:
         """What programs that carriers use keep, in folders named like the carriers."""
         return self._path
+
+    @property
+    def onion(self) -> Path:
+        """What the relay keeps as a node, or an authority, of an onion network."""
+        return self._path / "onion"
 
     @property
     def certificate(self) -> Path:

@@ -27,6 +27,7 @@ CARRIERS = ("lan", "bluetooth", "internet", "tor")
         "roost relay --data ./relay --listen 0.0.0.0:7777",
         "roost relay --data /var/lib/roost --listen '[::]:7777' --public-url https://chat.example.org:7777",
         "roost relay --data ./relay --carrier lan --carrier tor",
+        "roost relay --data ./node --listen 0.0.0.0:7777 --onion --directory 'roost-network:…' --operator example.org",
         "roost relay --config /etc/roost/relay.toml",
         "roost relay check 'roost-relay://…'",
     ),
@@ -44,6 +45,10 @@ CARRIERS = ("lan", "bluetooth", "internet", "tor")
 @click.option("--access-file", metavar="FILE", help="A file with the access secret, out of sight of other users.")
 @click.option("--open", "open_", is_flag=True, help="Anyone may keep mailboxes here, within limits.")
 @click.option("--public-url", metavar="URL", help="How others reach the relay; it stands in the link.")
+@click.option("--onion", is_flag=True, help="Also be a node of an onion network.")
+@click.option("--authority", is_flag=True, help="Also be one of an onion network's directory authorities.")
+@click.option("--directory", metavar="LINK", help="The onion network's link.")
+@click.option("--operator", metavar="NAME", help="Who runs this node: no path takes two nodes of one operator.")
 @click.option("--config", metavar="FILE", help="Settings as TOML; options given here go over them.")
 @click.pass_context
 def relay(
@@ -55,12 +60,17 @@ def relay(
     access_file: str | None,
     open_: bool,
     public_url: str | None,
+    onion: bool,
+    authority: bool,
+    directory: str | None,
+    operator: str | None,
     config: str | None,
 ) -> None:
     """Host a relay until Ctrl-C or SIGTERM. It prints its link: people need it for roost init.
 
     Without --access, --access-file and --open a random access secret is made and kept in DIR. With --carrier the relay
     may stand at home: whoever has its link meets it on the local network or over Tor, and --listen is not needed.
+    With --onion it also passes on packets of an onion network and keeps mailboxes there, without anybody's link.
     """
     if context.invoked_subcommand is not None:
         return
@@ -77,6 +87,10 @@ def relay(
         access_file=None if access_file is None else absolute(access_file),
         open=open_ or None,
         public_url=public_url,
+        onion=onion or None,
+        authority=authority or None,
+        directory=None if directory is None else text_argument(directory),
+        operator=operator,
     )
 
 

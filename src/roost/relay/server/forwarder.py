@@ -28,6 +28,7 @@ IDLE_S = 60.0
 _MAX_LINKS = 256
 _MAX_FORWARDS = 2_048  # under way at one time
 _BUSY_RETRY_MS = 2_000
+_WIDE = 4 * 1024**2  # bytes of unanswered calls to another onion node
 _PASSED_ON = {RefusalCode.STALE_PACKET.value, RefusalCode.SLOW_DOWN.value}
 
 Connect = Callable[[RelayAddress, str], Awaitable[Link]]
@@ -35,6 +36,10 @@ Connect = Callable[[RelayAddress, str], Awaitable[Link]]
 
 async def _connect(address: RelayAddress, resolved_ip: str) -> Link:
     return await connect_relay(address, resolved_ip=resolved_ip)
+
+
+async def _connect_wide(address: RelayAddress, resolved_ip: str) -> Link:
+    return await connect_relay(address, resolved_ip=resolved_ip, window=_WIDE)
 
 
 @dataclass(slots=True)
@@ -84,6 +89,13 @@ class Forwarder:
             return
         self._pace(request.of, client)
         self._start(self._info_of(request.of, respond))
+
+    async def link_to(self, to: RelayAddress) -> Link:
+        """A link of the caller's own, which takes much at a time, to where packets may be sent. Raises Unreachable."""
+        try:
+            return await self._dial(to, _connect_wide)
+        except RefusedRequest as error:
+            raise Unreachable("The relay may not connect there.") from error
 
     # --- upkeep -----------------------------------------------------------------------------------------------------
 
@@ -155,7 +167,7 @@ class Forwarder:
             self._discard(to, pooled)
             pooled = None
         if pooled is None:
-            pooled = self._pool[to] = _Pooled(asyncio.create_task(self._dial(to)), self._clock())
+            pooled = self._pool[to] = _Pooled(asyncio.create_task(self._dial(to, self._connect)), self._clock())
             pooled.task.add_done_callback(_retrieved)
             self._make_room()
         self._pool.move_to_end(to)
@@ -167,14 +179,14 @@ class Forwarder:
             if idle is not None:
                 self._discard(*idle)
 
-    async def _dial(self, to: RelayAddress) -> Link:
+    async def _dial(self, to: RelayAddress, connect: Connect) -> Link:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(RESOLVE_S):
                 found = await loop.getaddrinfo(to.host, to.port, type=1)  # SOCK_STREAM
         except (OSError, UnicodeError, TimeoutError) as error:
             raise Unreachable("The destination cannot be found.") from error
-        return await self._connect(to, self._policy.choose([str(entry[4][0]) for entry in found]))
+        return await connect(to, self._policy.choose([str(entry[4][0]) for entry in found]))
 
     def _discard(self, address: RelayAddress, pooled: _Pooled) -> None:
         """Take it out of the pool at once; it is closed by a task of its own."""

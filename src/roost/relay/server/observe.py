@@ -12,6 +12,8 @@ import contextlib
 import socket
 from collections.abc import Callable
 
+from roost.relay.onion.node import OnionNode
+from roost.relay.onion.part import OnionPart
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.link import Server
 
@@ -26,7 +28,7 @@ def health(server: Server) -> bytes:
     return b'{"status":"draining"}' if server.draining else b'{"status":"ok"}'
 
 
-def metrics(server: Server, forwarder: Forwarder, carrier_links: dict[str, int]) -> str:
+def metrics(server: Server, forwarder: Forwarder, carrier_links: dict[str, int], onion: OnionPart | None = None) -> str:
     """Prometheus' text format, version 0.0.4."""
     service = server.service
     desk = service.desk
@@ -48,7 +50,23 @@ def metrics(server: Server, forwarder: Forwarder, carrier_links: dict[str, int])
     ]
     if carrier_links:
         lines += _metric("roost_carrier_links", "gauge", "Links over carriers.", _labelled("carrier", carrier_links))
+    if onion is not None and onion.node is not None:
+        lines += _onion(onion.node)
     return "\n".join(lines) + "\n"
+
+
+def _onion(node: OnionNode) -> list[str]:
+    return [
+        *_metric("roost_onion_packets_total", "counter", "Packets by their end.", _labelled("end", node.packets)),
+        *_metric(
+            "roost_onion_dropped_total", "counter", "Packets that ended.", _labelled("reason", node.dropped_packets)
+        ),
+        *_metric("roost_onion_waiting", "gauge", "Packets to be opened.", {"": node.mixing.waiting}),
+        *_metric("roost_onion_delayed", "gauge", "Packets that are held back.", {"": node.mixing.delayed}),
+        *_metric("roost_onion_outgoing", "gauge", "Packets for other nodes.", {"": node.peers.waiting}),
+        *_metric("roost_onion_links", "gauge", "Links to other nodes.", {"": node.peers.links}),
+        *_metric("roost_onion_sessions", "gauge", "Sessions.", {"": len(node.sessions)}),
+    ]
 
 
 def _metric(name: str, kind: str, text: str, values: dict[str, int]) -> list[str]:
@@ -66,7 +84,11 @@ def _labelled(label: str, counts: dict[str, int]) -> dict[str, int]:
 
 
 async def serve_metrics(
-    listener: socket.socket, server: Server, forwarder: Forwarder, carrier_links: CarrierLinks
+    listener: socket.socket,
+    server: Server,
+    forwarder: Forwarder,
+    carrier_links: CarrierLinks,
+    onion: OnionPart | None = None,
 ) -> asyncio.Server:
     """Plain HTTP for a Prometheus on the same machine or network. The caller closes it."""
 
@@ -75,7 +97,7 @@ async def serve_metrics(
             async with asyncio.timeout(_REQUEST_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 found = head.startswith((b"GET /metrics ", b"GET / "))
-                body = metrics(server, forwarder, carrier_links()).encode() if found else b"not found\n"
+                body = metrics(server, forwarder, carrier_links(), onion).encode() if found else b"not found\n"
                 status = b"200 OK" if found else b"404 Not Found"
                 writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Type: text/plain; version=0.0.4\r\n")
                 writer.write(b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)

@@ -33,6 +33,7 @@ from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.operations import ForgetTags
 from roost.relay.core.packets import PacketKeys
 from roost.relay.files import DataDirectory
+from roost.relay.onion.part import OnionPart, Place, Surroundings
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.home import Home
 from roost.relay.server.link import Link, Server
@@ -147,6 +148,8 @@ class _Relay:
         self._forwarder = Forwarder(policy, own_key, self._statement, time.time)
         self._service = Service(desk, self._storage, self._packets, self._forwarder, self._statement, time.time)
         self._forwarder.own = self._service.packet
+        self._onion = self._in_network()
+        self._service.network = self._onion
         self._server = Server(self._service, self._statement, self._health, time.time, self._config.quotas.connections)
         rotate_packet_keys(self._directory, self._packets, self._entropy, now, self._forget)
         self._statement.renew(self._tls.key_hash, now)
@@ -159,6 +162,8 @@ class _Relay:
             await self._home.close()
         for link in tuple(self._server.links):
             link.abort()
+        if self._onion is not None:
+            await self._onion.close()
         await self._forwarder.close()
         await self._storage.close()
 
@@ -171,15 +176,16 @@ class _Relay:
         return Ready(self._link(self._listener), "{}:{}".format(*_bracketed(*endpoint(self._listener))), home)
 
     def _link(self, listener: socket.socket) -> str:
+        return str(RelayLink(self._address(listener), self._access or ""))
+
+    def _address(self, listener: socket.socket) -> RelayAddress:
         host, port = endpoint(listener)
         if self._config.public_url is not None:
             host, given = public_endpoint(self._config.public_url)
             port = given or 443 if self._config.public_url.startswith("https:") else given or port
         else:
             host = _reachable_host(split_listen(self._config.listen)[0])
-        fingerprint = _fingerprint(self._config)
-        address = RelayAddress(host, port, self._identity.public.raw, fingerprint)
-        return str(RelayLink(address, self._access or ""))
+        return RelayAddress(host, port, self._identity.public.raw, _fingerprint(self._config))
 
     async def start(self) -> None:
         """Begin to accept."""
@@ -193,6 +199,8 @@ class _Relay:
             )
         if self._home is not None:
             await self._home.start()
+        if self._onion is not None:
+            await self._onion.start()
 
     async def until(self, stop: asyncio.Event) -> None:
         """Run until `stop`. Raises SurroundingsError if the storage breaks."""
@@ -215,7 +223,8 @@ class _Relay:
         window_ms = max(2_000, len(server.links))  # handshakes cost about a millisecond each
         for link in tuple(server.links):
             link.goodbye(500 + randbelow(window_ms))
-        await _wait_until(lambda: not any(link.outstanding for link in server.links), _ANSWERS_S)
+        answered = _wait_until(lambda: not any(link.outstanding for link in server.links), _ANSWERS_S)
+        await asyncio.gather(answered, *((self._onion.drain(),) if self._onion is not None else ()))
         for link in tuple(server.links):
             link.close()
         await _wait_until(lambda: not server.links, _CLOSE_S)
@@ -238,7 +247,7 @@ class _Relay:
             yield
             return
         listener = listening_socket(*split_listen(self._config.metrics_listen))
-        acceptor = await serve_metrics(listener, self._server, self._forwarder, self._carrier_links)
+        acceptor = await serve_metrics(listener, self._server, self._forwarder, self._carrier_links, self._onion)
         try:
             yield
         finally:
@@ -273,6 +282,17 @@ class _Relay:
     def _at_home(self) -> Home:
         names, reach = self._config.carriers, self._config.reach()
         return Home(self._directory, names, reach, self._entropy, lambda: Link(self._server))
+
+    def _in_network(self) -> OnionPart | None:
+        """The relay's part in an onion network, if it has one."""
+        config, listener = self._config, self._listener
+        if listener is None or not (config.onion or config.authority):
+            return None
+        place = Place(config.network_host(), self._address(listener), config.operator, self._directory.onion)
+        given = Surroundings(
+            self._identity, self._forwarder, self._forwarder.link_to, self._limits, self._entropy, time.time
+        )
+        return OnionPart(place, given, node=config.onion)
 
     def _carrier_links(self) -> dict[str, int]:
         return self._home.links() if self._home is not None else {}

@@ -1,0 +1,159 @@
+"""A relay's part in an onion network: a node, one of the directory's authorities, or both; and the directory's mirror.
+
+It stands between the relay's links and these, from the start of the relay on, though a node begins only once it has the
+network's document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from roost.crypto import Entropy, SigningKey
+from roost.network.onion.directory_client import DirectoryClient
+from roost.relay.core.limits import Limits
+from roost.relay.core.refusal import RefusedRequest
+from roost.relay.onion.keys import KeyFiles
+from roost.relay.onion.memory import FileMemory
+from roost.relay.onion.node import OnionNode, Swarms
+from roost.relay.onion.peers import Dial, Peers
+from roost.relay.server.service import Outgoing, Peer, Respond
+from roost.wire.addresses import OnionHost, RelayAddress
+from roost.wire.mailbox import (
+    DirectoryDocument,
+    GetBallots,
+    GetDirectory,
+    PutDescriptor,
+    RefusalCode,
+    Request,
+)
+from roost.wire.onion import Consensus, NetworkDocument, directory_part
+
+_LOOK_S = 0.2
+_RETRY_MS = 1_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the relay stands in which network."""
+
+    network: OnionHost
+    address: RelayAddress
+    operator: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the relay lends."""
+
+    own: SigningKey
+    outgoing: Outgoing
+    dial: Dial
+    limits: Limits
+    entropy: Entropy
+    clock: Callable[[], float]
+
+
+class OnionPart:
+    """`start`, `drain` and `close` once each."""
+
+    def __init__(self, place: Place, given: Surroundings, *, node: bool) -> None:
+        self._place = place
+        self._given = given
+        self._wants_node = node
+        self.node: OnionNode | None = None
+        self._directory = DirectoryClient(
+            place.network,
+            connect=given.dial,
+            clock=given.clock,
+            entropy=given.entropy,
+            memory=FileMemory(place.folder),
+            on_change=self._changed,
+        )
+        self._beginning: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._directory.__aenter__()
+        self._beginning = asyncio.create_task(self._begin(), name="onion node")
+
+    async def drain(self) -> None:
+        if self.node is not None:
+            await self.node.drain()
+
+    async def close(self) -> None:
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.gather(self._beginning, return_exceptions=True)
+        await self._directory.close()
+        if self.node is not None:
+            await self.node.close()
+
+    # --- service.Network --------------------------------------------------------------------------------------------
+
+    def handle(self, link: Peer, request: Request, respond: Respond) -> None:
+        """Raises RefusedRequest."""
+        if isinstance(request, GetDirectory):
+            self._mirror(request, respond)
+        elif isinstance(request, PutDescriptor | GetBallots):
+            raise RefusedRequest(RefusalCode.UNSUPPORTED)
+        elif self.node is None:
+            code = RefusalCode.SLOW_DOWN if self._wants_node else RefusalCode.UNSUPPORTED
+            raise RefusedRequest(code, retry_after_ms=_RETRY_MS)
+        else:
+            self.node.handle(link, request, respond)
+
+    def dropped(self, link: Peer) -> None:
+        if self.node is not None:
+            self.node.dropped(link)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _mirror(self, request: GetDirectory, respond: Respond) -> None:
+        held = self._directory.held
+        if held is None or request.network != held.document.id:
+            raise RefusedRequest(RefusalCode.NOT_FOUND)
+        document = held.encoded_document()
+        if request.document is DirectoryDocument.CONSENSUS:
+            if held.consensus is None or held.consensus.period <= request.after:
+                raise RefusedRequest(RefusalCode.NOT_FOUND)
+            document = held.encoded
+        part = directory_part(document, request.part)
+        if part is None:
+            raise RefusedRequest(RefusalCode.NOT_FOUND)
+        respond(part)
+
+    async def _begin(self) -> None:
+        while (document := self._directory.document) is None:  # noqa: ASYNC110 - at the start only
+            await asyncio.sleep(_LOOK_S)
+        if self._wants_node:
+            node = self._made(document)
+            await node.start()
+            self.node = node
+            if self._directory.consensus is not None:
+                node.on_consensus(self._directory.consensus)
+
+    def _made(self, document: NetworkDocument) -> OnionNode:
+        place, given = self._place, self._given
+        return OnionNode(
+            document,
+            given.own,
+            place.address,
+            place.operator,
+            KeyFiles(place.folder / "keys", given.own.public.raw, given.entropy),
+            self._swarms,
+            given.outgoing,
+            given.limits,
+            given.dial,
+            given.entropy,
+            given.clock,
+        )
+
+    def _swarms(self, peers: Peers) -> Swarms:
+        raise NotImplementedError
+
+    def _changed(self, current: Consensus, _before: Consensus | None) -> None:
+        if self.node is not None:
+            self.node.on_consensus(current)

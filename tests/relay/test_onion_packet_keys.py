@@ -1,0 +1,142 @@
+"""Packet keys of an onion node: which opens what and for how long, and that no packet is opened twice."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from roost.crypto import PacketPublic, SigningKey
+from roost.crypto.onion import Arrived, Cover, DropReason, Forwarded, Hop, make_packet
+from roost.network import SYSTEM_ENTROPY as ENTROPY
+from roost.relay.core import onion_packets
+from roost.relay.core.onion_packets import MAX_DELAY_MS, Dropped, NodeKey, NodeKeys, Refused
+from roost.relay.core.packets import TagSet
+from roost.relay.onion.keys import KeyFiles
+from tests.relay.onion_helpers import Keys
+
+OWN = Keys.made()
+OTHER = Keys.made()
+PERIOD = 500
+
+
+def node_keys(*periods: int) -> NodeKeys:
+    return NodeKeys(OWN.node, [NodeKey(period, OWN.secret, TagSet()) for period in periods], lambda _p, _t: True)
+
+
+def dropped(keys: NodeKeys, packet: bytes) -> str:
+    with pytest.raises(Refused) as caught:
+        keys.open(packet, ENTROPY)
+    return caught.value.reason
+
+
+def test_a_packet_is_opened_once() -> None:
+    keys = node_keys(PERIOD)
+    packet = make_packet([OWN.hop(PERIOD), OTHER.hop(PERIOD)], b"x", ENTROPY)
+    opened = keys.open(packet, ENTROPY)
+    assert isinstance(opened.outcome, Forwarded)
+    assert opened.outcome.node == OTHER.node
+    assert dropped(keys, packet) == Dropped.REPLAYED
+    filler = bytearray(packet)
+    filler[-8_192 - 1] ^= 1  # the room of layers that are not there
+    assert dropped(keys, bytes(filler)) == Dropped.REPLAYED, "what nobody reads makes no other packet of it"
+
+
+def test_what_cannot_be_opened_is_dropped_by_name_and_spends_nothing() -> None:
+    keys = node_keys(PERIOD)
+    packet = make_packet([OWN.hop(PERIOD)], b"x", ENTROPY)
+    assert dropped(keys, make_packet([OWN.hop(PERIOD + 1)], b"x", ENTROPY)) == Dropped.NO_KEY
+    assert dropped(keys, make_packet([OTHER.hop(PERIOD)], b"x", ENTROPY)) == DropReason.HEADER
+    assert dropped(keys, packet[:-1] + bytes([packet[-1] ^ 1])) == DropReason.PAYLOAD
+    assert dropped(keys, packet[:1] + b"\x07" + packet[2:]) == DropReason.LENGTH
+    assert keys.open(packet, ENTROPY).outcome == Arrived(b"x")
+    assert keys.open(make_packet([OWN.hop(PERIOD)], b"", ENTROPY, cover=True), ENTROPY).outcome == Cover()
+
+
+def test_what_leads_back_or_stays_too_long_is_dropped() -> None:
+    keys = node_keys(PERIOD)
+    there_and_back = make_packet([OTHER.hop(PERIOD), OWN.hop(PERIOD)], b"x", ENTROPY)
+    assert dropped(keys, there_and_back) == DropReason.HEADER, "not its turn"
+    long = make_packet([OWN.hop(PERIOD, MAX_DELAY_MS + 1)], b"x", ENTROPY)
+    assert dropped(keys, long) == Dropped.DELAY
+
+
+def test_a_node_that_sends_to_itself_is_dropped() -> None:
+    twice = [NodeKey(PERIOD, OWN.secret, TagSet())]
+    keys = NodeKeys(OTHER.node, twice, lambda _p, _t: True)  # the packet's next node is this very one
+    assert dropped(keys, make_packet([OWN.hop(PERIOD), OTHER.hop(PERIOD)], b"x", ENTROPY)) == Dropped.SELF_LOOP
+
+
+def test_a_key_opens_so_many_packets_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onion_packets, "MAX_TAGS", 2)
+    keys = node_keys(PERIOD)
+    for _ in range(2):
+        keys.open(make_packet([OWN.hop(PERIOD)], b"x", ENTROPY), ENTROPY)
+    assert dropped(keys, make_packet([OWN.hop(PERIOD)], b"x", ENTROPY)) == Dropped.TOO_MANY
+
+
+# --- on disk ----------------------------------------------------------------------------------------------------------
+
+
+def stored(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_keys_are_made_ahead_and_erased_after_the_next_period(tmp_path: Path) -> None:
+    files = KeyFiles(tmp_path / "keys", OWN.node, ENTROPY)
+    keys = files.open(PERIOD)
+    assert [key.period for key in keys.public(PERIOD)] == [PERIOD, PERIOD + 1, PERIOD + 2]
+    first = keys.public(PERIOD)[0].public
+    files.rotate(keys, PERIOD + 1)
+    assert stored(tmp_path / "keys") == ["500.key", "501.key", "502.key", "503.key", "run"]
+    files.rotate(keys, PERIOD + 2)
+    assert "500.key" not in stored(tmp_path / "keys")
+    assert first not in {key.public for key in keys.public(PERIOD + 2)}
+    files.close()
+    assert "run" not in stored(tmp_path / "keys")
+
+
+def opened_once(folder: Path) -> tuple[KeyFiles, NodeKeys, bytes]:
+    files = KeyFiles(folder, OWN.node, ENTROPY)
+    keys = files.open(PERIOD)
+    packet = make_packet([Hop(OWN.node, PacketPublic(keys.public(PERIOD)[0].public), PERIOD)], b"x", ENTROPY)
+    assert keys.open(packet, ENTROPY).outcome == Arrived(b"x")
+    return files, keys, packet
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_after_a_restart_no_packet_is_accepted_again(tmp_path: Path, clean: bool) -> None:
+    files, keys, packet = opened_once(tmp_path)
+    if clean:
+        files.close()
+    again = KeyFiles(tmp_path, OWN.node, ENTROPY).open(PERIOD)
+    assert again.public(PERIOD) == keys.public(PERIOD), "what the directory says of the node stays true"
+    assert dropped(again, packet) == Dropped.REPLAYED
+
+
+def test_after_a_power_cut_the_keys_are_others(tmp_path: Path) -> None:
+    """The list of packets was not flushed, so some of it may be missing."""
+    _files, keys, packet = opened_once(tmp_path)
+    (tmp_path / "run").write_bytes(b"another run of the machine")
+    (tmp_path / "500.tags").unlink()
+    again = KeyFiles(tmp_path, OWN.node, ENTROPY).open(PERIOD)
+    assert {key.public for key in again.public(PERIOD)}.isdisjoint(key.public for key in keys.public(PERIOD))
+    assert dropped(again, packet) == DropReason.HEADER
+
+
+def test_a_full_disk_lets_no_packet_through_unremembered(tmp_path: Path) -> None:
+    files, keys, _ = opened_once(tmp_path / "keys")
+    files.close()
+    shutil.rmtree(tmp_path / "keys")
+    packet = make_packet([Hop(OWN.node, PacketPublic(keys.public(PERIOD)[0].public), PERIOD)], b"x", ENTROPY)
+    assert dropped(keys, packet) == Dropped.TOO_MANY
+
+
+def test_damaged_keys_are_erased(tmp_path: Path) -> None:
+    files = KeyFiles(tmp_path, OWN.node, ENTROPY)
+    files.open(PERIOD)
+    files.close()
+    (tmp_path / "501.key").write_bytes(b"short")
+    again = KeyFiles(tmp_path, SigningKey.generate(ENTROPY).public.raw, ENTROPY).open(PERIOD)
+    assert len(again.public(PERIOD)) == 3
