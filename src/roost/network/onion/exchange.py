@@ -1,0 +1,306 @@
+"""Everything that one client does in one onion network, without I/O: calls in, packets out, replies in, events out.
+
+It holds the sessions, chooses paths, makes packets and reply blocks, and decides how many packets are under way: one
+window for all sessions, which take turns, one packet each. What arrives and what is lost tells which nodes to avoid.
+It decides neither when a consensus is fetched nor how links to guards are kept (`keeper`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from roost.crypto import Entropy
+from roost.errors import CryptoError, WireError
+from roost.network.onion.cover import HOP_DELAY_S, HOPS_WITH_DELAY, SEND_S, Cover
+from roost.network.onion.members import Members
+from roost.network.onion.packing import Outgoing, Packing
+from roost.network.onion.paths import Paths, TooFewNodes
+from roost.network.onion.reputation import Reputation
+from roost.network.onion.requests import fitted
+from roost.network.onion.session import Session
+from roost.network.onion.session_parts import Outcome, SessionEvent, Up
+from roost.network.onion.window import FAST, MIXED, RoundTrip, Window
+from roost.wire.codec import decode
+from roost.wire.mailbox import Forward, GetInfo, Request
+from roost.wire.onion import Consensus, ConsensusNode, SessionDown, place_of, swarm_of
+from roost.wire.sizes import PLACE_SIZE
+
+_KEPT_S = 60.0  # a session in which nothing is open is forgotten after so long
+_BEAT_S = 12.0
+_MIXED_BEAT_S = 45.0
+_BEAT_EACH_S = 1.5  # signs of life of all sessions together come no more often
+_LOOP_LOST_S = 30.0
+_SPREAD = 3  # nodes that are asked in turn for what any node can do
+
+
+class Exchange:
+    """`replicas`: how many nodes keep each mailbox."""
+
+    def __init__(self, replicas: int, entropy: Entropy) -> None:
+        self.members = Members()
+        self.reputation = Reputation()
+        self.window = Window()
+        self.cover = Cover(entropy)
+        self.problem: TooFewNodes | None = None  # why the last packet could not be made
+        self._replicas = replicas
+        self._entropy = entropy
+        self._paths = Paths(self.reputation, entropy)
+        self._trips = {False: RoundTrip(FAST), True: RoundTrip(MIXED)}
+        self._consensus: Consensus | None = None
+        self._period = 0
+        self._packing = Packing(self._paths, entropy)
+        self._sessions: dict[tuple[bytes, bool], Session] = {}
+        self._ready: dict[bool, deque[Session]] = {False: deque(), True: deque()}
+        self._lined_up: set[Session] = set()  # in one of these
+        self._top_ups: deque[float] = deque()  # when each packet that nothing answers is thought to have arrived
+        self._loops: deque[tuple[float, bytes]] = deque()  # when each that has not come back counts as lost
+        self._deadlines: list[tuple[float, int, Session]] = []
+        self._deadline_of: dict[Session, float] = {}
+        self._counter = 0
+        self._events: list[tuple[Session, SessionEvent]] = []
+
+    # --- what changes around it ---------------------------------------------------------------------------------------
+
+    def update(self, consensus: Consensus, period: int, now: float) -> None:
+        """Use this consensus, and keys of this period, from now on."""
+        renewed, self._period = period != self._period, period
+        self._consensus = consensus
+        self._packing.update(consensus, period)
+        self.members.known = frozenset(node.key for node in consensus.nodes if self._paths.node(node.key) is not None)
+        for (place, _), session in self._sessions.items():
+            session.led_by(self._leaders(place, session, now), now)
+            if renewed:
+                session.renew_blocks()
+            self._touched(session, now)
+
+    def attached(self, guards: Sequence[tuple[bytes, bytes]], now: float) -> None:
+        """Links to these guards stand, in this order, each with the token that was given there."""
+        lost = set(self._packing.attached.items()) - set(guards)
+        self._packing.attached = dict(guards)
+        for session in self._sessions.values():
+            if lost:
+                session.renew_blocks()
+            self._touched(session, now)
+
+    def pushed_back(self, seconds: float, now: float) -> None:
+        """A guard asks to slow down."""
+        self.window.lost(0, self._trips[False].usual, now)
+        self.window.close(seconds, now)
+
+    # --- the person's side --------------------------------------------------------------------------------------------
+
+    def session(self, request: Request, now: float, *, mixed: bool = False) -> Session:
+        """The session in which this request is asked. Call `touched` after anything is done with it."""
+        place = place_of(request)
+        key = place if place is not None else _destination(request)
+        session = self._sessions.get((key, mixed))
+        if session is None:
+            session = self._sessions[key, mixed] = Session(self.members, self._trips[mixed], self._entropy, mixed=mixed)
+            session.led_by(self._leaders(key, session, now), now)
+        session.used_at = now
+        if mixed:
+            self.cover.use(now)
+        return session
+
+    def call(self, request: Request, now: float, *, mixed: bool = False) -> tuple[Session, int]:
+        """Ask. `Answered` comes for this session and id."""
+        request = fitted(request)
+        session = self.session(request, now, mixed=mixed)
+        call = session.call(request, now)
+        self._touched(session, now)
+        return session, call
+
+    def touched(self, session: Session, now: float) -> None:
+        """Something was done with this session."""
+        self._touched(session, now)
+
+    def expected_delay_s(self, mixed: bool) -> float:
+        """From sending to arriving at a reader who is there."""
+        fast = self._trips[False].smoothed or 0.5
+        return fast + (SEND_S + HOPS_WITH_DELAY * HOP_DELAY_S if mixed else 0.0)
+
+    def path_to(self, place: bytes, now: float) -> tuple[list[ConsensusNode], list[ConsensusNode]]:
+        """For showing: three nodes as they could be used now, and the swarm. Raises TooFewNodes."""
+        if self._consensus is None:
+            raise TooFewNodes
+        swarm = swarm_of(self._consensus, place, self._replicas)
+        if not swarm:
+            raise TooFewNodes
+        return self._paths.forward(self._packing.entry(swarm[0].key), swarm[0].key, now), swarm
+
+    # --- packets ------------------------------------------------------------------------------------------------------
+
+    def outgoing(self, now: float, most: int = 8) -> list[Outgoing]:
+        """Packets to send now; up to `most` of a fast kind, since each takes a millisecond to make."""
+        if not self._packing.attached or self._consensus is None:
+            return []
+        packets: list[Outgoing] = []
+        for _ in range(self.cover.sends(now)):
+            turn = self._next_up(True, now)
+            packets += self._sent(*turn, now) if turn else self._made(lambda: self._packing.cover(now))
+        for _ in range(self.cover.loops(now)):
+            packets += self._made(lambda: self._loop(now))
+        for _ in range(most):
+            if (turn := self._next_up(False, now)) is None:
+                break
+            packets += self._sent(*turn, now)
+        return packets
+
+    def more(self, now: float) -> bool:
+        """Whether `outgoing` has more to give at once."""
+        return bool(self._packing.attached and self._ready[False]) and self.window.room(now) > 0
+
+    def arrived(self, reply: bytes, payload: bytes, now: float) -> None:
+        """A reply came. Anything that is not what it should be changes nothing."""
+        block = self._packing.take(reply)
+        if block is None:
+            return
+        try:
+            data = block.keys.open(payload)
+            self.reputation.record(block.nodes, True, now)
+            if block.session is None or block.session.id != block.id:
+                return  # a loop, or for a node that was left
+            down = decode(SessionDown, data)
+        except (CryptoError, WireError):
+            return
+        if down.session == block.id:
+            block.session.receive(down, now)
+            self._touched(block.session, now)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def next_deadline(self, now: float) -> float | None:
+        """When to call `tick` and `outgoing`."""
+        deadlines = [self._deadlines[0][0]] if self._deadlines else []
+        deadlines += [at for at in (self._top_ups[0] if self._top_ups else None, self.cover.next_at(now)) if at]
+        if self._loops:
+            deadlines.append(self._loops[0][0])
+        if self.window.closed_until > now:
+            deadlines.append(self.window.closed_until)
+        return min(deadlines, default=None)
+
+    def tick(self, now: float) -> None:
+        """Let time pass."""
+        while self._top_ups and self._top_ups[0] <= now:
+            self._top_ups.popleft()
+            self.window.gone()
+        while self._loops and self._loops[0][0] <= now:
+            lost = self._packing.take(self._loops.popleft()[1])
+            if lost is not None:
+                self.reputation.record(lost.nodes, False, now)
+        while self._deadlines and self._deadlines[0][0] <= now:
+            at, _, session = heapq.heappop(self._deadlines)
+            if self._deadline_of.get(session) == at:
+                del self._deadline_of[session]
+                session.tick(now)
+                self._touched(session, now)
+
+    def upkeep(self, now: float) -> None:
+        """Forget sessions that nobody needs; called now and then."""
+        subscribed = [session for session in self._sessions.values() if session.subscribed]
+        for session in subscribed:
+            least = _MIXED_BEAT_S if session.mixed else _BEAT_S
+            session.beat_s = max(least, _BEAT_EACH_S * len(subscribed))
+            if session.mixed:
+                self.cover.use(now)
+        for key, session in tuple(self._sessions.items()):
+            if session.idle and session.used_at + _KEPT_S < now:
+                del self._sessions[key]
+                self._deadline_of.pop(session, None)
+
+    def events(self) -> list[tuple[Session, SessionEvent]]:
+        events, self._events = self._events, []
+        return events
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    def _leaders(self, place: bytes, session: Session, now: float) -> Sequence[bytes]:
+        """Who can answer at this place, or for this destination."""
+        if self._consensus is None:
+            return ()
+        if len(place) == PLACE_SIZE:
+            return [node.key for node in swarm_of(self._consensus, place, self._replicas)]
+        nodes = [session.host] if session.host is not None and session.host in self.members.known else []
+        for _ in range(_SPREAD):
+            node = self._paths.any_host(nodes, now)
+            if node is not None and node not in nodes:
+                nodes.append(node)
+        return nodes
+
+    def _touched(self, session: Session, now: float) -> None:
+        for outcome in session.outcomes():
+            self._learn(session, outcome, now)
+        self._events += [(session, event) for event in session.events()]
+        if session not in self._lined_up:
+            self._lined_up.add(session)
+            self._ready[session.mixed].append(session)
+        deadline = session.next_deadline(now)
+        held = self._deadline_of.get(session)
+        if deadline is not None and (held is None or deadline < held):
+            self._counter += 1
+            self._deadline_of[session] = deadline
+            heapq.heappush(self._deadlines, (deadline, self._counter, session))
+
+    def _learn(self, session: Session, outcome: Outcome, now: float) -> None:
+        trip = self._trips[session.mixed]
+        nodes = {node for up in outcome.ups for node in up.nodes}
+        if outcome.arrived is None:
+            self.window.gone(len(outcome.ups))
+        elif outcome.arrived:
+            self.window.arrived(len(outcome.ups))
+            for up in outcome.ups:
+                self.reputation.record(up.nodes, True, now)
+            if outcome.seconds is not None:
+                trip.sample(outcome.seconds)
+        else:
+            self.window.lost(len(outcome.ups), trip.usual, now)
+            if nodes:
+                self.reputation.record(nodes, False, now)
+
+    def _next_up(self, mixed: bool, now: float) -> tuple[Session, Up] | None:
+        """The next packet of the session whose turn it is."""
+        ready = self._ready[mixed]
+        while ready and self.window.room(now) > 0:
+            session = ready.popleft()
+            up = session.next_up(now)
+            if up is not None:
+                ready.append(session)
+                return session, up
+            self._lined_up.discard(session)
+        return None
+
+    def _sent(self, session: Session, up: Up, now: float) -> list[Outgoing]:
+        """It counts as sent, and in time as lost, if it cannot be made."""
+        self.window.sent()
+        if not up.data:
+            self._top_ups.append(now + self._trips[session.mixed].usual)
+        self._touched(session, now)
+        return self._made(lambda: self._packing.pack(session, up, now))
+
+    def _loop(self, now: float) -> Outgoing:
+        reply_id, packet = self._packing.loop(now)
+        self._loops.append((now + _LOOP_LOST_S, reply_id))
+        return packet
+
+    def _made(self, make: Callable[[], Outgoing]) -> list[Outgoing]:
+        try:
+            packet = make()
+        except TooFewNodes as error:
+            self.problem = error
+            return []
+        self.problem = None
+        return [packet]
+
+
+def _destination(request: Request) -> bytes:
+    """What any node can do, each relay that is asked by way of the network is asked in a session of its own: no node
+    learns which relays one client has to do with."""
+    match request:
+        case Forward():
+            return b"by way of it " + request.to.key
+        case GetInfo() if request.of is not None:
+            return b"by way of it " + request.of.key
+        case _:
+            return b"anything"

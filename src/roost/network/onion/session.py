@@ -1,0 +1,408 @@
+"""A client's end of one session: calls and subscriptions at one place, answered by whichever node leads there. Pure.
+
+Packets get lost, come in any order, and nobody says so. A call is repeated on fresh paths until it has its answer,
+which every request of the mailbox protocol allows; deliveries are handed on in the order in which the node numbered
+them, and what stays missing is subscribed to again from the last that was handed on. A node that is silent, lies or
+says `moved` is left for another member of the swarm, where a new session goes on with everything that is open.
+
+    asked --answer--> done      asked --time--> asked again, on other paths
+    asked --silence twice, nonsense, moved, goodbye--> settled at another node, everything asked there
+
+It decides neither paths nor pace (`exchange`), nor who is a member of the swarm (the consensus).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from roost.crypto import Entropy
+from roost.errors import WireError
+from roost.network.answers import fits
+from roost.network.link_core import Answered, Delivered
+from roost.network.onion.blocks import Blocks
+from roost.network.onion.incoming import Incoming
+from roost.network.onion.members import Members
+from roost.network.onion.requests import MAX_BLOCKS, answer_parts, blocks_beside, up_parts
+from roost.network.onion.session_parts import (
+    Began,
+    Ended,
+    Following,
+    Interrupted,
+    Message,
+    Outcome,
+    SessionEvent,
+    Up,
+)
+from roost.network.onion.window import RoundTrip
+from roost.wire.codec import decode, encode
+from roost.wire.mailbox import (
+    Call,
+    Delivery,
+    Goodbye,
+    Ping,
+    Refusal,
+    RefusalCode,
+    Reply,
+    Request,
+    Response,
+    ServerFrame,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+)
+from roost.wire.onion import SESSION_SIZE, SessionDown
+
+_SILENT_AFTER = 2  # askings, with nothing heard since the last but one
+_LEAVE_AFTER = 5  # askings, whatever else is heard
+_ASIDE_S = 1.0  # before a node is asked again that named a silent one
+_MOST_MOVES = 3  # in a row, without a pause
+_PASSING = frozenset({RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL, RefusalCode.FULL, RefusalCode.UNREACHABLE})
+
+
+class Session:
+    """Calls at one place. `mixed`: its packets are delayed and scheduled."""
+
+    def __init__(self, members: Members, round_trip: RoundTrip, entropy: Entropy, *, mixed: bool = False) -> None:
+        self.id = b""
+        self.host: bytes | None = None
+        self.mixed = mixed
+        self.used_at = 0.0
+        self.beat_s = 12.0  # silence after which a node that has subscriptions is asked for a sign of life
+        self._members = members
+        self._round_trip = round_trip
+        self._entropy = entropy
+        self._nodes: Sequence[bytes] = ()
+        self._next_call = 1
+        self._next_message = 1
+        self._messages: dict[int, Message] = {}  # by call
+        self._queue: deque[Message] = deque()
+        self._subscriptions: dict[int, Following] = {}
+        self._incoming = Incoming()
+        self._blocks = Blocks()
+        self._heard_at: float | None = None  # at the present node
+        self._asked_at = 0.0
+        self._gap: tuple[int, float] | None = None  # the frame that is missing, and when to do something
+        self._moves = 0
+        self._events: list[SessionEvent] = []
+        self._outcomes: list[Outcome] = []
+
+    # --- the person's side --------------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        return not self._messages and not self._subscriptions
+
+    @property
+    def subscribed(self) -> bool:
+        return bool(self._subscriptions)
+
+    def call(self, request: Request, now: float) -> int:
+        """Ask; returns the id under which `Answered` will come."""
+        self.used_at = now
+        return self._ask(self._new_call(), request)
+
+    def abandon(self, call: int) -> None:
+        """Nobody waits for this answer any more."""
+        self._forget(call)
+
+    def subscribe(self, get: bytes, after: int, now: float) -> int:
+        """Have everything after entry `after` delivered, and whatever comes, until `unsubscribe`."""
+        self.used_at = now
+        call = self._new_call()
+        self._subscriptions[call] = Following(get, after)
+        return self._ask(call, Subscribe(get, after))
+
+    def unsubscribe(self, call: int) -> None:
+        self._forget(call)
+        if self._subscriptions.pop(call, None) is not None and self._heard_at is not None:
+            self._ask(self._new_call(), Unsubscribe(call), ours=True)
+
+    def events(self) -> list[SessionEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def outcomes(self) -> list[Outcome]:
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    # --- what changes around it ---------------------------------------------------------------------------------------
+
+    def led_by(self, nodes: Sequence[bytes], now: float) -> None:
+        """These are the nodes that can answer, those first that should."""
+        self._nodes = nodes
+        if self.host is None or self.host not in nodes:
+            self._settle(self._members.best(nodes, now), now)
+
+    def renew_blocks(self) -> None:
+        """The reply blocks that were given are of no use any more, or soon will not be."""
+        self._blocks.void()
+
+    # --- packets ------------------------------------------------------------------------------------------------------
+
+    def next_up(self, now: float) -> Up | None:
+        """A packet to send now, or None."""
+        if self.host is None:
+            return None
+        for message in tuple(self._queue):
+            if self._messages.get(message.call) is not message:
+                self._queue.remove(message)
+            elif message.not_before <= now:
+                return self._next_part(message, now)
+        if self._heard_at is None:
+            return None  # the node knows nothing of this session, and would not keep blocks
+        wanted = min(self._wanted(now), MAX_BLOCKS)
+        return self._up(0, 0, 1, b"", wanted, now) if wanted else None
+
+    def _next_part(self, message: Message, now: float) -> Up:
+        part = message.unsent
+        if part == 0 and message.attempts == 0:
+            message.seen = self._incoming.highest
+        data = message.parts[part]
+        up = self._up(message.number, part, len(message.parts), data, min(blocks_beside(data), self._wanted(now)), now)
+        message.ups.append(up)
+        message.unsent += 1
+        self._asked_at = now
+        if message.unsent == len(message.parts):
+            self._queue.remove(message)
+            message.attempts += 1
+            message.sent_at = (now, message.sent_at[0])
+            message.deadline = now + self._round_trip.timeout(message.attempts)
+        return up
+
+    def _up(self, message: int, part: int, parts: int, data: bytes, blocks: int, now: float) -> Up:
+        assert self.host is not None
+        self._blocks.given(blocks, now)
+        return Up(self.host, self.id, message, part, parts, data, blocks)
+
+    def _wanted(self, now: float) -> int:
+        needed = sum(message.needs for message in self._messages.values()) - self._incoming.expected
+        return self._blocks.wanted(max(needed, 1 if self._messages else 0), bool(self._subscriptions), now)
+
+    def receive(self, down: SessionDown, now: float) -> None:
+        """Something came from the node. Whatever it holds, nothing is raised: a bad one is left for another node."""
+        if self.host is None:
+            return
+        self._heard_at = now
+        self._members.heard(self.host)
+        self._blocks.said(
+            (down.message, down.part), down.left - (down.parts - 1 - down.part), self._round_trip.usual, now
+        )
+        try:
+            whole = self._incoming.whole(down)
+            if whole is not None:
+                self._frame(down.message, decode(ServerFrame, whole), now)  # type: ignore[arg-type]
+        except WireError:
+            self._leave(now)
+        self._watch_gap(now)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def next_deadline(self, now: float) -> float | None:
+        """When to call `tick`, or to ask for `next_up` again."""
+        deadlines = [message.deadline for message in self._messages.values() if message.deadline is not None]
+        deadlines += [message.not_before for message in self._queue if message.not_before > now]
+        deadlines += [one.again_at for one in self._subscriptions.values() if one.again_at is not None]
+        if self._gap is not None:
+            deadlines.append(self._gap[1])
+        if self._beat_at is not None:
+            deadlines.append(self._beat_at)
+        return min(deadlines, default=None)
+
+    @property
+    def _beat_at(self) -> float | None:
+        if not self._subscriptions or self._messages or self._heard_at is None:
+            return None
+        return max(self._heard_at, self._asked_at) + self.beat_s
+
+    def tick(self, now: float) -> None:
+        """Let time pass."""
+        for message in tuple(self._messages.values()):
+            if message.deadline is not None and message.deadline <= now and self._messages.get(message.call) is message:
+                self._overdue(message, now)
+        for call, subscription in tuple(self._subscriptions.items()):
+            if subscription.again_at is not None and subscription.again_at <= now:
+                self._again(call, subscription)
+        if self._gap is not None and self._gap[1] <= now:
+            self._repair(now)
+        if self._beat_at is not None and self._beat_at <= now:
+            self._ask(self._new_call(), Ping(), ours=True)
+
+    def _overdue(self, message: Message, now: float) -> None:
+        self._outcomes.append(Outcome(tuple(message.ups), False))
+        message.ups.clear()
+        message.deadline = None
+        self._blocks.void()
+        quiet = message.attempts >= _SILENT_AFTER and (self._heard_at or 0.0) < message.sent_at[1]
+        if quiet or message.attempts >= _LEAVE_AFTER:
+            self._leave(now)
+        else:
+            message.unsent = 0
+            self._queue.append(message)
+
+    # --- frames -------------------------------------------------------------------------------------------------------
+
+    def _frame(self, number: int, frame: ServerFrame, now: float) -> None:
+        """Raises WireError for what no honest node sends."""
+        id_ = self.id
+        match frame:
+            case Reply(call, response):
+                self._reply(number, call, response, now)
+                if self.id == id_:
+                    self._hand_on(self._incoming.take(number, None), now)
+            case Delivery():
+                self._hand_on(self._incoming.take(number, frame), now)
+            case Goodbye(retry_after_ms):
+                self._goodbye(retry_after_ms / 1000, now)
+            case _:
+                raise WireError("not a frame of a session")
+
+    def _reply(self, number: int, call: int, response: Response, now: float) -> None:
+        message = self._messages.get(call)
+        if message is None:
+            self._late(number, call, response, now)
+            return
+        if message.attempts and number <= message.seen:
+            self._settle(self.host, now)  # the node counts anew: it has forgotten this session
+            return
+        if not fits(type(message.request), response):
+            raise WireError("not an answer to what was asked")
+        if isinstance(response, Refusal) and response.code is RefusalCode.MOVED:
+            self._moved(response, now)
+            return
+        self._moves = 0
+        once = message.attempts == 1 and message.unsent == len(message.parts)
+        self._forget(call, arrived=True, seconds=now - message.sent_at[0] if once else None)
+        if call in self._subscriptions:
+            self._subscribed(number, call, response, now)
+        elif not message.ours:
+            self._events.append(Answered(call, response))
+
+    def _late(self, number: int, call: int, response: Response, now: float) -> None:
+        """A second reply: to a call that was repeated, or to a subscription that ends or begins once more."""
+        subscription = self._subscriptions.get(call)
+        if subscription is None:
+            return
+        if isinstance(response, Refusal) and response.code is RefusalCode.MOVED:
+            self._moved(response, now)
+        elif isinstance(response, (Refusal, Subscribed)):
+            self._subscribed(number, call, response, now)
+
+    def _subscribed(self, number: int, call: int, response: Response, now: float) -> None:
+        subscription = self._subscriptions[call]
+        if isinstance(response, Refusal):
+            if response.code in _PASSING:
+                subscription.again_at = now + max(response.retry_after_ms / 1000, _ASIDE_S)
+            else:
+                del self._subscriptions[call]
+                self._events.append(Ended(call, response))
+            return
+        assert isinstance(response, Subscribed)
+        if 0 < response.end < subscription.last and not subscription.anew:
+            # The mailbox may have been put back from a backup: what came since then lies below our cursor too.
+            subscription.anew, subscription.last = True, 0
+            self._again(call, subscription)
+            return
+        if number > subscription.since:
+            subscription.since = number
+            self._events.append(Began(call, response.end))
+        if call not in self._messages:
+            self._hand_on(self._incoming.skip(min(one.since for one in self._subscriptions.values())), now)
+
+    def _hand_on(self, ready: Sequence[tuple[int, Delivery]], now: float) -> None:
+        for frame, delivery in ready:
+            subscription = self._subscriptions.get(delivery.id)
+            if subscription is None or not 0 < subscription.since < frame:
+                continue
+            if delivery.number and delivery.number <= subscription.last:
+                continue  # it came before the subscription was begun again
+            subscription.last = max(subscription.last, delivery.number)
+            self._blocks.delivered(now)
+            self._events.append(Delivered(delivery.id, delivery.number, delivery.envelope))
+
+    # --- what is missing ----------------------------------------------------------------------------------------------
+
+    def _watch_gap(self, now: float) -> None:
+        if not self._incoming.gap:
+            self._gap = None
+        elif self._gap is None or self._gap[0] != self._incoming.next:
+            self._gap = (self._incoming.next, now + self._round_trip.timeout(1))
+
+    def _repair(self, now: float) -> None:
+        """A frame is missing for too long. Without subscriptions it was an answer, and its call is repeated anyway."""
+        self._gap = None
+        if not self._subscriptions:
+            self._incoming.skip(self._incoming.highest + 1)
+            return
+        if not any(call in self._messages for call in self._subscriptions):
+            self._blocks.lost()
+            for call, subscription in self._subscriptions.items():
+                self._again(call, subscription)
+        self._watch_gap(now)
+
+    def _again(self, call: int, subscription: Following) -> None:
+        subscription.again_at = None
+        self._ask(call, Subscribe(subscription.get, subscription.last))
+
+    # --- nodes --------------------------------------------------------------------------------------------------------
+
+    def _moved(self, refusal: Refusal, now: float) -> None:
+        """Another node leads, says this one. One that is silent is given time to be replaced."""
+        self._moves += 1
+        node = refusal.detail
+        if node not in self._members.known or node == self.host or self._members.is_silent(node, now):
+            pause = max(_ASIDE_S, refusal.retry_after_ms / 1000)
+            other = self._members.best(self._nodes, now, self.host)
+            self._settle(other if self._moves % 2 == 0 else self.host, now, pause)
+        else:
+            self._settle(node, now, 0.0 if self._moves <= _MOST_MOVES else _ASIDE_S)
+
+    def _leave(self, now: float) -> None:
+        """The node is silent or does not keep to the protocol."""
+        if self.host is not None:
+            self._members.silent(self.host, now)
+        self._settle(self._members.best(self._nodes, now, self.host), now)
+
+    def _goodbye(self, retry_after_s: float, now: float) -> None:
+        if retry_after_s and self.host is not None:
+            self._members.silent(self.host, now, min(retry_after_s, 60.0))
+            self._settle(self._members.best(self._nodes, now, self.host), now)
+        else:
+            self._moves += 1
+            self._settle(self.host, now, 0.0 if self._moves <= _MOST_MOVES else _ASIDE_S)
+
+    def _settle(self, host: bytes | None, now: float, pause_s: float = 0.0) -> None:
+        """Begin a new session with this node, and ask there all that is open."""
+        self.host = host
+        self.id = self._entropy.bytes(SESSION_SIZE)
+        self._incoming, self._blocks = Incoming(), Blocks()
+        self._heard_at, self._gap = None, None
+        self._queue.clear()
+        for message in tuple(self._messages.values()):
+            self._forget(message.call)
+            if not message.ours and message.call not in self._subscriptions:
+                self._ask(message.call, message.request, not_before=now + pause_s)
+        for call, subscription in self._subscriptions.items():
+            if subscription.since:
+                self._events.append(Interrupted(call))
+            subscription.since, subscription.again_at = 0, None
+            self._ask(call, Subscribe(subscription.get, subscription.last), not_before=now + pause_s)
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    def _new_call(self) -> int:
+        call, self._next_call = self._next_call, self._next_call + 1
+        return call
+
+    def _ask(self, call: int, request: Request, *, ours: bool = False, not_before: float = 0.0) -> int:
+        number, self._next_message = self._next_message, self._next_message + 1
+        parts = up_parts(encode(Call(call, request)))
+        message = Message(call, request, number, parts, answer_parts(request), ours, not_before=not_before)
+        self._messages[call] = message
+        self._queue.append(message)
+        return call
+
+    def _forget(self, call: int, *, arrived: bool | None = None, seconds: float | None = None) -> None:
+        message = self._messages.pop(call, None)
+        if message is not None and message.ups:
+            self._outcomes.append(Outcome(tuple(message.ups), arrived, seconds))
