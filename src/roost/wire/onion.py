@@ -44,7 +44,7 @@ from roost.wire.sizes import DIRECTORY_PART, MAX_NAME, MAX_REPLY_BLOCK, ONION_PA
 MAX_AUTHORITIES = 16
 MAX_NODES = 4_096
 MAX_CONSENSUS = 16 * 1024**2
-KEYS_AHEAD = 3  # packet keys in a descriptor: of its period and the two that follow
+KEYS_AHEAD = 4  # packet keys in a descriptor: of its period, the next, whose consensus is made of it, and two more
 USABLE_PERIODS = 2  # how long a consensus is good for beyond its own period
 MAX_PARTS = 32  # of a message in a session: the largest answer with room to spare
 SESSION_SIZE = 16
