@@ -234,7 +234,7 @@ def test_the_floor_of_a_conversation(friends: Friends, stage: Stage) -> None:
     page.get_by_role("button", name="Route and privacy").click()
     panel = page.get_by_role("complementary", name="Route and privacy")
     expect(panel.get_by_role("radio", name="Only through an onion network")).to_be_disabled()
-    panel.get_by_text("Turn on Tor in the settings first").wait_for()
+    panel.get_by_text("Add an onion network in the settings first").wait_for()
     panel.get_by_text("Only through two relays").click()
     panel.get_by_text("Messages wait: you and Bob use the same relay").wait_for()
     alice.say("by two relays only")
@@ -248,7 +248,7 @@ def test_the_floor_of_a_conversation(friends: Friends, stage: Stage) -> None:
     bob.page.keyboard.press("Escape")
 
     panel.get_by_role("button", name="Choose another relay").click()
-    page.get_by_role("tab", name="Relays", selected=True).wait_for()
+    page.get_by_role("tab", name="Relays and networks", selected=True).wait_for()
     alice.close()
     panel.get_by_text("Whatever way there is").click()
     bob.sees("by two relays only")

@@ -202,10 +202,10 @@ def test_relays(gina: Person, hal: Person, stage: Stage) -> None:
     page = gina.page
     with roost("relay", "--data", str(stage.folder / "second"), "--listen", "127.0.0.1:0") as ready:
         gina.settings("Relays")
-        page.get_by_label("Link of the relay").fill("no link at all")
+        page.get_by_label("Link of a relay or an onion network").fill("no link at all")
         page.get_by_role("button", name="Add the relay").click()
         page.locator(".toast.error").first.wait_for()
-        page.get_by_label("Link of the relay").fill(ready["link"])
+        page.get_by_label("Link of a relay or an onion network").fill(ready["link"])
         page.get_by_role("button", name="Add the relay").click()
         row = page.get_by_role("listitem").filter(has_text=ready["listen"])
         row.get_by_text("connected").wait_for()

@@ -144,7 +144,7 @@ export interface ChannelChanged {
   state: ChannelInfo["state"];
 }
 
-export type LinkUse = "contact" | "device" | "group" | "channel" | "relay" | "unknown";
+export type LinkUse = "contact" | "device" | "group" | "channel" | "relay" | "network" | "unknown";
 
 interface Sent {
   id: string;

@@ -6,6 +6,7 @@ import type { GroupEvent, GroupInvites, GroupOperations, Mention, Note, Poll } f
 
 export type MessageState = "queued" | "sent" | "delivered" | "read" | "received" | "failed";
 export type NetworkKind = "central" | "federated" | "onion" | "direct";
+export type Timing = "fast" | "mixed";
 export type ContactState = "requested" | "accepted" | "blocked";
 
 export interface VoiceNote {
@@ -107,9 +108,12 @@ export interface RelayState {
   link_host: string;
   reachable: boolean;
   reason: string;
-  /** This very device, which keeps mailboxes itself; or a relay at home, which is met. */
+  /** This very device, which keeps mailboxes itself; a relay at home, which is met; an onion network. */
   here: boolean;
   home: boolean;
+  onion: boolean;
+  /** The code of why it is not reachable. */
+  problem: string;
 }
 
 export interface Status {
@@ -180,6 +184,10 @@ export interface RouteView {
   held: boolean;
   carrier: CarrierKind | "";
   ways: { network: NetworkKind; host: string }[];
+  prefers: NetworkKind | null;
+  timing: Timing;
+  /** Seconds until what is written is in the reader's mailbox; empty where the way is through no onion network. */
+  delays: Partial<Record<Timing, number>>;
 }
 
 export interface IntroductionView {
@@ -227,6 +235,8 @@ export interface Relay {
   primary: boolean;
   here: boolean;
   home: boolean;
+  onion: boolean;
+  problem: string;
 }
 
 interface About {
@@ -298,6 +308,8 @@ export interface Operations extends GroupOperations, DirectOperations {
   "delete-contact": [{ contact: string }, { ok: boolean }];
   route: [{ conversation: string }, RouteView];
   floor: [{ conversation: string; network: NetworkKind }, RouteView];
+  prefer: [{ conversation: string; network: NetworkKind | null }, RouteView];
+  "set-timing": [{ conversation: string; timing: Timing }, RouteView];
   introductions: [Record<string, never>, IntroductionView[]];
   "follow-introduction": [{ id: string; greeting?: string }, AddedContact];
   "decline-introduction": [{ id: string }, { ok: boolean }];

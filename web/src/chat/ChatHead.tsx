@@ -114,7 +114,7 @@ function presence(conversation: Conversation, typing: string, link: Link, t: Tra
   if (conversation.waiting > 0 && conversation.network === "direct") {
     if (conversation.near === "") return t("chat.waitingMeet.other", { n: conversation.waiting });
   } else if (conversation.waiting > 0) {
-    return t(link === "online" ? "chat.waitingTheirs.other" : "chat.waitingMine.other", { n: conversation.waiting, name });
+    return t(conversation.network === "onion" && link === "online" ? "chat.waitingOnion.other" : link === "online" ? "chat.waitingTheirs.other" : "chat.waitingMine.other", { n: conversation.waiting, name });
   }
   const reach = reachOf(conversation, t);
   if (conversation.status === "") return reach ?? t(`network.${conversation.network}`);

@@ -1,5 +1,5 @@
 import { Fragment, useEffect, useState, type ReactNode } from "react";
-import type { Conversation, Hop, Message, MessageDetails } from "../api/types";
+import type { Conversation, Hop, Message, MessageDetails, NetworkKind } from "../api/types";
 import { mayDelete } from "../groups/rights";
 import { useLanguage, useT } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
@@ -75,6 +75,8 @@ export function ForwardDialog({ messages, onClose }: { messages: Message[]; onCl
   );
 }
 
+const STORED: Partial<Record<NetworkKind, "handed" | "kept">> = { direct: "handed", onion: "kept" };
+
 export function DetailsDialog({ message, onClose }: { message: Message; onClose: () => void }): ReactNode {
   const roost = useRoost();
   const t = useT();
@@ -86,9 +88,9 @@ export function DetailsDialog({ message, onClose }: { message: Message; onClose:
   const shown = details?.message ?? message;
   const apart = useStore(roost.conversations).get(message.conversation);
   const meets = shown.network === "direct" && apart?.network === "direct" && apart.near === "" && apart.kind === "direct" && !apart.held;
-  const times: ["details.stored_at" | "details.handed_at" | "details.delivered_at" | "details.read_at", string | null][] =
+  const times: ["details.stored_at" | "details.handed_at" | "details.kept_at" | "details.delivered_at" | "details.read_at", string | null][] =
     shown.from === "me"
-      ? [[shown.network === "direct" ? "details.handed_at" : "details.stored_at", details?.stored_at ?? null], ["details.delivered_at", details?.delivered_at ?? null], ["details.read_at", details?.read_at ?? null]]
+      ? [[`details.${STORED[shown.network] ?? "stored"}_at`, details?.stored_at ?? null], ["details.delivered_at", details?.delivered_at ?? null], ["details.read_at", details?.read_at ?? null]]
       : [["details.read_at", details?.read_at ?? null]];
   return (
     <Dialog title={t("message.details")} onClose={onClose}>
@@ -101,11 +103,11 @@ export function DetailsDialog({ message, onClose }: { message: Message; onClose:
         {shown.state !== "received" && shown.from === "me" && (<><dt>{t("details.state")}</dt><dd>{t(meets && shown.state === "queued" ? "state.queuedMeet" : `state.${shown.state}`)}</dd></>)}
         <dt>{t("details.network")}</dt>
         <dd>{t(`network.${shown.network}`)}</dd>
-        {details !== null && shown.network !== "direct" && details.hops.length > 2 && <dd className="way"><Way hops={details.hops} /></dd>}
+        {details !== null && shown.network !== "direct" && shown.network !== "onion" && details.hops.length > 2 && <dd className="way"><Way hops={details.hops} /></dd>}
         {shown.expires_at && (<><dt>{t("details.expires")}</dt><dd>{full(shown.expires_at, language)}</dd></>)}
         {details !== null && details.readers.length > 0 && (<><dt>{t("details.readBy")}</dt><dd>{details.readers.map((row) => cleanName(row.name)).join(", ")}</dd></>)}
         {details?.waiting.map((row, index) => (
-          <dd key={index}>{t(row.stored ? (shown.network === "direct" ? "details.handed" : "details.stored") : meets ? "details.waitingMeet" : "details.waiting", { name: row.name === "me" ? t("common.you") : cleanName(row.name) })}</dd>
+          <dd key={index}>{t(row.stored ? `details.${STORED[shown.network] ?? "stored"}` : meets ? "details.waitingMeet" : "details.waiting", { name: row.name === "me" ? t("common.you") : cleanName(row.name) })}</dd>
         ))}
       </dl>
       {details !== null && details.edits.length > 0 && (

@@ -41,7 +41,7 @@ export function ChannelPanel({ conversation, onClose }: { conversation: Conversa
           <Actions info={info} onDialog={setDialog} />
           <Me info={info} />
           <People info={info} />
-          <HostedWay conversation={conversation} host={conversation.network === "direct" ? t("channel.seesDevice") : t("channel.sees", { host: info.host })} />
+          <HostedWay conversation={conversation} host={conversation.network === "direct" ? t("channel.seesDevice") : conversation.network === "onion" ? t("channel.seesNetwork") : t("channel.sees", { host: info.host })} />
         </>
       )}
       <div className="panel-end">

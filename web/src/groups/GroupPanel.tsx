@@ -55,7 +55,7 @@ export function GroupPanel({ conversation, onClose, onOpen }: Props): ReactNode 
           <Actions info={detail.info} onDialog={setDialog} />
           <Members detail={detail} onOpen={onOpen} />
           <Banned info={detail.info} />
-          {!over && detail.info.host !== "" && <HostedWay conversation={conversation} host={conversation.network === "direct" ? t("group.seesDevice") : t("group.sees", { host: detail.info.host })} />}
+          {!over && detail.info.host !== "" && <HostedWay conversation={conversation} host={conversation.network === "direct" ? t("group.seesDevice") : conversation.network === "onion" ? t("group.seesNetwork") : t("group.sees", { host: detail.info.host })} />}
         </>
       )}
       <div className="panel-end">

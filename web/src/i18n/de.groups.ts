@@ -120,7 +120,7 @@ export const deGroups: Record<keyof typeof enGroups, string> = {
   "join.asked": "Du hast um Aufnahme in {title} gebeten. Es geht von selbst weiter, sobald dich jemand hereinlässt.",
   "join.greeting": "Gruß (wer dich hereinlässt, sieht ihn mit deinem Namen)",
   "join.wrong.device": "Das ist der Code eines neuen Geräts, keine Einladung.",
-  "join.wrong.relay": "Das ist der Link eines Relays. Er gehört in die Einstellungen, unter Relays.",
+  "join.wrong.relay": "Das ist der Link eines Relays. Er gehört in die Einstellungen, unter Relays und Netze.",
   "join.requests.badge.one": "{n} Person möchte beitreten",
   "join.requests.badge.other": "{n} Personen möchten beitreten",
   "note.created": "{by} hat die Gruppe „{detail}“ gegründet",

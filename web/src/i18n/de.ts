@@ -1,5 +1,6 @@
 import { deDirect } from "./de.direct";
 import { deGroups } from "./de.groups";
+import { deOnion } from "./de.onion";
 import { dePeople } from "./de.people";
 import type { Catalogue } from "./i18n";
 
@@ -7,6 +8,7 @@ export const de: Catalogue = {
   ...dePeople,
   ...deGroups,
   ...deDirect,
+  ...deOnion,
   "common.close": "Schließen",
   "common.cancel": "Abbrechen",
   "common.done": "Fertig",
@@ -249,11 +251,9 @@ export const de: Catalogue = {
   "details.edits": "Frühere Fassungen",
   "network.central": "Über ein Relay",
   "network.federated": "Über zwei Relays",
-  "network.onion": "Über ein Onion-Netz",
   "network.direct": "Direkt",
   "network.central.how": "Du und {name} nutzt dasselbe Relay.",
   "network.federated.how": "Dein Relay reicht versiegelte Pakete an das Relay von {name} weiter. Keines kennt beide Enden.",
-  "network.onion.how": "Drei Stationen, von denen keine beide Enden kennt.",
   "network.direct.how": "Von deinem Gerät zu dem von {name}, niemand ist dazwischen.",
   "route.title": "Weg und Privatsphäre",
   "route.sees": "Wer sieht was",
@@ -268,8 +268,6 @@ export const de: Catalogue = {
   "party.both_relays": "Beide Relays zusammen",
   "party.contact": "{name}",
   "party.outsider": "Wer deine Verbindung beobachtet",
-  "party.node": "Eine Onion-Station",
-  "party.swarm": "Die Hosts des Postfachs",
   "fact.content": "was ihr schreibt, Dateien, Reaktionen und Namen",
   "fact.talking": "dass ihr beide überhaupt sprecht",
   "fact.my_address": "deine Netzwerkadresse",
@@ -292,7 +290,7 @@ export const de: Catalogue = {
   "settings.appearance": "Darstellung",
   "settings.privacy": "Privatsphäre",
   "settings.notifications": "Mitteilungen",
-  "settings.relays": "Relays",
+  "settings.relays": "Relays und Netze",
   "settings.storage": "Speicher",
   "settings.shortcuts": "Tastatur",
   "settings.save": "Speichern",
@@ -330,7 +328,7 @@ export const de: Catalogue = {
   "notify.fullHint": "Dein System merkt sie sich vielleicht.",
   "notify.new": "Neue Nachricht",
   "notify.refused": "Der Browser erlaubt keine Mitteilungen. Das lässt sich in seinen Einstellungen ändern.",
-  "relays.what": "Relays verwahren versiegelte Nachrichten, bis deine Geräte sie abholen. Bei mehreren bekommt das erste neue Postfächer.",
+  "relays.what": "Relays und Onion-Netze verwahren versiegelte Nachrichten, bis deine Geräte sie abholen. Bei mehreren bekommt das erste neue Postfächer.",
   "relays.up": "verbunden",
   "relays.down": "nicht erreichbar",
   "relays.primary": "erstes",

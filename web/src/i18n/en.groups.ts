@@ -120,7 +120,7 @@ export const enGroups = {
   "join.asked": "You asked to join {title}. It goes on by itself once somebody lets you in.",
   "join.greeting": "Greeting (who lets you in sees it with your name)",
   "join.wrong.device": "This is the code of a new device, not an invitation.",
-  "join.wrong.relay": "This is a relay's link. It belongs into the settings, under Relays.",
+  "join.wrong.relay": "This is a relay's link. It belongs into the settings, under Relays and networks.",
   "join.requests.badge.one": "{n} person asks to join",
   "join.requests.badge.other": "{n} people ask to join",
   "note.created": "{by} made the group “{detail}”",

@@ -2,12 +2,14 @@
 
 import { enDirect } from "./en.direct";
 import { enGroups } from "./en.groups";
+import { enOnion } from "./en.onion";
 import { enPeople } from "./en.people";
 
 export const en = {
   ...enPeople,
   ...enGroups,
   ...enDirect,
+  ...enOnion,
   "common.close": "Close",
   "common.cancel": "Cancel",
   "common.done": "Done",
@@ -250,11 +252,9 @@ export const en = {
   "details.edits": "Earlier versions",
   "network.central": "Through one relay",
   "network.federated": "Through two relays",
-  "network.onion": "Through an onion network",
   "network.direct": "Directly",
   "network.central.how": "You and {name} use the same relay.",
   "network.federated.how": "Your relay passes on sealed packets to {name}'s relay. Neither knows both ends.",
-  "network.onion.how": "Three stations, none of which knows both ends.",
   "network.direct.how": "From your device to {name}'s, with nobody in between.",
   "route.title": "Route and privacy",
   "route.sees": "Who sees what",
@@ -269,8 +269,6 @@ export const en = {
   "party.both_relays": "Both relays together",
   "party.contact": "{name}",
   "party.outsider": "Somebody watching your connection",
-  "party.node": "An onion station",
-  "party.swarm": "The mailbox's hosts",
   "fact.content": "what you write, files, reactions and names",
   "fact.talking": "that the two of you talk at all",
   "fact.my_address": "your network address",
@@ -293,7 +291,7 @@ export const en = {
   "settings.appearance": "Appearance",
   "settings.privacy": "Privacy",
   "settings.notifications": "Notifications",
-  "settings.relays": "Relays",
+  "settings.relays": "Relays and networks",
   "settings.storage": "Storage",
   "settings.shortcuts": "Keyboard",
   "settings.save": "Save",
@@ -331,7 +329,7 @@ export const en = {
   "notify.fullHint": "Your system may keep it.",
   "notify.new": "New message",
   "notify.refused": "The browser does not allow notifications. Change that in its settings.",
-  "relays.what": "Relays keep sealed messages until your devices fetch them. With several, the first gets new mailboxes.",
+  "relays.what": "Relays and onion networks keep sealed messages until your devices fetch them. With several, the first gets new mailboxes.",
   "relays.up": "connected",
   "relays.down": "cannot be reached",
   "relays.primary": "first",

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { Carrier } from "../api/direct";
-import type { Status } from "../api/types";
-import { useT } from "../i18n/i18n";
+import type { RelayState, Status } from "../api/types";
+import { useT, type Key } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { useStore } from "../state/store";
 import { cleanName } from "../ui/text";
@@ -32,11 +32,18 @@ export function ConnectionBar(): ReactNode {
   const host = down?.link_host ?? "";
   return (
     <div className={`connection ${shown}`} role="status">
-      <span>{t(`link.${shown}`, { host })}</span>
-      {shown === "offline" && down && down.reason !== "" && <span className="hint">{cleanName(down.reason, 160)}</span>}
+      <span>{t(down?.onion ? ofNetwork(down, shown) : `link.${shown}`, { host })}</span>
+      {shown === "offline" && down && !down.onion && down.reason !== "" && <span className="hint">{cleanName(down.reason, 160)}</span>}
       {link !== "gone" && waiting > 0 && <span className="hint">{t("link.waiting.other", { n: waiting })}</span>}
     </div>
   );
+}
+
+/** An onion network is no place to be connected to: there is a way into it or none. */
+function ofNetwork(network: RelayState, shown: "connecting" | "offline" | "gone" | "online"): Key {
+  if (shown === "gone") return "link.gone";
+  if (network.problem === "no_consensus") return "link.noConsensus";
+  return shown === "connecting" ? "link.building" : "link.noPath";
 }
 
 /** Why people who are met rather than connected to cannot be: nothing carries, or the relay at home is away. */

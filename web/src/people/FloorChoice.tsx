@@ -26,6 +26,7 @@ export function FloorChoice({ route, name, onRoute, onRelays, onCarriers }: Prop
       roost.refreshConversations();
     });
   const direct = route.network === "direct" || route.ways.some((way) => way.network === "direct");
+  const onion = route.floor === "onion" || route.their_floor === "onion";
   const theirs = STRENGTH[route.their_floor] > STRENGTH[route.floor];
   return (
     <section className="card">
@@ -36,7 +37,7 @@ export function FloorChoice({ route, name, onRoute, onRelays, onCarriers }: Prop
           {CHOICES.map((network) => (
             <Radio key={network} value={network} className="option" isDisabled={!route.choices.includes(network)}>
               <span>{t(`floor.${network}`)}</span>
-              <span className="hint">{t(!route.choices.includes(network) ? "floor.needsTor" : direct ? `floor.${network}.direct` : `floor.${network}.hint`)}</span>
+              <span className="hint">{t(!route.choices.includes(network) ? "floor.onionLacks" : direct ? `floor.${network}.direct` : `floor.${network}.hint`)}</span>
             </Radio>
           ))}
         </div>
@@ -44,8 +45,8 @@ export function FloorChoice({ route, name, onRoute, onRelays, onCarriers }: Prop
       {theirs && <p className="hint">{t("floor.theirs", { name })}</p>}
       {route.held && (
         <div className="notice" role="status">
-          <p>{t(direct ? "floor.heldDirect" : "floor.held", { name })}</p>
-          <Button onPress={direct ? onCarriers : onRelays}>{t(direct ? "route.carriers" : "floor.relays")}</Button>
+          <p>{t(direct ? "floor.heldDirect" : onion ? "floor.heldOnion" : "floor.held", { name })}</p>
+          <Button onPress={direct ? onCarriers : onRelays}>{t(direct ? "route.carriers" : onion ? "floor.networks" : "floor.relays")}</Button>
         </div>
       )}
     </section>

@@ -27,7 +27,7 @@ export function FollowLink({ found, onClose, onAdded }: Props): ReactNode {
   const [busy, setBusy] = useState(false);
   const leads = useUse(link);
   const use = leads?.use ?? "contact";
-  const wrong = use === "device" || use === "relay" ? use : null;
+  const wrong = use === "device" || use === "relay" || use === "network" ? use : null;
   const kind = use === "group" || use === "channel" ? use : "contact"; // the agent says what is wrong with any other
   const follow = async (): Promise<void> => {
     setBusy(true);

@@ -3,6 +3,7 @@ import type { Conversation, RouteView } from "../api/types";
 import { useT, type Translate } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
 import { FloorChoice } from "./FloorChoice";
+import { TimingChoice, WayChoice } from "./TravelChoice";
 import { useRoute } from "./useRoute";
 import { Way } from "./Way";
 import { Avatar } from "../ui/Avatar";
@@ -42,6 +43,8 @@ export function RoutePanel({ conversation, onClose, onRelays, onCarriers }: Prop
         <>
           <Way route={route} conversation={conversation} how={how(route, name, t)}>
             <Addresses route={route} name={name} />
+            {conversation.state === "accepted" && <WayChoice route={route} name={name} onRoute={setRoute} />}
+            {conversation.state === "accepted" && <TimingChoice route={route} onRoute={setRoute} />}
             {conversation.state === "accepted" && <FloorChoice route={route} name={name} onRoute={setRoute} onRelays={onRelays} onCarriers={onCarriers} />}
           </Way>
           <p className="hint panel-note">{t(route.network === "direct" ? "route.chooseDirect" : "route.choose", { name })}</p>
@@ -63,16 +66,16 @@ function how(route: RouteView, name: string, t: Translate): string {
 function Addresses({ route, name }: { route: RouteView; name: string }): ReactNode {
   const t = useT();
   const device = route.ways.some((way) => way.network === "direct");
-  if (!device || route.ways.length < 2) return null;
+  if (route.ways.length < 2 || !(device || route.ways.some((way) => way.network === "onion"))) return null;
   return (
     <section className="card">
       <h3>{t("route.ways", { name })}</h3>
       <ul className="bullets">
         {route.ways.map((way) => (
-          <li key={`${way.network} ${way.host}`}>{way.network === "direct" ? t("route.way.device") : t("route.way.relay", { host: cleanName(way.host) })}</li>
+          <li key={`${way.network} ${way.host}`}>{way.network === "direct" ? t("route.way.device") : t(way.network === "onion" ? "route.way.network" : "route.way.relay", { host: cleanName(way.host) })}</li>
         ))}
       </ul>
-      <p className="hint">{t("route.waysHow")}</p>
+      {device && <p className="hint">{t("route.waysHow")}</p>}
     </section>
   );
 }

@@ -24,8 +24,11 @@ export function Way({ route, conversation, how, children }: Props): ReactNode {
         <h3>{t(`network.${route.network}`)}</h3>
         <p className="hint">{how}</p>
         <ol className="hops">
-          {route.hops.map((hop, index) => <Station key={index} hop={hop} last={index === route.hops.length - 1} conversation={conversation} />)}
+          {legs(route.hops).map((leg, index, all) =>
+            leg.length === 1 ? <Station key={index} hop={leg[0]!} last={index === all.length - 1} conversation={conversation} /> : <Stations key={index} hops={leg} mine={index === 1} conversation={conversation} />,
+          )}
         </ol>
+        {route.network === "onion" && <p className="hint">{t("route.fresh")}</p>}
       </section>
       {children}
       <section className="card">
@@ -44,6 +47,21 @@ export function Way({ route, conversation, how, children }: Props): ReactNode {
   );
 }
 
+const STATIONS: Record<string, Key> = { entry: "station.entry", middle: "station.middle", exit: "station.exit", their_entry: "station.entry" };
+
+/** What stands on a way, one after the other; the stations of one side of an onion network together. */
+function legs(hops: Hop[]): Hop[][] {
+  const found: Hop[][] = [];
+  let before = false;
+  for (const hop of hops) {
+    const station = hop.party in STATIONS;
+    if (station && before) found.at(-1)?.push(hop);
+    else found.push([hop]);
+    before = station;
+  }
+  return found;
+}
+
 const PARTIES: Record<string, Key> = {
   me: "party.me",
   relay: "party.relay",
@@ -52,7 +70,11 @@ const PARTIES: Record<string, Key> = {
   both_relays: "party.both_relays",
   contact: "party.contact",
   outsider: "party.outsider",
-  node: "party.node",
+  entry: "party.entry",
+  middle: "party.middle",
+  exit: "party.exit",
+  their_entry: "party.their_entry",
+  all_stations: "party.all_stations",
   swarm: "party.swarm",
   host: "party.host",
   host_member: "party.host_member",
@@ -85,6 +107,29 @@ function Station({ hop, last, conversation }: { hop: Hop; last: boolean; convers
   );
 }
 
+function Stations({ hops, mine, conversation }: { hops: Hop[]; mine: boolean; conversation: Conversation }): ReactNode {
+  const t = useT();
+  const side = t(mine ? "route.mine" : "route.theirs", { name: cleanName(conversation.name) });
+  return (
+    <li className="hop side">
+      <span className="hop-dot" aria-hidden="true"><Icon name="route" size={18} /></span>
+      <div className="hop-text">
+        <span>{side}</span>
+        <ol className="stations" aria-label={side}>
+          {hops.map((hop) => (
+            <li key={hop.party} className={hop.reachable === false ? "station down" : "station"}>
+              <span>{t(STATIONS[hop.party]!)}</span>
+              {hop.name !== "" && <bdi className="hint">{cleanName(hop.name)}</bdi>}
+              {hop.reachable === false && <span className="hint bad">{t("route.unreachable")}</span>}
+            </li>
+          ))}
+        </ol>
+      </div>
+      <span className="hop-line" aria-hidden="true" />
+    </li>
+  );
+}
+
 const FACTS: Record<string, Key> = {
   content: "fact.content",
   talking: "fact.talking",
@@ -92,6 +137,7 @@ const FACTS: Record<string, Key> = {
   their_address: "fact.their_address",
   mailboxes: "fact.mailboxes",
   times: "fact.times",
+  stations: "fact.stations",
   contacts: "fact.contacts",
   membership: "fact.membership",
   writers: "fact.writers",

@@ -9,9 +9,10 @@ import { notify } from "../state/toasts";
 import { Button, Field, Options, Switch } from "../ui/controls";
 import { PicturePicker } from "../ui/PicturePicker";
 import { Icon } from "../ui/icons";
+import { kindOf, useLinkProblem } from "./hostLink";
 
 type Protection = "passphrase" | "keyring" | "none";
-type RelayChoice = "link" | "own" | "direct";
+type RelayChoice = "link" | "network" | "own" | "direct";
 
 const OFFERED = ["lan", "bluetooth", "tor"] as const; // the internet shows one's address: in the settings, with a question
 
@@ -36,10 +37,17 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const mismatch = protection === "passphrase" && again !== "" && again !== passphrase;
-  const home = relay === "link" && /^roost-relay:(?!\/\/)/iu.test(link.trim()); // it has no address: it is met
+  const given = relay === "link" || relay === "network";
+  const kind = kindOf(link);
+  const broken = useLinkProblem(link);
+  const home = relay === "link" && kind === "home";
   const meets = relay === "direct" || both || home;
-  const reached = (relay === "own" || relay === "direct" || link.trim() !== "") && (!meets || carriers.length > 0);
+  const reached = (!given || (link.trim() !== "" && broken === "")) && (!meets || carriers.length > 0);
   const ready = name.trim() !== "" && (protection !== "passphrase" || (passphrase !== "" && again === passphrase)) && reached;
+  const paste = (text: string): void => {
+    setLink(text);
+    if (kindOf(text) !== "other") setRelay(kindOf(text) === "network" ? "network" : "link"); // a link says by itself what it leads to
+  };
   const choose = (carrier: CarrierKind, on: boolean): void => setCarriers((held) => [...held.filter((each) => each !== carrier), ...(on ? [carrier] : [])]);
 
   const create = async (): Promise<void> => {
@@ -48,7 +56,7 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
     try {
       const made = await client.call("profile-create", {
         name: name.trim(),
-        relay: { own: "", direct: null, link: link.trim() }[relay],
+        relay: { own: "", direct: null, link: link.trim(), network: link.trim() }[relay],
         protection,
         ...(meets ? { carriers: [...carriers] } : {}),
         ...(protection === "passphrase" ? { passphrase } : {}),
@@ -91,13 +99,15 @@ export function CreateProfile({ client, host, onDone }: Props): ReactNode {
           onChange={setRelay}
           options={[
             { value: "link", label: t("setup.relayLink"), hint: t("setup.relayLinkHint") },
+            { value: "network", label: t("setup.network"), hint: t("setup.networkHint") },
             { value: "own", label: t("setup.relayOwn"), hint: t("setup.relayOwnHint") },
             { value: "direct", label: t("setup.direct"), hint: t("setup.directHint") },
           ]}
         />
-        {relay === "link" && <Field label={t("setup.relayLinkField")} value={link} onChange={setLink} />}
+        {given && <Field label={t(relay === "network" ? "setup.networkField" : "setup.relayLinkField")} value={link} onChange={paste} hint={relay === "network" ? t("setup.networkFieldHint") : ""} />}
+        {given && broken !== "" && <p className="bad" role="alert">{t(relay === "network" && broken === "link.notRelay" ? "link.notNetwork" : broken)}</p>}
         {home && <div><p className="hint">{t("setup.home")}</p></div>}
-        {relay !== "direct" && !home && <Switch label={t("setup.both")} hint={t("setup.bothHint")} on={both} onChange={setBoth} />}
+        {relay !== "direct" && !home && <Switch label={t("setup.both")} hint={t(relay === "network" ? "setup.bothNetworkHint" : "setup.bothHint")} on={both} onChange={setBoth} />}
         {meets && (
           <div className="options" role="group" aria-label={t("setup.ways")}>
             <span className="options-title">{t("setup.ways")}</span>
