@@ -14,6 +14,7 @@ from roost.relay.core import onion_packets
 from roost.relay.core.onion_packets import MAX_DELAY_MS, Dropped, NodeKey, NodeKeys, Refused
 from roost.relay.core.packets import TagSet
 from roost.relay.onion.keys import KeyFiles
+from roost.wire.onion import KEYS_AHEAD
 from tests.relay.onion_helpers import Keys
 
 OWN = Keys.made()
@@ -86,10 +87,10 @@ def stored(folder: Path) -> list[str]:
 def test_keys_are_made_ahead_and_erased_after_the_next_period(tmp_path: Path) -> None:
     files = KeyFiles(tmp_path / "keys", OWN.node, ENTROPY)
     keys = files.open(PERIOD)
-    assert [key.period for key in keys.public(PERIOD)] == [PERIOD, PERIOD + 1, PERIOD + 2]
+    assert [key.period for key in keys.public(PERIOD)] == list(range(PERIOD, PERIOD + KEYS_AHEAD))
     first = keys.public(PERIOD)[0].public
     files.rotate(keys, PERIOD + 1)
-    assert stored(tmp_path / "keys") == ["500.key", "501.key", "502.key", "503.key", "run"]
+    assert stored(tmp_path / "keys") == [*(f"{PERIOD + ahead}.key" for ahead in range(KEYS_AHEAD + 1)), "run"]
     files.rotate(keys, PERIOD + 2)
     assert "500.key" not in stored(tmp_path / "keys")
     assert first not in {key.public for key in keys.public(PERIOD + 2)}
@@ -139,4 +140,4 @@ def test_damaged_keys_are_erased(tmp_path: Path) -> None:
     files.close()
     (tmp_path / "501.key").write_bytes(b"short")
     again = KeyFiles(tmp_path, SigningKey.generate(ENTROPY).public.raw, ENTROPY).open(PERIOD)
-    assert len(again.public(PERIOD)) == 3
+    assert len(again.public(PERIOD)) == KEYS_AHEAD

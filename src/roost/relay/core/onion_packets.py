@@ -1,6 +1,6 @@
 """An onion node's packet keys: one for each period, and which packets were opened with it already.
 
-Keys are made for the period that runs and the two that follow, since the directory announces them ahead. A key opens
+Keys are made for the period that runs and those that follow, since the directory announces them ahead. A key opens
 packets until the end of the period after its own, then it is erased: what it has opened can never be opened again, and
 its list of packets goes with it. Decides what becomes of a packet and by which name it is dropped; senders learn
 neither.
