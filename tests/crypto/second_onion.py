@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from nacl.bindings import crypto_generichash_blake2b_salt_personal as blake2b
 
 from tests.crypto import second_implementation as primitives
-from tests.crypto.second_implementation import gcm, gcm_open, label, mask, prf, u32, x25519, x25519_public
+from tests.crypto.second_implementation import gcm, gcm_open, label, mask, u32, x25519, x25519_public
 
 SIZE = 12_954
 Random = Callable[[int], bytes]
@@ -56,8 +56,8 @@ def lioness(key: bytes) -> Lioness:
     return Lioness(keys, mask, lambda k, x: blake2b(x, digest_size=32, key=k))
 
 
-def blocks(text: str, key: bytes, count: int) -> bytes:
-    return b"".join(blake2b(bytes([i]), digest_size=64, key=key, person=label(text)) for i in range(count))
+def shake(text: str, data: bytes, length: int) -> bytes:
+    return hashlib.shake_256(label(text) + data).digest(length)
 
 
 class Keys:
@@ -65,8 +65,8 @@ class Keys:
 
     def __init__(self, ss: bytes, exchanged: bytes, ct: bytes, public: bytes) -> None:
         s = hashlib.sha3_256(ss + exchanged + ct[1_088:] + public[1_184:] + bytes.fromhex("5c2e2f2f5e5c")).digest()
-        b = blocks("roost1 onion key", prf("roost1 onion hop", s, ct + public), 4)
-        self.header, self.tag, self.payload, self.replay_tag = b[0:32], b[32:64], lioness(b[64:192]), b[192:208]
+        k = shake("roost1 onion hop", s + ct + public, 208)
+        self.header, self.tag, self.payload, self.replay_tag = k[0:32], k[32:64], lioness(k[64:192]), k[192:208]
 
 
 def framed(data: bytes) -> bytes:
@@ -112,7 +112,8 @@ def header(path: list[Node], made: list[tuple[bytes, Keys]], command: int, targe
 
 
 def onto_link(period: int, left: int, header: bytes, payload: bytes, random: Random) -> bytes:
-    packet = bytes([period % 256, left]) + header + random(4_760 - len(header)) + payload
+    room = 4_760 - len(header)
+    packet = bytes([period % 256, left]) + header + (mask(random(32), bytes(room)) if room else b"") + payload
     assert len(packet) == SIZE
     return packet
 
@@ -133,7 +134,7 @@ def request(path: list[Node], data: bytes, random: Random, command: int = 2) -> 
 
 def loop(path: list[Node], client: bytes, random: Random) -> tuple[bytes, list[Lioness]]:
     """(packet, what the client decrypts with)."""
-    inner = lioness(blocks("roost1 onion rep", random(32), 2))
+    inner = lioness(shake("roost1 onion rep", random(32), 128))
     made = layers(path, random)
     payload, tags = tagged(made, inner.encrypt(framed(b"")))
     tags[-1] = bytes(16)
@@ -145,11 +146,11 @@ def reply_block(path: list[Node], client: bytes, random: Random) -> tuple[bytes,
     k = random(32)
     made = layers(path, random)
     block = path[0].node + bytes([path[0].period % 256]) + k + header(path, made, 3, client, [bytes(16)] * 3)
-    return block, [lioness(blocks("roost1 onion rep", k, 2)), *(keys.payload for _, keys in made)]
+    return block, [lioness(shake("roost1 onion rep", k, 128)), *(keys.payload for _, keys in made)]
 
 
 def answer(block: bytes, data: bytes, random: Random) -> tuple[bytes, bytes]:
-    payload = lioness(blocks("roost1 onion rep", block[33:65], 2)).encrypt(framed(data))
+    payload = lioness(shake("roost1 onion rep", block[33:65], 128)).encrypt(framed(data))
     return block[:32], onto_link(block[32], 3, block[65:], payload, random)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from hashlib import blake2b, sha3_256, sha512
+from hashlib import blake2b, sha3_256, sha512, shake_256
 
 import nacl.bindings
 import pytest
@@ -174,6 +174,7 @@ def test_sha_512_and_sha3_fips() -> None:
         "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
     )
     assert sha3_256(b"abc").digest() == h("3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532")
+    assert shake_256(b"abc").digest(32) == h("483366601360a8771c6863080cc4114d8db44530f8f1e1ee4f94ea37e78b5739")
 
 
 def test_argon2id_rfc_9106_section_5_3() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b, sha512
+from hashlib import blake2b, sha512, shake_256
 
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -20,9 +20,9 @@ def derive32(label: Label, key: bytes, data: bytes) -> bytes:
     return blake2b(data, digest_size=32, key=key, person=label.value).digest()
 
 
-def expand(label: Label, key: bytes, blocks: int) -> bytes:
-    """64 bytes for each of `blocks`: BLAKE2b-512 of the block's number (one byte, from 0), keyed with `key`."""
-    return b"".join(blake2b(bytes([at]), digest_size=64, key=key, person=label.value).digest() for at in range(blocks))
+def expand(label: Label, secret: bytes, *parts: bytes, length: int) -> bytes:
+    """As many bytes as are wanted: SHAKE-256 (FIPS 202) of the label, `secret` and `parts`, all of fixed length."""
+    return shake_256(b"".join((label.value, secret, *parts))).digest(length)
 
 
 def advance(key: bytes, _person: bytes = Label.CHAIN.value) -> tuple[bytes, bytes]:

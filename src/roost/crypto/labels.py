@@ -87,7 +87,6 @@ class Label(enum.Enum):
     ONION_CLIENT = b"roost1 onion cli"
     # onion packets
     ONION_HOP = b"roost1 onion hop"
-    ONION_KEYS = b"roost1 onion key"
     ONION_REPLY = b"roost1 onion rep"
     # profile
     HOST_STORE = b"roost1 hoststore"

@@ -14,11 +14,11 @@ from hmac import compare_digest
 from itertools import pairwise
 from typing import Final
 
-from roost.crypto.aead import TAG_SIZE, open_once, seal_once
+from roost.crypto.aead import TAG_SIZE, mask, open_once, seal_once
 from roost.crypto.entropy import Entropy
-from roost.crypto.kdf import derive32, expand
+from roost.crypto.kdf import expand
 from roost.crypto.labels import Label
-from roost.crypto.lioness import decrypt_block, encrypt_block
+from roost.crypto.lioness import LIONESS_KEY_SIZE, decrypt_block, encrypt_block
 from roost.crypto.packets import PACKET_CIPHERTEXT_SIZE, PacketPublic, PacketSecret
 from roost.crypto.padding import PADDING_OVERHEAD, pad, unpad
 from roost.crypto.secret import Secret
@@ -42,6 +42,7 @@ _LAYER: Final = PACKET_CIPHERTEXT_SIZE + TAG_SIZE + _ROUTING
 ONION_PACKET_SIZE: Final = _HEAD + MAX_LAYERS * _LAYER + ONION_PAYLOAD
 
 _KEY: Final = 32
+_LAYER_KEYS: Final = _KEY + _KEY + LIONESS_KEY_SIZE + TAG_SIZE
 REPLY_BLOCK_SIZE: Final = NODE_SIZE + 1 + _KEY + REPLY_LAYERS * _LAYER
 _UNCHECKED: Final = bytes(TAG_SIZE)  # in a reply's layers, whose maker does not know the payload
 
@@ -237,9 +238,9 @@ class _Layer:
     __slots__ = ("_tag_key", "cipher", "header_key", "replay_tag")
 
     def __init__(self, secret: bytes, ciphertext: bytes, public: PacketPublic) -> None:
-        keys = expand(Label.ONION_KEYS, derive32(Label.ONION_HOP, secret, ciphertext + public.raw), 4)
+        keys = expand(Label.ONION_HOP, secret, ciphertext, public.raw, length=_LAYER_KEYS)
         self.header_key, self._tag_key, self.cipher = keys[:32], keys[32:64], keys[64:192]
-        self.replay_tag = keys[192:208]
+        self.replay_tag = keys[192:]
 
     def tag(self, block: bytes) -> bytes:
         """What binds the payload, as this layer's node gets it, to the header: GMAC, whose key serves this once."""
@@ -311,7 +312,9 @@ def _routing(inside: bytes, left: int) -> tuple[_Command, int, bytes, int, bytes
 
 def _packet(period: int, left: int, header: bytes, block: bytes, entropy: Entropy) -> bytes:
     """Of one size, however many layers are left: fresh random bytes stand where others were."""
-    return bytes([period % 256, left]) + header + entropy.bytes(MAX_LAYERS * _LAYER - len(header)) + block
+    room = MAX_LAYERS * _LAYER - len(header)
+    filling = mask(entropy.bytes(_KEY), bytes(room)) if room else b""  # drawing all of it takes longer
+    return b"".join((bytes([period % 256, left]), header, filling, block))
 
 
 # --- payloads ---------------------------------------------------------------------------------------------------------
@@ -331,7 +334,7 @@ def _opened(block: bytes) -> bytes:
 
 
 def _reply_cipher(inner: bytes) -> bytes:
-    return expand(Label.ONION_REPLY, inner, 2)
+    return expand(Label.ONION_REPLY, inner, length=LIONESS_KEY_SIZE)
 
 
 def _client(token: bytes, reply_id: bytes) -> bytes:
