@@ -91,13 +91,13 @@ class WorkAdmission(Admission):
         self._nonces = nonces
         self._bits = bits
 
-    def admit_creation(self, client: Client, request: Create | PutCard, now: float) -> None:
+    def admit_creation(self, _client: Client, request: Create | PutCard, now: float) -> None:
+        """Raises RefusedRequest: work_needed."""
         valid = self._nonces.valid(now)
         proof = request.admission
         if self._bits and (len(proof) != PROOF_SIZE or not self._proven(valid, request)):
             challenge = encode(WorkChallenge(valid[0], self._bits))
             raise RefusedRequest(RefusalCode.WORK_NEEDED, detail=challenge)
-        super().admit_creation(client, request, now)
 
     def _proven(self, nonces: tuple[bytes, ...], request: Create | PutCard) -> bool:
         subject = admission_hash(request)

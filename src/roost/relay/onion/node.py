@@ -16,6 +16,8 @@ from typing import Any, Protocol
 from roost.crypto import Entropy, SigningKey
 from roost.crypto.onion import Arrived, Cover, ForClient, Forwarded, Unwrapped, use_reply_block
 from roost.errors import CryptoError, SurroundingsError
+from roost.relay.core.admission import WorkAdmission
+from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.limits import Limits
 from roost.relay.core.onion_packets import Dropped, NodeKeys
 from roost.relay.core.refusal import RefusedRequest
@@ -93,7 +95,10 @@ class OnionNode:
         self.peers = Peers(own, dial, clock, self._dropped)
         self.mixing = Mixing(self._open, self._hand_on, self._dropped)
         self.swarm = swarms(self.peers)
-        self.sessions = Sessions(self.swarm, outgoing, limits, document.period_s, self._reply, self._dropped, clock)
+        admission = WorkAdmission(KnockNonces(entropy.bytes(32)), limits.work_bits)
+        self.sessions = Sessions(
+            self.swarm, outgoing, admission, limits, document.period_s, self._reply, self._dropped, clock
+        )
         self._consensus: Consensus | None = None
         self._nodes: frozenset[bytes] = frozenset()
         self._clients: dict[bytes, Peer] = {}

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from roost.crypto.onion import ONION_DATA
 from roost.errors import WireError
-from roost.relay.core.admission import Client
+from roost.relay.core.admission import Client, WorkAdmission
 from roost.relay.core.limits import Limits
 from roost.relay.core.onion_packets import Dropped
 from roost.relay.core.operations import AppendEntry
@@ -27,11 +27,13 @@ from roost.wire.calls import MalformedCall, decode_call, delivery_head
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import (
     Call,
+    Create,
     Done,
     Forward,
     GetInfo,
     Goodbye,
     Ping,
+    PutCard,
     Refusal,
     RefusalCode,
     Reply,
@@ -77,6 +79,7 @@ class Sessions:
         self,
         host: Host,
         outgoing: Outgoing,
+        admission: WorkAdmission,
         limits: Limits,
         period_s: int,
         reply: SendReply,
@@ -85,6 +88,7 @@ class Sessions:
     ) -> None:
         self._host = host
         self._outgoing = outgoing
+        self._admission = admission
         self._limits = limits
         self._period_s = period_s
         self._reply = reply
@@ -160,6 +164,9 @@ class Sessions:
                     self._outgoing.forward(request, session.client, respond)
                 case GetInfo() if request.of is not None:
                     self._outgoing.info_of(request, session.client, respond)
+                case Create() | PutCard():
+                    self._admission.admit_creation(session.client, request, self.clock())
+                    self._host.handle(session, call.id, request, respond)
                 case _ if place_of(request) is not None or isinstance(request, Unsubscribe):
                     self._host.handle(session, call.id, request, respond)
                 case _:
