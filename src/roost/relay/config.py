@@ -105,7 +105,8 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if self.onion or self.authority:
             if not self.listen:
                 raise BadConfig("A node of an onion network listens on an address.")
-            self.network_host()
+            if self.directory is not None or not self.authority:  # an authority knows its network
+                self.network_host()
         elif self.directory is not None or self.operator:
             raise BadConfig("A directory and an operator belong to a node of an onion network.")
 

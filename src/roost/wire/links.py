@@ -27,9 +27,11 @@ from roost.wire.addresses import (
     canonical_host,
 )
 from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, encode
+from roost.wire.sizes import MAX_NAME
 
 RELAY_SCHEME: Final = "roost-relay"
 NETWORK_SCHEME: Final = "roost-network"
+AUTHORITY_SCHEME: Final = "roost-authority"
 INVITATION_SCHEME: Final = "roost"
 CHANNEL_SCHEME: Final = "roost-channel"
 LINK_VERSION: Final = 1
@@ -61,6 +63,23 @@ class RelayLink(TextRecord, frozen=True):
             return f"{NETWORK_SCHEME}:{_armour(network, encode(network))}"
         tail = _RelayTail(LINK_VERSION, self.address.key, self.address.tls_fingerprint, self.access)
         return f"{RELAY_SCHEME}://{self.address.endpoint}/{_armour(tail, _covered(self.address.endpoint, tail))}"
+
+
+class AuthorityLine(TextRecord, frozen=True):
+    """What the operators of a new onion network's authorities give each other: who one of them is, and the terms, of
+    which all must say the same."""
+
+    version: Annotated[int, Meta(ge=LINK_VERSION, le=LINK_VERSION)]
+    address: RelayAddress
+    name: Annotated[str, Meta(max_length=MAX_NAME)]
+    authorities: Annotated[int, Meta(ge=1, le=16)]
+    threshold: Annotated[int, Meta(ge=1, le=16)]
+    period_s: Annotated[int, Meta(ge=2, le=604_800)]
+    replicas: Annotated[int, Meta(ge=1, le=9)]
+    quorum: Annotated[int, Meta(ge=1, le=9)]
+
+    def __str__(self) -> str:
+        return f"{AUTHORITY_SCHEME}:{_armour(self, encode(self))}"
 
 
 class _RelayTail(TextRecord, frozen=True):
@@ -179,6 +198,18 @@ def parse_channel_link(text: str) -> ChannelLink:
     if checksum != _checksum(encode(link)):
         raise MalformedLink("This channel's link is damaged.")
     return link
+
+
+def parse_authority_line(text: str) -> AuthorityLine:
+    """`roost-authority:PAYLOAD`. Raises MalformedLink."""
+    text = _trimmed(text)
+    scheme, _, armoured = text.partition(":")
+    if scheme.lower() != AUTHORITY_SCHEME:
+        raise MalformedLink("This is not an authority's line.", hint=f"One begins with {AUTHORITY_SCHEME}:")
+    line, checksum = _unarmoured(AuthorityLine, armoured)
+    if checksum != _checksum(encode(line)):
+        raise MalformedLink("This authority's line is damaged.")
+    return line
 
 
 def _no_invitation(scheme: str) -> NoReturn:

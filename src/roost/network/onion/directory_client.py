@@ -108,6 +108,20 @@ class DirectoryClient:
         """Everything that is believed, for handing on to others: `consensus` may not be in use before its period."""
         return self._directory
 
+    def know(self, document: NetworkDocument) -> None:
+        """The document, from one who has it: an authority. Before anything is fetched."""
+        if self._directory is None and document.id == self._host.key:
+            self._directory = Directory(document)
+            self._save("document", self._directory.encoded_document())
+
+    def offer(self, data: bytes) -> Consensus:
+        """A consensus from one who made it. Raises DirectoryRefused as `Directory.accept`."""
+        assert self._directory is not None, "know() comes first"
+        consensus = self._directory.accept(data, self._clock())
+        self._save("consensus", data)
+        self._activate()
+        return consensus
+
     async def ready(self) -> Consensus:
         """The consensus, once there is a usable one."""
         while (found := self.consensus) is None:

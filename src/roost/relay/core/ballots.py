@@ -207,6 +207,11 @@ class Ballots:
         self._consensus = consensus
         self._signatures = {self._key.public.raw: self._key.sign(Label.ONION_CONSENSUS, consensus)}
 
+    @property
+    def signed(self) -> bool:
+        """Whether this authority has signed a consensus."""
+        return bool(self._consensus)
+
     def collect(self, box: BallotBox) -> bool:
         """Take over signatures from another's box. Whether that box holds another consensus than this authority made:
         one of the two saw what the other did not, or lies."""

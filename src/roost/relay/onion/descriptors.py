@@ -1,0 +1,96 @@
+"""The nodes' descriptors that an authority holds: what it takes from whom, and what it votes on.
+
+Anybody may bring a descriptor that a node signed. New nodes only fill what room there is, many of one address less of
+it; a node of the consensus always finds room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from roost.errors import WireError
+from roost.relay.core.directory import BadVote, good_for, read_descriptor
+from roost.relay.core.forwarding import is_loopback
+from roost.relay.core.refusal import RefusedRequest
+from roost.relay.onion.probing import Probing
+from roost.wire.ballots import VotedNode
+from roost.wire.codec import decode
+from roost.wire.mailbox import RefusalCode
+from roost.wire.onion import MAX_NODES, NetworkDocument, NodeDescriptor, SignedDescriptor
+
+_NEW = 512  # nodes that no consensus lists, at one time
+_OF_ONE_HOST = 8  # of these
+_FULL_RETRY_MS = 60_000
+
+
+class Descriptors:
+    def __init__(self, document: NetworkDocument, probing: Probing) -> None:
+        self._document = document
+        self._probing = probing
+        self._held: dict[bytes, tuple[NodeDescriptor, SignedDescriptor]] = {}
+
+    def take(self, data: bytes, listed: Callable[[bytes], bool], now: float) -> None:
+        """What a node brought. Raises RefusedRequest: bad_request, old_version, full."""
+        try:
+            signed = decode(SignedDescriptor, data)
+            descriptor = read_descriptor(signed)
+        except (WireError, BadVote) as error:
+            raise RefusedRequest(RefusalCode.BAD_REQUEST) from error
+        if not self._fits(descriptor, now):
+            raise RefusedRequest(RefusalCode.BAD_REQUEST)
+        held = self._held.get(descriptor.address.key)
+        if held is not None and held[0].period > descriptor.period:
+            raise RefusedRequest(RefusalCode.OLD_VERSION)
+        if held is None and not listed(descriptor.address.key) and not self._room(descriptor, listed):
+            raise RefusedRequest(RefusalCode.FULL, retry_after_ms=_FULL_RETRY_MS)
+        self._hold(descriptor, signed)
+
+    def learn(self, found: Iterable[SignedDescriptor], now: float) -> None:
+        """What other authorities hold: a node need not reach all of them. Their votes were checked."""
+        for signed in found:
+            descriptor = read_descriptor(signed)
+            held = self._held.get(descriptor.address.key)
+            room = held is not None or len(self._held) < MAX_NODES
+            if room and (held is None or held[0].period < descriptor.period) and self._fits(descriptor, now):
+                self._hold(descriptor, signed)
+
+    def restore(self, kept: Iterable[SignedDescriptor], now: float) -> None:
+        for signed in kept:
+            try:
+                descriptor = read_descriptor(signed)
+            except BadVote:
+                continue
+            if self._fits(descriptor, now):
+                self._hold(descriptor, signed)
+
+    def retire(self, period: int) -> None:
+        """Those that have no packet key for this period go."""
+        self._held = {key: held for key, held in self._held.items() if good_for(held[0], period)}
+        self._probing.forget(self._held.__contains__)
+
+    def all(self) -> tuple[SignedDescriptor, ...]:
+        return tuple(signed for _, signed in self._held.values())
+
+    def voted(self) -> list[VotedNode]:
+        return [VotedNode(signed, self._probing.live(key)) for key, (_, signed) in self._held.items()]
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _hold(self, descriptor: NodeDescriptor, signed: SignedDescriptor) -> None:
+        self._held[descriptor.address.key] = (descriptor, signed)
+        self._probing.watch(descriptor.address)
+
+    def _fits(self, descriptor: NodeDescriptor, now: float) -> bool:
+        """Of this network, and of about this period; clocks differ at its ends."""
+        period = self._document.period(now)
+        return (
+            descriptor.network == self._document.id
+            and abs(descriptor.period - period) <= 1
+            and good_for(descriptor, period + 1)
+        )
+
+    def _room(self, descriptor: NodeDescriptor, listed: Callable[[bytes], bool]) -> bool:
+        new = [held.address.host for key, (held, _) in self._held.items() if not listed(key)]
+        if len(new) >= _NEW or len(self._held) >= MAX_NODES:
+            return False
+        return is_loopback(descriptor.address.host) or new.count(descriptor.address.host) < _OF_ONE_HOST
