@@ -279,10 +279,26 @@ class Route(Request[RouteView], frozen=True, kw_only=True):
 
 class Floor(Request[RouteView], frozen=True, kw_only=True):
     """Let a conversation take no network that exposes more than `network`; the other side is told, the stricter of
-    both holds. What would have to take a weaker one waits. Raises code `not_available` for networks not built yet."""
+    both holds. What would have to take a weaker one waits. Raises code `not_available` for one that cannot be."""
 
     conversation: str
     network: views.NetworkKind
+
+
+class Prefer(Request[RouteView], frozen=True, kw_only=True):
+    """Let a conversation with a contact take `network` before the other ways there are; None: none before the others.
+    One's other devices are told, the other side is not. Raises code `not_available` where there is no such way."""
+
+    conversation: str
+    network: views.NetworkKind | None = None
+
+
+class SetTiming(Request[RouteView], frozen=True, kw_only=True):
+    """How what one writes in a conversation of any kind moves through an onion network. One's other devices are told,
+    the other side is not. Raises code `not_available` where it goes through none."""
+
+    conversation: str
+    timing: views.Timing
 
 
 class IntroductionView(View, frozen=True, kw_only=True):
@@ -354,6 +370,6 @@ class Qr(Request[QrCode], frozen=True, kw_only=True):
 
 REQUESTS: tuple[type[Request[object]], ...] = (
     *(Conversations, History, Arrange, Details, Pins, Forward),
-    *(GetPreferences, SetPreference, Storage, DropFiles, Route, Floor, Privacy, Qr, ReadLink),
+    *(GetPreferences, SetPreference, Storage, DropFiles, Route, Floor, Prefer, SetTiming, Privacy, Qr, ReadLink),
     *(Introductions, FollowIntroduction, DeclineIntroduction, SoftwareInfo),
 )  # type: ignore[assignment]

@@ -19,11 +19,12 @@ from roost.agent.devices import Devices
 from roost.agent.incoming import Incoming
 from roost.agent.logs import CONCERNS as LOG_CONCERNS
 from roost.agent.logs import Logs
+from roost.agent.onion_memory import ProfileMemory
 from roost.agent.outgoing import Outgoing
 from roost.agent.transfers import Transfers
 from roost.crypto import Entropy
 from roost.errors import RoostError, SurroundingsError
-from roost.messaging import logs, outbox, sealing, upkeep
+from roost.messaging import logs, outbox, sealing, travel, upkeep
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.records import (
@@ -43,6 +44,7 @@ from roost.messaging.records import (
     Row,
     SessionRow,
     StoredFile,
+    Travel,
     Upload,
 )
 from roost.messaging.work import Work
@@ -60,7 +62,7 @@ _CONCERNS: frozenset[type[Row]] = (
     | DEVICE_CONCERNS
     | {
         *(GroupRow, GroupSender),
-        *(OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact),
+        *(OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact, Travel),
     }
 )
 _GROUPS: frozenset[type[Row]] = frozenset({GroupRow, GroupSender})  # what names when groups have something to do
@@ -84,7 +86,7 @@ class Engine:
         self._commit_soon = False
         self._wake = asyncio.Event()
         self._change = asyncio.Event()
-        self.network = Network(entropy, self._relay_state)
+        self.network = Network(entropy, self._relay_state, memory=ProfileMemory(self))
         self.incoming = Incoming(self)
         self.outgoing = Outgoing(self)
         self.transfers = Transfers(self)
@@ -106,6 +108,11 @@ class Engine:
     def look(self) -> Work:
         """The profile as it is now, to read from."""
         return Work(self.profile.store, self.now_ms, self.entropy, self._sessions)
+
+    def mixed(self, conversation: bytes) -> bool:
+        """Whether what belongs to a conversation (a contact's account, a group, a channel) goes slowly through an onion
+        network, among cover traffic."""
+        return travel.chosen(self.look(), conversation).mixed
 
     def step(self, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one step of messaging and commit what it changes; then tell listeners. An exception changes nothing.
@@ -334,7 +341,7 @@ class Engine:
         if not touched.isdisjoint(DEVICE_CONCERNS):
             self.devices.serve()
         self.outgoing.start_due(touched)
-        if not touched.isdisjoint((OwnMailbox, OwnRelay)):
+        if not touched.isdisjoint((OwnMailbox, OwnRelay, Travel)):
             self.incoming.subscribe_all()
             self.incoming.start_trims()
         if not touched.isdisjoint(LOG_CONCERNS | {OwnRelay}) or self.logs.due:

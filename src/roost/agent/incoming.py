@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from roost.errors import RoostError
-from roost.messaging import files, inbox, mailboxes
+from roost.messaging import files, inbox, mailboxes, travel
 from roost.messaging.records import MailboxState, OwnMailbox, OwnRelay
 from roost.messaging.work import Work
 from roost.network import Subscription
@@ -35,6 +35,7 @@ class Incoming:
         self._arrived = asyncio.Event()
         self._troubled = False  # the last batch could not be taken in
         self._subscriptions: dict[bytes, Subscription] = {}
+        self._mixed: set[bytes] = set()  # those of them that are read among cover traffic
         self._trims: dict[bytes, tuple[int, tuple[int, ...]]] = {}  # what was asked for last
         self._trimmed: dict[bytes, int] = {}  # what the relay forgot, to be written with what arrives next
         self._trimming: set[asyncio.Task[None]] = set()
@@ -52,8 +53,10 @@ class Incoming:
             for row in work.find(OwnMailbox, where={"state": int(state)})
             if row.relay in relays
         }
-        for admin in [admin for admin in self._subscriptions if admin not in mine]:
+        mixed = {admin for admin, row in mine.items() if travel.chosen(work, row.account).mixed}
+        for admin in [admin for admin in self._subscriptions if admin not in mine or admin in mixed ^ self._mixed]:
             self._subscriptions.pop(admin).close()
+        self._mixed = mixed
         for admin, row in mine.items():
             held = self._subscriptions.get(admin)
             if held is not None and held.refused is not None:
@@ -65,6 +68,7 @@ class Incoming:
                     self._cursor_of(admin),
                     self._deliver_to(admin),
                     self._engine.wake,
+                    mixed=admin in mixed,
                 )
 
     def _cursor_of(self, admin: bytes) -> Callable[[], int]:
@@ -167,7 +171,8 @@ class Incoming:
 
     async def _trim(self, relay: OwnRelay, admin: bytes, upto: int, keep: tuple[int, ...]) -> None:
         try:
-            await self._engine.network.call(relay.link.address, Trim(admin, upto, keep))
+            trim = Trim(admin, upto, keep)
+            await self._engine.network.call(relay.link.address, trim, mixed=admin in self._mixed)
             self._trimmed[admin] = min(keep) - 1 if keep else upto  # worth no commit: a trim may be repeated
         except RoostError:
             self._trims.pop(admin, None)  # asked for again with the next envelope or connection

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from roost.crypto import AttachmentKey, blob_count
@@ -38,6 +39,7 @@ class LogReader:
     def __init__(self, engine: Engine, log: SharedLog) -> None:
         self.id = log.id
         self.route = engine.network.route(log.relay)
+        self.mixed = engine.mixed(log.owner)
         self._engine = engine
         self._queue: deque[tuple[int, bytes]] = deque()
         self._arrived = asyncio.Event()
@@ -115,7 +117,7 @@ class LogReader:
         self._queue.clear()
         self._missed = False
         held = self._subscription = self._engine.network.subscribe(
-            log.relay, log.get, self._cursor, self._delivered, self._arrived.set
+            log.relay, log.get, self._cursor, self._delivered, self._arrived.set, mixed=self.mixed
         )
         self._following = True
         try:
@@ -145,7 +147,7 @@ class LogReader:
         """Nothing was delivered for long: a host tells nobody that a subscription is over. Raises Refused."""
         log = self._engine.look().get(SharedLog, self.id)
         if log is not None:
-            answer = await self._engine.network.call(log.relay, Get(log.get, log.cursor, 1))
+            answer = await self._engine.network.call(log.relay, Get(log.get, log.cursor, 1), mixed=self.mixed)
             self._missed = isinstance(answer, Entries) and bool(answer.entries) and not self._queue
 
     def _cursor(self) -> int:
@@ -168,7 +170,9 @@ class LogReader:
             log = self._engine.look().get(SharedLog, self.id)
             if log is None:
                 return
-            answer = await self._engine.network.call(log.relay, Get(log.get, log.cursor, PAGE_ENTRIES))
+            answer = await self._engine.network.call(
+                log.relay, Get(log.get, log.cursor, PAGE_ENTRIES), mixed=self.mixed
+            )
             assert isinstance(answer, Entries)
             self._queue.extend((entry.number, entry.envelope) for entry in answer.entries)
             while self._queue:
@@ -224,10 +228,8 @@ class LogReader:
         parts: list[bytes] = []
         for start in range(0, total, BLOBS_IN_FLIGHT):
             indexes = range(start, min(start + BLOBS_IN_FLIGHT, total))
-            asked = [
-                self._engine.network.call(spilled.log.relay, GetBlob(spilled.log.get, key.blob_id(i)), timeout_s=60)
-                for i in indexes
-            ]
+            call = partial(self._engine.network.call, timeout_s=60, mixed=self.mixed)
+            asked = [call(spilled.log.relay, GetBlob(spilled.log.get, key.blob_id(i))) for i in indexes]
             for index, answer in zip(indexes, await asyncio.gather(*asked), strict=True):
                 assert isinstance(answer, BlobData)
                 parts.append(key.open_blob(index, answer.data, last=index == total - 1))

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from roost.agent.log_reader import LogReader
+from roost.agent.networks import place_at
 from roost.crypto import BLOB_PLAIN, AttachmentKey, blob_count, capability_hash, padding_blob
 from roost.errors import Refused, RoostError, Unreachable
 from roost.messaging import logs
@@ -27,6 +28,7 @@ from roost.messaging.records import (
     OwnRelay,
     Row,
     SharedLog,
+    Travel,
 )
 from roost.messaging.work import Work
 from roost.wire.mailbox import (
@@ -45,7 +47,7 @@ from roost.wire.mailbox import (
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
-CONCERNS: Final[frozenset[type[Row]]] = frozenset({SharedLog, LogGrant, LogPut})
+CONCERNS: Final[frozenset[type[Row]]] = frozenset({SharedLog, LogGrant, LogPut, Travel})
 RETRY_MS: Final = 10_000
 REFUSED_MS: Final = 60_000
 LOOK_AHEAD_MS: Final = 60_000  # the engine never sleeps longer
@@ -71,7 +73,7 @@ class Logs:
         work = self._engine.look()
         later = {name: at for name, at in self._again_at.items() if at > work.now}
         again, self._again_at = len(later) < len(self._again_at), later
-        if again or not touched.isdisjoint((SharedLog, LogGrant, OwnRelay)):
+        if again or not touched.isdisjoint((SharedLog, LogGrant, OwnRelay, Travel)):
             self._look_at_logs(work)
         for put in logs.uploading(work):
             if put.spilled is not None and put.spilled_done < put.spilled.blobs:
@@ -89,10 +91,9 @@ class Logs:
 
     def _look_at_logs(self, work: Work) -> None:
         rows = {row.id: row for row in work.find(SharedLog)}
-        route = self._engine.network.route
         for id, reader in list(self._readers.items()):
             row = rows.get(id)
-            if row is None or not _is_read(row) or not reader.current or reader.route != route(row.relay):
+            if row is None or not _is_read(row) or not reader.current or not self._as_it_reads(reader, row):
                 self._engine.start(self._readers.pop(id).close())
         for id, row in rows.items():
             if _is_read(row) and id not in self._readers:
@@ -100,6 +101,10 @@ class Logs:
             job = self._job(row, work)
             if job is not None:
                 self._start((job[0], id), job[1])
+
+    def _as_it_reads(self, reader: LogReader, row: SharedLog) -> bool:
+        """Whether a log is to be read the way that its reader does: relays come and go, people choose."""
+        return (reader.route, reader.mixed) == (self._engine.network.route(row.relay), self._engine.mixed(row.owner))
 
     def _job(self, row: SharedLog, work: Work) -> tuple[str, Callable[[], Coroutine[Any, Any, None]]] | None:
         match LogState(row.state):
@@ -197,7 +202,8 @@ class Logs:
         writers = tuple(
             Grant(grant.capability_hash, Right.PUT, grant.limit) for grant in first if grant.capability_hash not in mine
         )
-        await self._engine.network.call(row.relay, Create(MailboxKind.SHARED, own + writers))
+        create = Create(MailboxKind.SHARED, own + writers, place=place_at(row.relay, row.get))
+        await self._engine.network.call(row.relay, create, mixed=self._engine.mixed(row.owner))
         self._engine.step(_created, id, first)
 
     async def _grant(self, row: SharedLog) -> None:
@@ -205,7 +211,8 @@ class Logs:
             add = tuple(Grant(grant.capability_hash, Right.PUT, grant.limit) for grant in due if grant.add)
             revoke = tuple(grant.capability_hash for grant in due if not grant.add)
             try:
-                await self._engine.network.call(row.relay, ChangeGrants(row.admin, add, revoke))
+                mixed = self._engine.mixed(row.owner)
+                await self._engine.network.call(row.relay, ChangeGrants(row.admin, add, revoke), mixed=mixed)
             except Refused as error:
                 if error.code in _PASSING:
                     raise
@@ -215,7 +222,7 @@ class Logs:
 
     async def _seal(self, row: SharedLog) -> None:
         try:
-            await self._engine.network.call(row.relay, Seal(row.admin))
+            await self._engine.network.call(row.relay, Seal(row.admin), mixed=self._engine.mixed(row.owner))
         except Refused as error:
             if error.code != RefusalCode.DENIED:  # else it is gone, and sealed well enough
                 raise
@@ -223,7 +230,7 @@ class Logs:
 
     async def _delete(self, row: SharedLog) -> None:
         try:
-            await self._engine.network.call(row.relay, Delete(row.admin))
+            await self._engine.network.call(row.relay, Delete(row.admin), mixed=self._engine.mixed(row.owner))
         except Refused as error:
             if error.code != RefusalCode.DENIED:
                 raise
@@ -252,7 +259,8 @@ class Logs:
         capability = log.admin if log.admin and row.problem == RefusalCode.FULL else log.put
         puts = [Put(capability, envelope, row.ephemeral, needs) for envelope in row.envelopes]
         try:
-            await asyncio.gather(*(self._engine.network.call(log.relay, put) for put in puts))
+            call = partial(self._engine.network.call, mixed=self._engine.mixed(log.owner))
+            await asyncio.gather(*(call(log.relay, put) for put in puts))
         except RoostError as error:
             retry_after_ms = error.retry_after_ms if isinstance(error, Refused) else 0
             await self._engine.submit(logs.refused, row.number, error.code, retry_after_ms)
@@ -271,7 +279,8 @@ class Logs:
             for start in range(row.spilled_done, row.spilled.blobs, BLOBS_IN_FLIGHT):
                 stop = min(start + BLOBS_IN_FLIGHT, row.spilled.blobs)
                 blobs = [self._blob(log, row, content.data, index) for index in range(start, stop)]
-                await asyncio.gather(*(self._engine.network.call(log.relay, blob, timeout_s=60) for blob in blobs))
+                call = partial(self._engine.network.call, timeout_s=60, mixed=self._engine.mixed(log.owner))
+                await asyncio.gather(*(call(log.relay, blob) for blob in blobs))
                 self._engine.step(logs.spill_progress, number, stop)
         except Refused as error:
             self._engine.step(logs.refused, number, error.code, error.retry_after_ms)

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from roost.agent.networks import network_to
+from roost.agent.networks import network_to, place_at
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import Refused, RoostError, Unreachable
 from roost.messaging import floors, invitations, mailboxes, outbox, peers, sealing, ways
@@ -23,6 +23,7 @@ from roost.messaging.records import (
     InvitationRow,
     InvitationState,
     MailboxState,
+    Message,
     Outbox,
     OutboxState,
     OwnMailbox,
@@ -45,6 +46,7 @@ from roost.wire.mailbox import (
     Put,
     PutCard,
     RefusalCode,
+    Response,
     Right,
     WorkChallenge,
 )
@@ -181,12 +183,15 @@ class Outgoing:
     async def _create(self, relay: OwnRelay, row: OwnMailbox) -> None:
         rights = ((row.admin, Right.ADMIN), (row.get, Right.GET), (row.put, Right.PUT))
         grants = tuple(Grant(capability_hash(capability), right) for capability, right in rights)
-        await self._engine.network.call(relay.link.address, Create(MailboxKind(row.kind), grants))
+        host = relay.link.address
+        create = Create(MailboxKind(row.kind), grants, place=place_at(host, row.admin))
+        await self._engine.network.call(host, create, mixed=self._engine.mixed(row.account))
         self._engine.step(peers.mailbox_created, row.admin)
 
     async def _delete(self, relay: OwnRelay, row: OwnMailbox) -> None:
         try:
-            await self._engine.network.call(relay.link.address, Delete(row.admin))
+            mixed = self._engine.mixed(row.account)
+            await self._engine.network.call(relay.link.address, Delete(row.admin), mixed=mixed)
         except Refused as error:
             if error.code != RefusalCode.DENIED:  # denied: it is gone already
                 raise
@@ -285,12 +290,12 @@ class Outgoing:
 
     async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> None:
         """Put a row's envelopes and write down what came of it."""
-        call = self._engine.network.call
+        call = partial(self._engine.network.call, mixed=self._is_mixed(row))
         puts = [Put(address.put, envelope, needs=needs) for envelope in row.envelopes]
         try:
             if row.address is not None:
                 for put in puts:
-                    await self._knock(address, put)
+                    await self._knock(address, put, call)
             elif len(puts) == 1:
                 await call(address.relay, puts[0])
             else:
@@ -312,11 +317,16 @@ class Outgoing:
             self._engine.trouble(error)
             await asyncio.sleep(NOTE_AGAIN_S)
 
-    async def _knock(self, address: Address, put: Put) -> None:
+    def _is_mixed(self, row: Outbox) -> bool:
+        """A copy for another device of mine goes as what it is a copy of: both leave at one moment."""
+        message = self._engine.look().get(Message, row.message) if row.message else None
+        return self._engine.mixed(row.account if message is None else message.conversation)
+
+    async def _knock(self, address: Address, put: Put, call: Callable[..., Awaitable[Response]]) -> None:
         """Put into a request mailbox, doing the work that its host asks of strangers."""
         for _ in range(KNOCK_TRIES):
             try:
-                await self._engine.network.call(address.relay, put)
+                await call(address.relay, put)
             except Refused as error:
                 if error.code != RefusalCode.WORK_NEEDED:
                     raise
@@ -344,7 +354,8 @@ class Outgoing:
         open_ways = ways.best_first(self._engine.look(), peer, self._engine.network.standing)
         for address in open_ways[: 1 if payload else 2]:
             try:
-                await self._engine.network.call(address.relay, Put(address.put, envelope, ephemeral))
+                put, mixed = Put(address.put, envelope, ephemeral), self._engine.mixed(peer.account)
+                await self._engine.network.call(address.relay, put, mixed=mixed)
             except (Refused, Unreachable):
                 continue
             return True

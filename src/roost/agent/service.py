@@ -20,15 +20,17 @@ from roost.agent.actions import HANDLERS
 from roost.agent.engine import Engine
 from roost.agent.events import Event
 from roost.agent.nearby import Neighbourhood
+from roost.agent.onion_memory import NewMemory
 from roost.agent.operations import Request
 from roost.errors import CallerError, RoostError, SurroundingsError
 from roost.messaging import accounts, devices
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.network import SYSTEM_ENTROPY, Network
+from roost.network.onion.memory import OnionMemory
 from roost.store import Keyring, Passphrase, Profile, ProfileFolder, Protection, Unprotected
-from roost.wire.addresses import RelayAddress
-from roost.wire.links import RelayLink, parse_relay_link
+from roost.wire.addresses import DeviceHost, OnionHost
+from roost.wire.links import MalformedLink, RelayLink, parse_relay_link
 
 R = TypeVar("R")
 
@@ -163,20 +165,23 @@ async def create_profile(
     passphrase: str | None = None,
     protection: str = "passphrase",
     carriers: tuple[str, ...] = (),
+    network_links: tuple[str, ...] = (),
 ) -> v.Identity:
-    """Make an account with this device as its first one, keeping its mailboxes at the relay of `relay_link`; without
-    one, on this device itself, which contacts then meet on `carriers`.
+    """Make an account with this device as its first one, keeping its mailboxes at the relay of `relay_link` and on the
+    onion networks of `network_links`; without any, on this device itself, which contacts then meet on `carriers`.
 
     Raises:
         CallerError: `malformed_link`, `bad_name`, `profile_exists`, `folder_not_empty`, `empty_passphrase`.
         SurroundingsError: the relay cannot be reached, or the profile cannot be written.
     """
     accounts.check_name(name)
-    relay = await _reached(relay_link)
+    learned = NewMemory()
+    relay, networks = await _reached(relay_link, network_links, learned)
     with contextlib.closing(_begin(path, passphrase, protection)) as profile:
         wrap_key = profile.account_key(passphrase)
         engine = Engine(profile, SYSTEM_ENTROPY)
-        engine.step(accounts.create, name, relay, device_name(), wrap_key, carriers)
+        engine.step(accounts.create, name, relay, device_name(), wrap_key, carriers, networks)
+        engine.step(learned.keep)
         profile.finish()
         return showing.identity(engine.look())
 
@@ -188,6 +193,7 @@ async def link_device(
     passphrase: str | None = None,
     protection: str = "passphrase",
     carriers: tuple[str, ...] = (),
+    network_links: tuple[str, ...] = (),
 ) -> v.DeviceLinkView:
     """A device that waits to be linked: makes its profile, or takes one that has no contacts, and returns its code.
 
@@ -203,13 +209,16 @@ async def link_device(
                 service.wrap_key = service.engine.profile.account_key(passphrase)
                 service.engine.relays_changed()
             return await service.call(DeviceLink())
-    if relay_link is None and not carriers:
+    if relay_link is None and not carriers and not network_links:
         raise CallerError(
             "A new device needs a relay.", code="no_relay", hint="Give one with --relay LINK, or go without: --direct."
         )
-    relay = await _reached(relay_link)
+    learned = NewMemory()
+    relay, networks = await _reached(relay_link, network_links, learned)
     with contextlib.closing(_begin(path, passphrase, protection)) as profile:
-        Engine(profile, SYSTEM_ENTROPY).step(accounts.create_waiting, relay, name or device_name(), carriers)
+        engine = Engine(profile, SYSTEM_ENTROPY)
+        engine.step(accounts.create_waiting, relay, name or device_name(), carriers, networks)
+        engine.step(learned.keep)
         profile.finish()
     async with Service.open(path, passphrase) as service:
         return await service.call(DeviceLink())
@@ -249,19 +258,32 @@ def device_name() -> str:
     return (platform.node() or "device")[:40]
 
 
-async def _reached(relay_link: str | None) -> RelayLink | None:
-    """The relay of a link, which has answered just now. One that has no address is met later."""
-    if relay_link is None:
-        return None
-    relay = parse_relay_link(relay_link)
-    if isinstance(relay.address, RelayAddress):
-        await check_reachable(relay)
-    return relay
+async def _reached(
+    relay_link: str | None, network_links: tuple[str, ...], memory: NewMemory
+) -> tuple[RelayLink | None, tuple[RelayLink, ...]]:
+    """The relay and the onion networks of these links, which have answered just now."""
+    relay = parse_relay_link(relay_link) if relay_link is not None else None
+    networks = tuple(parse_network_link(link) for link in network_links)
+    for host in (relay, *networks):
+        if host is not None:
+            await check_reachable(host, memory)
+    return relay, networks
 
 
-async def check_reachable(relay: RelayLink) -> None:
-    """Connect to the relay once and check its key. Raises SurroundingsError."""
-    async with Network(SYSTEM_ENTROPY, lambda *_: None) as network:
+def parse_network_link(text: str) -> RelayLink:
+    """Raises CallerError `malformed_link` for one that leads to no onion network."""
+    link = parse_relay_link(text)
+    if not isinstance(link.address, OnionHost):
+        raise MalformedLink("This is a relay's link, not an onion network's.", hint="Give it with --relay.")
+    return link
+
+
+async def check_reachable(relay: RelayLink, memory: OnionMemory) -> None:
+    """Connect to a relay or an onion network once and check its key, if it is not one that is met later. What is
+    learned of a network goes into `memory`. Raises SurroundingsError."""
+    if isinstance(relay.address, DeviceHost):
+        return
+    async with Network(SYSTEM_ENTROPY, lambda *_: None, memory=memory) as network:
         network.set_relays((relay,))
         if not await network.connected(relay.address.key, REACH_WITHIN_S):
             raise network.problem(relay.address.key) or SurroundingsError(

@@ -9,7 +9,7 @@ from roost.agent import showing_channels, showing_groups
 from roost.agent import views as v
 from roost.agent.networks import network_to, relay_name
 from roost.crypto import account_id
-from roost.messaging import formatting, pins
+from roost.messaging import formatting, pins, ways
 from roost.messaging import records as r
 from roost.messaging.invitations import invitation_id
 from roost.messaging.work import Work
@@ -63,16 +63,29 @@ def host_in(work: Work, address: HostAddress) -> str:
 
 
 def network_of(work: Work, account: bytes) -> v.NetworkKind:
-    """How a conversation travels: central where a relay of mine hosts a mailbox of the contact's, the weakest."""
+    """How a conversation travels, at least: by the weakest of the networks that its devices are written to by."""
     group = work.get(r.GroupRow, account)
     if group is not None:
         return showing_groups.network_of(work, group)
     channel = work.get(r.ChannelRow, account)
     if channel is not None:
         return showing_channels.network_of(work, channel)
-    peers = work.find(r.PeerDevice, where={"account": account})
-    kinds = {network_to(work, peer.address.relay) for peer in peers if peer.address is not None}
+    kinds = {network_to(work, host) for host in first_hosts(work, account)}
     return next((kind for kind in v.NetworkKind if kind in kinds), v.NetworkKind.CENTRAL)
+
+
+def first_hosts(work: Work, account: bytes, standing: ways.Standing = ways.apart) -> list[HostAddress]:
+    """Where what is said to a contact is put, at each of their devices: as floor, preference and what stands allow."""
+    peers = work.find(r.PeerDevice, where={"account": account})
+    return [ways.best_first(work, peer, standing)[0].relay for peer in peers if peer.addresses]
+
+
+def networks_of(work: Work, account: bytes) -> tuple[v.NetworkKind, ...]:
+    """All networks by which a contact can be written to, the one that is taken first."""
+    peers = work.find(r.PeerDevice, where={"account": account})
+    there = {network_to(work, address.relay) for peer in peers for address in peer.addresses}
+    first = network_of(work, account)
+    return (first, *(kind for kind in v.NetworkKind if kind in there - {first}))
 
 
 class Way(TypedDict):
@@ -101,8 +114,7 @@ def _hosts(work: Work, account: bytes) -> list[HostAddress]:
     channel = work.get(r.ChannelRow, account)
     if channel is not None:
         return [channel.relay]
-    peers = work.find(r.PeerDevice, where={"account": account})
-    return [peer.address.relay for peer in peers if peer.address is not None]
+    return first_hosts(work, account)
 
 
 FLOORS = {
@@ -278,7 +290,7 @@ def contact(work: Work, row: r.Contact) -> v.ContactView:
         name=contact_name(row),
         state=CONTACT_STATES[r.ContactState(row.state)],
         verified=row.verified,
-        networks=(network_of(work, row.account),),
+        networks=networks_of(work, row.account),
         own_name=row.name,
         status=row.about.status if row.about else "",
         devices=len(work.find(r.PeerDevice, where={"account": row.account})),

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roost.crypto import AttachmentKey, padding_blob
 from roost.errors import CryptoError, Refused, RoostError, SurroundingsError, Unreachable
@@ -44,6 +44,14 @@ IN_FLIGHT = 8  # blobs of one transfer: half a megabyte
 WRITTEN_EVERY = 64  # blobs: what is sent once more after a crash, at most
 AT_ONCE = 3  # transfers in each direction
 RETRY_MS = 10_000
+
+
+class _Source(NamedTuple):
+    """Where blobs are: the host, the capability to read them, and the conversation."""
+
+    host: HostAddress
+    get: bytes
+    owner: bytes
 
 
 class Transfers:
@@ -140,7 +148,7 @@ class Transfers:
         work = self._engine.look()
         try:
             for upload in outbox.uploads_of(work, row):
-                await self._upload_one(upload, address)
+                await self._upload_one(upload, address, mixed=self._engine.mixed(row.account))
         except Refused as error:
             self._engine.step(outbox.refused, number, error.code, error.retry_after_ms)
 
@@ -153,13 +161,14 @@ class Transfers:
             return
         try:
             for upload in sorted(work.find(Upload, where={"outbox": number}), key=lambda upload: upload.index):
-                await self._upload_one(upload, MailboxAddress(log.relay, log.put))
+                mixed = self._engine.mixed(log.owner)
+                await self._upload_one(upload, MailboxAddress(log.relay, log.put), mixed=mixed)
         except Refused as error:
             self._engine.step(logs.refused, number, error.code, error.retry_after_ms)
         else:
             self._engine.step(logs.uploaded, number)
 
-    async def _upload_one(self, upload: Upload, address: Address) -> None:
+    async def _upload_one(self, upload: Upload, address: Address, *, mixed: bool) -> None:
         stored, ref = self._stored(upload)
         key, hold = AttachmentKey(upload.pointer.key), upload.pointer.hold
         name = self._name(upload.message, upload.index)
@@ -167,7 +176,7 @@ class Transfers:
         puts = (
             PutBlob(address.put, hold, key.blob_id(index), self._blob(ref, key, index)) for index in range(done, total)
         )
-        async with aclosing(self._calls(address.relay, puts)) as answers:
+        async with aclosing(self._calls(address.relay, puts, mixed=mixed)) as answers:
             async for _ in answers:
                 done += 1
                 if done % WRITTEN_EVERY == 0 or done == total:
@@ -201,9 +210,9 @@ class Transfers:
         key = AttachmentKey(row.file_key)
         name = self._name(row.message, row.index)
         with self._engine.profile.files.resume(FileRef(row.file, key, row.size)) as download:
-            gets = (GetBlob(source[1], key.blob_id(index)) for index in range(download.done, download.total))
+            gets = (GetBlob(source.get, key.blob_id(index)) for index in range(download.done, download.total))
             try:
-                async with aclosing(self._calls(source[0], gets)) as answers:
+                async with aclosing(self._calls(source.host, gets, mixed=self._engine.mixed(source.owner))) as answers:
                     async for answer in answers:
                         assert isinstance(answer, BlobData)
                         download.append(answer.data)
@@ -220,21 +229,24 @@ class Transfers:
         self._engine.step(files.fetched if genuine else files.lost, row.message, row.index)
 
     @staticmethod
-    def _source(work: Work, name: bytes) -> tuple[HostAddress, bytes] | None:
-        """Where the blobs of a mailbox of mine or of a shared log are, and the capability to read them."""
+    def _source(work: Work, name: bytes) -> _Source | None:
+        """Where the blobs of a mailbox of mine or of a shared log are."""
         log = work.get(SharedLog, name)
         if log is not None:
-            return log.relay, log.get
+            return _Source(log.relay, log.get, log.owner)
         mailbox = work.get(OwnMailbox, name)
         relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
-        return (relay.link.address, mailbox.get) if relay and mailbox else None
+        return _Source(relay.link.address, mailbox.get, mailbox.account) if relay and mailbox else None
 
-    async def _calls(self, relay: HostAddress, requests: Iterable[Request]) -> AsyncGenerator[Response, None]:
+    async def _calls(
+        self, relay: HostAddress, requests: Iterable[Request], *, mixed: bool
+    ) -> AsyncGenerator[Response, None]:
         """The answers, in order, with a few requests under way at a time. Closing it ends those."""
         flying: deque[asyncio.Task[Response]] = deque()
+        call = partial(self._engine.network.call, timeout_s=60, mixed=mixed)
         try:
             for request in requests:
-                flying.append(asyncio.create_task(self._engine.network.call(relay, request, timeout_s=60)))
+                flying.append(asyncio.create_task(call(relay, request)))
                 if len(flying) == IN_FLIGHT:
                     yield await flying.popleft()
             while flying:

@@ -28,6 +28,7 @@ from roost.messaging.records import (
 )
 from roost.messaging.work import Work
 from roost.wire import content as c
+from roost.wire.addresses import OnionHost
 from roost.wire.groups import GroupIntroduction
 
 Shown = c.Text | c.Poll | GroupIntroduction | c.Unknown
@@ -62,7 +63,7 @@ def show(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, conten
             content=_without_pointers(content),
             text=conversations.searchable(content),
             state=MessageState.SENT if mine else MessageState.RECEIVED,
-            network="",
+            network=_by_network(work, origin),
             expire_s=expire_s,
             expire_at=work.now + expire_s * 1000 if mine and expire_s else NEVER,
             route=_came_by(work, origin),
@@ -81,9 +82,19 @@ def show(work: Work, origin: Origin, conversation: bytes, entry: c.Entry, conten
 
 
 def _came_by(work: Work, origin: Origin) -> tuple[str, ...]:
-    mailbox = work.get(OwnMailbox, origin.mailbox)
-    relay = work.get(OwnRelay, mailbox.relay) if mailbox else None
+    relay = _host_of(work, origin)
     return (relay.link.address.endpoint,) if relay else ()
+
+
+def _by_network(work: Work, origin: Origin) -> str:
+    """The network, as apps name it, where the mailbox tells: what comes to one on an onion network came through it."""
+    relay = _host_of(work, origin)
+    return "onion" if relay is not None and isinstance(relay.link.address, OnionHost) else ""
+
+
+def _host_of(work: Work, origin: Origin) -> OwnRelay | None:
+    mailbox = work.get(OwnMailbox, origin.mailbox)
+    return work.get(OwnRelay, mailbox.relay) if mailbox else None
 
 
 def _own_place(work: Work, entry: c.Entry) -> bytes:

@@ -27,6 +27,7 @@ from roost.network.errors import no_answer
 from roost.network.federation import DestinationUnreachable, Federation
 from roost.network.keeper import Keeper, OnState
 from roost.network.link import Link
+from roost.network.onion.memory import Forgetful, OnionMemory
 from roost.network.subscription import Subscription
 from roost.wire.addresses import DeviceHost, HostAddress, RelayAddress
 from roost.wire.links import RelayLink
@@ -57,6 +58,7 @@ class Network:
         connect: Connect = connect_relay,
         backoff: BackoffPolicy | None = None,
         now: Callable[[], float] = time.time,
+        memory: OnionMemory | None = None,
     ) -> None:
         self.direct: Direct | None = None  # links to other devices, where this profile has any carriers
         self.here: Here | None = None  # the host in this process
@@ -64,6 +66,7 @@ class Network:
         self._on_state = on_state
         self._connect = connect
         self._policy = backoff
+        self._memory = memory if memory is not None else Forgetful()  # of onion networks
         self._keepers: dict[bytes, Keeper] = {}  # by relay key, the primary first
         self._followed: dict[bytes, Keeper] = {}  # other devices where something is subscribed to
         self._closing: set[asyncio.Task[None]] = set()
@@ -190,7 +193,9 @@ class Network:
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
-    async def call(self, relay: HostAddress, request: Request, *, timeout_s: float = 20) -> Response:
+    async def call(
+        self, relay: HostAddress, request: Request, *, timeout_s: float = 20, mixed: bool = False
+    ) -> Response:
         """The relay's answer to `request`, never a `Refusal`; over the own link, or federated through an own relay.
 
         Cancelling gives the request up; the relay may have acted on it all the same. Every request may be repeated.
@@ -241,6 +246,8 @@ class Network:
         after: Callable[[], int],
         deliver: Callable[[int, bytes], None],
         on_refused: Callable[[], None] | None = None,
+        *,
+        mixed: bool = False,
     ) -> Subscription:
         """Have everything after entry `after()` of a mailbox at an own relay or a device delivered, over every link
         to come.

@@ -12,6 +12,7 @@ from roost.agent.actions import (
     people,
     polls,
     profile,
+    routes,
 )
 from roost.agent.actions.registry import HANDLERS
 
@@ -27,4 +28,5 @@ __all__ = [
     "people",
     "polls",
     "profile",
+    "routes",
 ]

@@ -295,7 +295,11 @@ def _hops(work: Work, row: r.Message) -> tuple[b.Hop, ...]:
     them = b.Hop(party="contact", name=_far_end(work, row))
     me = b.Hop(party="me", name=work.me.about.name)
     mine = row.author == work.me.account
-    parties = ("my_relay", "their_relay") if len(row.route) > 1 else ("relay" if mine else "my_relay",)
+    parties: tuple[str, ...] = ("relay" if mine else "my_relay",)
+    if row.network == v.NetworkKind.ONION:
+        parties = ("swarm",)
+    elif len(row.route) > 1:
+        parties = ("my_relay", "their_relay")
     relays = tuple(b.Hop(party=party, name=host) for party, host in zip(parties, row.route, strict=False))
     return (me, *relays, them) if mine else (them, *relays, me)
 

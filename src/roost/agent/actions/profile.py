@@ -13,6 +13,7 @@ from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions.people import CONNECT_S, fetch_card
 from roost.agent.actions.registry import handles
+from roost.agent.onion_memory import ProfileMemory
 from roost.crypto import SigningKey
 from roost.errors import CallerError, SurroundingsError, Unreachable
 from roost.messaging import accounts, devices, hosting, identity, mailboxes, outbox, peers
@@ -184,8 +185,7 @@ async def relays_add(service: Service, request: o.RelaysAdd) -> v.RelayView:
     engine = service.engine
     link = parse_relay_link(request.link)
     address = link.address
-    if isinstance(address, RelayAddress):
-        await check_reachable(link)
+    await check_reachable(link, ProfileMemory(engine))
     row = engine.step(hosting.use, link)
     engine.devices.serve()
     engine.relays_changed()

@@ -10,7 +10,7 @@ import click
 
 from roost.apps.cli.common import SECONDS, RoostGroup, yes_option
 from roost.apps.cli.formats import one_line
-from roost.apps.cli.profile import chosen_carriers, chosen_protection, direct_options, protection_options
+from roost.apps.cli.profile import chosen_carriers, chosen_protection, direct_options, onion_option, protection_options
 from roost.apps.cli.session import PassphraseNeeded, Session, session, text_argument
 from roost.errors import RoostError, SurroundingsError
 
@@ -42,6 +42,7 @@ def device() -> None:
 )
 @click.option("--confirm", metavar="CODE", help="On an old device: link the new one that shows this code.")
 @click.option("--relay", metavar="LINK", help="On the new device: the relay that will keep its mailboxes.")
+@onion_option
 @direct_options[0]
 @direct_options[1]
 @click.option("--name", metavar="NAME", help="On the new device: what it is called.")
@@ -53,6 +54,7 @@ def device() -> None:
 def link(
     confirm: str | None,
     relay: str | None,
+    networks: tuple[str, ...],
     direct: bool,
     carriers: tuple[str, ...],
     name: str | None,
@@ -70,14 +72,14 @@ def link(
     """
     here = session()
     if confirm is not None:
-        if relay or direct or name or wait:
+        if relay or networks or direct or name or wait:
             raise click.UsageError(
-                "--confirm is for the old device; --relay, --direct, --name and --wait for the new one."
+                "--confirm is for the old device; --relay, --onion, --direct, --name and --wait for the new one."
             )
         _confirm(here, confirm)
         return
     ways = chosen_carriers(direct, carriers)
-    started = _start(here, relay, ways, name, no_passphrase=no_passphrase, keyring=keyring)
+    started = _start(here, relay, networks, ways, name, no_passphrase=no_passphrase, keyring=keyring)
     waits = wait or (here.interactive and sys.stdout.isatty())
     if not waits or started.state.value == "linked":
         _show_code(here, started, qr=qr)
@@ -113,6 +115,7 @@ async def _with_passphrase(here: Session, backend: Backend, request: DeviceConfi
 def _start(
     here: Session,
     relay: str | None,
+    networks: tuple[str, ...],
     carriers: tuple[str, ...],
     name: str | None,
     *,
@@ -126,12 +129,12 @@ def _start(
     if profile_exists(here.profile):
         protection = protection_of(here.profile)
         passphrase = here.passphrase() if protection == "passphrase" else None
-    elif relay is None and not carriers:
-        raise click.UsageError("A new device needs --relay LINK, or --direct.")
+    elif relay is None and not networks and not carriers:
+        raise click.UsageError("A new device needs --relay LINK, --onion LINK, or --direct.")
     else:
         protection, passphrase = chosen_protection(here, no_passphrase=no_passphrase, keyring=keyring)
     here.known_passphrase = passphrase
-    return asyncio.run(link_device(here.profile, name, relay, passphrase, protection, carriers))
+    return asyncio.run(link_device(here.profile, name, relay, passphrase, protection, carriers, networks))
 
 
 def _show_code(here: Session, started: DeviceLinkView, *, qr: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,8 @@ from roost.apps.cli.formats import grouped, one_line
 from roost.apps.cli.session import Session, session, text_argument
 
 if TYPE_CHECKING:
+    from roost.agent.browsing import RouteView
+    from roost.agent.operations import Backend
     from roost.agent.views import ContactChange
 
 
@@ -105,45 +108,47 @@ def introduce(first: str, second: str) -> None:
     here.out.say("Both are told. They can write to each other once they agreed.")
 
 
-_NETWORKS = click.Choice(["central", "federated", "onion", "direct"])
+_NETWORKS = ("central", "federated", "onion", "direct")
 
 
-@command("route", "roost route Bob", "roost route Bob --floor federated", "roost route Bob central")
+@command("route", "roost route Bob", "roost route Bob onion --timing mixed", "roost route Bob --floor federated")
 @click.argument("conversation")
-@click.argument("named", metavar="[NETWORK]", required=False, type=_NETWORKS)
+@click.argument("network", metavar="[NETWORK]", required=False, type=click.Choice((*_NETWORKS, "any")))
 @click.option(
     "--floor",
     "floor",
-    type=_NETWORKS,
+    type=click.Choice(_NETWORKS),
     help="The weakest network that this conversation may take; what would have to take a weaker one waits.",
 )
-def route(conversation: str, named: str | None, floor: str | None) -> None:
-    """Show the way that messages take, hop by hop, and who on it sees what.
+@click.option(
+    "--timing",
+    type=click.Choice(["fast", "mixed"]),
+    help="Through an onion network: at once, or slowly among cover traffic, which hides when one writes.",
+)
+def route(conversation: str, network: str | None, floor: str | None, timing: str | None) -> None:
+    """Show the way that messages take, hop by hop, and who on it sees what; or choose it.
 
-    NETWORK, or --floor NETWORK, is the weakest that this conversation may take: central allows one relay that both of
-    you use; federated asks for two, neither of which sees both ends, or none; onion for no relay, and Tor alone between
+    NETWORK is taken before the other ways that lead to this contact; any: as it comes. Nobody is told but your other
+    devices.
+
+    --floor NETWORK is the weakest that this conversation may take: central allows one relay that both of you use;
+    federated asks for two, neither of which sees both ends, or none; onion for an onion network, or Tor alone between
     your devices. The other side is told, and the stricter of both holds. While your devices are in reach of each other,
     messages go directly whatever the floor, on carriers that it allows. What is said in a group or channel goes to its
-    host, which this does not change.
+    host, which neither changes.
     """
-    if named and floor and named != floor:
-        raise click.UsageError("Name one network.")
-    network = floor or named
-    from roost.agent.browsing import Floor, Route
-    from roost.agent.views import NetworkKind
-
     here = session()
-    if network is None:
-        shown = here.call(Route(conversation=conversation))
-    else:
-        shown = here.call(Floor(conversation=conversation, network=NetworkKind(network)))
+    shown = here.run(partial(_route, conversation=conversation, network=network, floor=floor, timing=timing))
     if here.json:
         here.out.line(shown)
         return
     here.out.say(" → ".join(one_line(hop.name or hop.party.replace("_", " "), 60) for hop in shown.hops))
     held_to = f"; at least {shown.floor} (you), {shown.their_floor} (the other side)" if shown.choices else ""
     over = f" over {shown.carrier}" if shown.carrier else ""
-    here.out.say(f"now {shown.network}{over}{held_to}")
+    preferred = f"; {shown.prefers} before others" if shown.prefers else ""
+    here.out.say(f"now {shown.network}{over}{preferred}{held_to}")
+    if shown.delays:
+        here.out.say(f"{shown.timing}: about {shown.delays[shown.timing]:.1f} seconds to the other side's mailbox")
     if shown.note:
         here.out.say(shown.note)
     if shown.held:
@@ -153,3 +158,23 @@ def route(conversation: str, named: str | None, floor: str | None) -> None:
         for word, facts in (("sees", row.sees), ("does not see", row.hidden)):
             if facts:
                 here.out.say(f"  {word}: {'; '.join(shown.facts.get(fact, fact) for fact in facts)}")
+
+
+async def _route(
+    backend: Backend, conversation: str, network: str | None, floor: str | None, timing: str | None
+) -> RouteView:
+    """Choose what is named, or only look. The floor goes first: what it forbids is never preferred."""
+    from roost.agent.browsing import Floor, Prefer, Route, SetTiming
+    from roost.agent.views import NetworkKind, Timing
+
+    shown: RouteView | None = None
+    if floor is not None:
+        shown = await backend.call(Floor(conversation=conversation, network=NetworkKind(floor)))
+    if network is not None:
+        chosen = None if network == "any" else NetworkKind(network)
+        shown = await backend.call(Prefer(conversation=conversation, network=chosen))
+    if timing is not None:
+        shown = await backend.call(SetTiming(conversation=conversation, timing=Timing(timing)))
+    if shown is None:
+        shown = await backend.call(Route(conversation=conversation))
+    return shown

@@ -61,6 +61,14 @@ direct_options = (
     ),
 )
 
+onion_option = click.option(
+    "--onion",
+    "networks",
+    multiple=True,
+    metavar="LINK",
+    help="An onion network that keeps mailboxes, with or without a relay; may repeat.",
+)
+
 
 def chosen_carriers(direct: bool, carriers: tuple[str, ...]) -> tuple[str, ...]:
     """The carriers that a new profile uses; none without --direct."""
@@ -74,31 +82,40 @@ def chosen_carriers(direct: bool, carriers: tuple[str, ...]) -> tuple[str, ...]:
     "roost init --name Alice --relay 'roost-relay://chat.example.org:7777/…'",
     'ROOST_PASSPHRASE=secret roost --profile ./alice init --name Alice --relay "$LINK"',
     'roost init --name Bot --relay "$LINK" --no-passphrase',
+    "roost init --name Alice --onion 'roost-network:…'",
     "roost init --name Alice --direct",
 )
 @click.option("--name", required=True, help="How contacts know you.")
 @click.option("--relay", metavar="LINK", help="The relay that keeps your mailboxes.")
+@onion_option
 @direct_options[0]
 @direct_options[1]
 @protection_options[0]
 @protection_options[1]
 def init(
-    name: str, relay: str | None, direct: bool, carriers: tuple[str, ...], no_passphrase: bool, keyring: bool
+    name: str,
+    relay: str | None,
+    networks: tuple[str, ...],
+    direct: bool,
+    carriers: tuple[str, ...],
+    no_passphrase: bool,
+    keyring: bool,
 ) -> None:
     """Make a profile: a new account on this device.
 
-    With --direct this device keeps its mailboxes itself, and meets others on its carriers (roost carriers): without any
-    relay, or besides one. Its passphrase is ROOST_PASSPHRASE or typed twice; with --keyring the system's keyring holds
-    the key instead.
+    With --onion its mailboxes lie in an onion network, where nobody learns who reads and writes them: alone, or beside
+    a relay. With --direct this device keeps its mailboxes itself, and meets others on its carriers (roost carriers):
+    without any relay, or besides one. Its passphrase is ROOST_PASSPHRASE or typed twice; with --keyring the system's
+    keyring holds the key instead.
     """
     from roost.agent.service import create_profile
 
     here = session()
     ways = chosen_carriers(direct, carriers)
-    if relay is None and not ways:
-        raise click.UsageError("Give --relay LINK, or --direct to go without a relay.")
+    if relay is None and not networks and not ways:
+        raise click.UsageError("Give --relay LINK or --onion LINK, or --direct to go without either.")
     protection, passphrase = chosen_protection(here, no_passphrase=no_passphrase, keyring=keyring)
-    made = asyncio.run(create_profile(here.profile, text_argument(name), relay, passphrase, protection, ways))
+    made = asyncio.run(create_profile(here.profile, text_argument(name), relay, passphrase, protection, ways, networks))
     if here.json:
         here.out.line(made)
         return

@@ -1,0 +1,219 @@
+"""How a conversation travels: its way hop by hop, its floor, the network that it prefers, and its timing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from roost.agent import browsing as b
+from roost.agent import naming, showing, syncing
+from roost.agent import views as v
+from roost.agent.actions.registry import handles
+from roost.agent.devices import MEET_S
+from roost.agent.exposure import exposure, who_sees_what
+from roost.agent.networks import KINDS, network_to
+from roost.crypto import account_id
+from roost.errors import CallerError
+from roost.messaging import floors, hosting, travel
+from roost.messaging import records as r
+from roost.messaging.work import Work
+from roost.wire.addresses import OnionHost
+from roost.wire.travel import Network
+
+if TYPE_CHECKING:
+    from roost.agent.service import Service
+
+_BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
+EXPECTED_S = {v.Timing.FAST: 0.5, v.Timing.MIXED: 6.0}
+_APART = "You are not in reach of each other now. What you write goes out when the devices meet."
+
+
+@handles(b.Route)
+async def route(service: Service, request: b.Route) -> b.RouteView:
+    work = service.engine.look()
+    found = naming.conversation(work, request.conversation)
+    if not found.contact:
+        return _route_of_a_log(service, work, found)
+    if showing.network_of(work, found.id) is v.NetworkKind.DIRECT:
+        await syncing.meet(service.engine, found.id, MEET_S)
+    return _route(service, work, found.contact)
+
+
+@handles(b.Floor)
+async def floor(service: Service, request: b.Floor) -> b.RouteView:
+    engine = service.engine
+    contact = naming.contact_of(
+        engine.look(),
+        request.conversation,
+        why="All who are in a group or channel take the way to the one relay that hosts it.",
+        hint="See which: roost route. A group is hosted by the relay of whoever makes it.",
+    )
+    _check_floor(engine.look(), contact.account, request.network)
+    engine.step(floors.set_floor, contact.account, showing.FLOORS[request.network])
+    return _route(service, engine.look(), engine.look().need(r.Contact, contact.account))
+
+
+def _check_floor(work: Work, account: bytes, network: v.NetworkKind) -> None:
+    """Raises CallerError where a conversation cannot be held to this network."""
+    if network is v.NetworkKind.DIRECT:
+        raise CallerError(
+            "From device to device is no floor: it is taken by itself while the devices are in reach of each other.",
+            code="not_available",
+            hint="Use central, federated, or onion (from device to device over Tor alone).",
+        )
+    if network not in _choices(work, account):
+        raise CallerError(
+            "Only people on an onion network, or two devices that meet over Tor, can do that.",
+            code="not_available",
+            hint="Use a network first: roost relays add NETWORK-LINK, or: roost carriers on tor",
+        )
+
+
+def _choices(work: Work, account: bytes) -> tuple[v.NetworkKind, ...]:
+    """The networks to which a conversation can be held here."""
+    host = hosting.own_host(work)
+    over_tor = host is not None and hosting.TOR in host.carriers
+    on_network = any(isinstance(row.link.address, OnionHost) for row in work.find(r.OwnRelay) if not row.leaving)
+    theirs = v.NetworkKind.ONION in showing.networks_of(work, account)
+    return (*_BUILT, v.NetworkKind.ONION) if over_tor or on_network or theirs else _BUILT
+
+
+@handles(b.Prefer)
+async def prefer(service: Service, request: b.Prefer) -> b.RouteView:
+    engine = service.engine
+    contact = naming.contact_of(
+        engine.look(),
+        request.conversation,
+        why="All who are in a group or channel take the way to the one host of its log.",
+        hint="See which: roost route. A group is hosted where whoever makes it has their mailboxes.",
+    )
+    ways = showing.networks_of(engine.look(), contact.account)
+    if request.network is not None and request.network not in ways:
+        raise CallerError(
+            f"There is no {request.network} way to this contact.",
+            code="not_available",
+            hint=f"There is: {', '.join(ways)}. The other side has to have an address there, too.",
+        )
+    wanted = next((network for network, kind in KINDS.items() if kind is request.network), Network.ANY)
+    engine.step(travel.choose, contact.account, prefers=wanted)
+    return _route(service, engine.look(), contact)
+
+
+@handles(b.SetTiming)
+async def set_timing(service: Service, request: b.SetTiming) -> b.RouteView:
+    engine = service.engine
+    found = naming.conversation(engine.look(), request.conversation)
+    mixed = request.timing is v.Timing.MIXED
+    if mixed and not _through_onion(engine.look(), found.id):
+        raise CallerError(
+            "This conversation goes through no onion network, and nowhere else is anything mixed.",
+            code="not_available",
+            hint="Use a network first: roost relays add NETWORK-LINK",
+        )
+    engine.step(travel.choose, found.id, mixed=mixed)
+    work = engine.look()
+    return _route(service, work, found.contact) if found.contact else _route_of_a_log(service, work, found)
+
+
+def _through_onion(work: Work, conversation: bytes) -> bool:
+    """Whether something of a conversation goes through an onion network: to it, from it, or through mine to a relay."""
+    mine = [row for row in work.find(r.OwnRelay) if not row.leaving and isinstance(row.link.address, OnionHost)]
+    return bool(mine) or showing.network_of(work, conversation) is v.NetworkKind.ONION
+
+
+def _delays(work: Work, conversation: bytes, network: v.NetworkKind) -> dict[str, Any]:
+    """How fast a conversation goes through an onion network, and how fast it could."""
+    timing = v.Timing.MIXED if travel.chosen(work, conversation).mixed else v.Timing.FAST
+    return {"timing": timing, "delays": EXPECTED_S if network is v.NetworkKind.ONION else {}}
+
+
+def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
+    network = showing.network_of(work, contact.account)
+    carrier = service.engine.devices.near().get(contact.account, "")
+    first = showing.first_hosts(work, contact.account, service.engine.network.standing)
+    if carrier and any(network_to(work, host) is v.NetworkKind.DIRECT for host in first):
+        network = v.NetworkKind.DIRECT  # what waits goes to the device itself while it is near
+    preferred = KINDS.get(Network(travel.chosen(work, contact.account).prefers))
+    held = floors.holds(work, contact.account)
+    return b.RouteView(
+        conversation=account_id(contact.account),
+        network=network,
+        hops=tuple(
+            _hop(service, work, contact, party, network, near=bool(carrier))
+            for party in who_sees_what().networks[network].hops
+        ),
+        exposure=exposure(network, v.ConversationKind.DIRECT),
+        facts=who_sees_what().facts,
+        choices=_choices(work, contact.account),
+        floor=showing.floor_name(contact.floor),
+        their_floor=showing.floor_name(contact.their_floor),
+        held=held,
+        carrier=carrier,
+        note=_APART if network is v.NetworkKind.DIRECT and not carrier and not held else "",
+        ways=_ways(work, contact.account),
+        prefers=preferred,
+        **_delays(work, contact.account, network),
+    )
+
+
+def _ways(work: Work, account: bytes) -> tuple[b.WayView, ...]:
+    """All addresses of a contact's devices, those of the relays first."""
+    found = set()
+    for peer in work.find(r.PeerDevice, where={"account": account}):
+        for address in peer.addresses:
+            network = network_to(work, address.relay)
+            found.add((network, "" if network is v.NetworkKind.DIRECT else showing.host_in(work, address.relay)))
+    order = list(v.NetworkKind)
+    shown = sorted(found, key=lambda way: (order.index(way[0]), way[1]))
+    return tuple(b.WayView(network=network, host=host) for network, host in shown)
+
+
+def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) -> b.RouteView:
+    """A group's or channel's: to the relay that hosts it, and from there to everybody else."""
+    kind = v.ConversationKind.GROUP if found.group else v.ConversationKind.CHANNEL
+    network = showing.network_of(work, found.id)
+    relays = iter(showing.way_of(work, found.id)["route"])
+
+    def hop(party: str) -> b.Hop:
+        match party:
+            case "me":
+                return b.Hop(party=party, name=work.me.about.name)
+            case "relay" | "my_relay" | "host" | "swarm":
+                name = next(relays, "")
+                own = next((row for row in work.find(r.OwnRelay) if showing.host(row.link.address) == name), None)
+                return b.Hop(
+                    party=party,
+                    name=showing.own_host(own) if own else name,
+                    reachable=service.engine.network.reachable(own.relay) if own else None,
+                )
+            case _:
+                return b.Hop(party=party, name=found.name)
+
+    return b.RouteView(
+        conversation=account_id(found.id),
+        network=network,
+        hops=tuple(hop(party) for party in who_sees_what().ways(kind)[network].hops),
+        exposure=exposure(network, kind),
+        facts=who_sees_what().facts,
+        **_delays(work, found.id, network),
+    )
+
+
+def _hop(service: Service, work: Work, contact: r.Contact, party: str, network: v.NetworkKind, *, near: bool) -> b.Hop:
+    match party:
+        case "me":
+            return b.Hop(party=party, name=work.me.about.name)
+        case "relay" | "my_relay":
+            rows = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
+            hosted = _their_relays(work, contact.account)
+            row = next((row for row in rows if party == "relay" and row.relay in hosted), rows[0])
+            return b.Hop(party=party, name=showing.own_host(row), reachable=service.engine.network.reachable(row.relay))
+        case "their_relay" | "swarm":
+            return b.Hop(party=party, name=", ".join(sorted(set(_their_relays(work, contact.account).values()))))
+        case _:
+            name = showing.contact_name(contact) if party == "contact" else ""
+            met = party == "contact" and network is v.NetworkKind.DIRECT
+            return b.Hop(party=party, name=name, reachable=near if met else None)
+
+
+def _their_relays(work: Work, account: bytes) -> dict[bytes, str]:
+    return {host.key: showing.host(host) for host in showing.first_hosts(work, account)}
