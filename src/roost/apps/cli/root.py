@@ -61,6 +61,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "device": ("devices", "Link, list and remove your devices."),
     "agent": ("agent", "Keep the profile connected; other commands then use it."),
     "relay": ("relay", "Host a relay, or check one."),
+    "network": ("network", "Onion networks: found one, look at one."),
     "channel": ("channels", "Open channels: make, join, look after them."),
     "completion": ("completion", "Print shell completion."),
 }
