@@ -91,10 +91,10 @@ long: setup web system-packages
 bench: setup $(VENV)/.stamp-peers
 	$(BIN)/python -m benchmarks $(BENCH)
 
-$(VENV)/.stamp-peers: requirements/peers.txt
-	@echo "Installing what the benchmarks compare with (requirements/peers.txt)"
-	@$(PIP) install --require-hashes --no-deps -r requirements/peers.txt \
-	  || echo "Not to be had here: the comparisons with them are left out." >&2
+$(VENV)/.stamp-peers: requirements/peers.txt requirements/mixnets.txt
+	@for list in $^; do echo "Installing what the benchmarks compare with ($$list)"; \
+	  $(PIP) install --require-hashes --no-deps -r $$list \
+	    || echo "Not to be had here: the comparisons with them are left out." >&2; done
 	@touch $@
 
 fuzz: setup
@@ -115,6 +115,9 @@ lock: $(VENV)/.stamp-packages
 	  --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --group peers $(LOCK) $(UPGRADE) --constraint requirements/dev.txt \
 	  --output-file requirements/peers.txt
+	$(BIN)/uv pip compile --group mixnets $(LOCK) $(UPGRADE) --constraint requirements/dev.txt \
+	  $(addprefix --no-emit-package ,pytest pytest-cov coverage iniconfig packaging pluggy pygments colorama) \
+	  --output-file requirements/mixnets.txt
 
 clean:
 	rm -rf $(VENV) build dist web/node_modules src/roost/apps/web/static .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
