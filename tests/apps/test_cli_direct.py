@@ -79,9 +79,12 @@ def test_the_route_names_the_carrier(alice: Person, bob: Person) -> None:
         shown = bob.until(lambda: next((each for each in bob.lines("route", "Alice") if each["carrier"]), None))
         assert (shown["network"], shown["carrier"], shown["note"]) == ("direct", "lan", "")
         assert [(hop["party"], hop["reachable"]) for hop in shown["hops"]] == [("me", None), ("contact", True)]
-        held = bob.one("route", "Alice", "federated")
-        assert (held["floor"], held["held"]) == ("federated", False)
-        assert bob.refused("route", "Alice", "direct")["code"] == "not_available"
+        held = bob.one("route", "Alice", "direct", "--floor", "federated")
+        assert (held["floor"], held["held"], held["prefers"]) == ("federated", False, "direct")
+        assert bob.one("route", "Alice", "any")["prefers"] is None
+        assert bob.refused("route", "Alice", "federated")["code"] == "not_available"  # there is no such way
+        assert bob.refused("route", "Alice", "--timing", "mixed")["code"] == "not_available"
+        assert bob.refused("route", "Alice", "--floor", "direct")["code"] == "not_available"
         assert bob.refused("route", "Alice", "--floor", "onion")["code"] == "not_available"
     apart = bob.one("route", "Alice")
     assert (apart["network"], apart["carrier"], apart["hops"][-1]["reachable"]) == ("direct", "", False)

@@ -216,7 +216,7 @@ class Device:
             if envelope is not None:
                 count += 1
                 unreached = self.world.down | self.world.apart
-                able = [way for way in peer.addresses if way.relay.key not in unreached]
+                able = [way for way in ways.best_first(self.work(), peer) if way.relay.key not in unreached]
                 if able:
                     self.world.transmit(able[0].put, envelope)
         return count
@@ -248,16 +248,16 @@ class World:
         self.down: set[bytes] = set()  # keys of relays that nobody reaches
         self.apart: set[bytes] = set()  # keys of devices that host mailboxes, which nobody but themselves reaches
 
-    def person(self, name: str) -> Device:
+    def person(self, name: str, relay: RelayLink = RELAY) -> Device:
         device = Device(self, name)
-        device.do(accounts.create, name, RELAY, f"{name}'s laptop", None)
+        device.do(accounts.create, name, relay, f"{name}'s laptop", None)
         self.devices.append(device)
         return device
 
-    def second_device(self, old: Device, name: str) -> Device:
+    def second_device(self, old: Device, name: str, relay: RelayLink = RELAY) -> Device:
         """Link a new device to an old one's account."""
         new = Device(self, name)
-        row = new.do(accounts.create_waiting, RELAY, name)
+        row = new.do(accounts.create_waiting, relay, name)
         self.devices.append(new)
         new.create_mailboxes()
         invitation = parse_invitation(row.link)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from roost.messaging import accounts, identity, invitations, outbox
 from roost.messaging.groups import links
 from roost.messaging.records import Outbox, OutboxState
 from roost.wire import sizes
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.codec import encode
 from roost.wire.content import About, ContactRequest, Entry, Text, decode_content, encode_content
 from roost.wire.groups import MAX_KNOCK_GREETING, GroupKnock
@@ -29,11 +30,33 @@ def with_eight_devices(device: Device) -> None:
     device.commit(work)
 
 
-def test_the_largest_knock_is_one_envelope() -> None:
+FINGERPRINT = b"f" * 32
+
+
+def _network(*places: RelayAddress) -> RelayLink:
+    return RelayLink(OnionHost(b"k" * 32, places))
+
+
+def _far(key: bytes, fingerprint: bytes = b"") -> RelayAddress:
+    assert isinstance(FAR.address, RelayAddress)
+    return msgspec.structs.replace(FAR.address, key=key * 32, tls_fingerprint=fingerprint)
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        FAR,
+        RelayLink(_far(b"r", FINGERPRINT)),
+        _network(_far(b"1", FINGERPRINT)),
+        _network(_far(b"1", FINGERPRINT), _far(b"2", FINGERPRINT)),
+        _network(*(RelayAddress("a" * 50 + ".example", 65_535, key * 32) for key in (b"1", b"2"))),
+    ],
+)
+def test_the_largest_knock_is_one_envelope(home: RelayLink) -> None:
     world = World()
     alice = world.person("Alice")
     bob = Device(world, "Bob")
-    bob.do(accounts.create, "Bob", FAR, "b", None)
+    bob.do(accounts.create, "Bob", home, "b", None)
     world.devices.append(bob)
     with_eight_devices(bob)
     bob.add(alice.invite(), "g" * sizes.MAX_GREETING)

@@ -21,12 +21,14 @@ from roost.messaging.records import (
     StoredFile,
 )
 from roost.messaging.work import Work
-from roost.wire.addresses import DeviceHost, HostAddress, MailboxAddress
+from roost.wire.addresses import DeviceHost, HostAddress, MailboxAddress, OnionHost
+from roost.wire.codec import encode
 from roost.wire.mailbox import MailboxKind
 from roost.wire.sizes import CAPABILITY_SIZE, MEETING_SIZE
 
 DAY_MS = 86_400_000
 ROTATE_AFTER_MS = 7 * DAY_MS
+MAX_TOLD = 240  # bytes of an onion network's address; the longest with one place has 239
 RETIRE_AFTER_MS = 30 * DAY_MS  # by then every envelope in the old mailbox has expired
 
 
@@ -128,7 +130,7 @@ def host_of(work: Work, mailbox: OwnMailbox) -> HostAddress:
     address = relay.link.address
     if relay.here and isinstance(address, DeviceHost):
         return msgspec.structs.replace(address, meeting=meeting_of(mailbox.admin))
-    return address
+    return _told(address)
 
 
 def log_host(work: Work, relay: OwnRelay) -> HostAddress:
@@ -136,6 +138,14 @@ def log_host(work: Work, relay: OwnRelay) -> HostAddress:
     address = relay.link.address
     if relay.here and isinstance(address, DeviceHost):
         return msgspec.structs.replace(address, meeting=work.entropy.bytes(MEETING_SIZE))
+    return _told(address)
+
+
+def _told(address: HostAddress) -> HostAddress:
+    """As others are told of it: of an onion network with long names only one place where its directory is, so that a
+    contact request fits one envelope."""
+    if isinstance(address, OnionHost) and len(encode(address)) > MAX_TOLD:
+        return msgspec.structs.replace(address, at=(min(address.at, key=lambda at: len(encode(at))),))
     return address
 
 

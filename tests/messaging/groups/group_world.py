@@ -23,6 +23,7 @@ from roost.messaging.records import (
 )
 from roost.wire import content as c
 from roost.wire.groups import GroupNote
+from roost.wire.links import RelayLink
 from tests.messaging.harness import RELAY, Device, World
 
 
@@ -208,9 +209,9 @@ class GroupWorld(World):
                 if held.get == log.get:
                     device.take(held.id, 0, envelope)
 
-    def person(self, name: str) -> GroupDevice:
+    def person(self, name: str, relay: RelayLink = RELAY) -> GroupDevice:
         device = GroupDevice(self, name)
-        device.do(accounts.create, name, RELAY, f"{name}'s laptop", None)
+        device.do(accounts.create, name, relay, f"{name}'s laptop", None)
         self.devices.append(device)
         return device
 
