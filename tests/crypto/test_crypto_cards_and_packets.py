@@ -147,6 +147,18 @@ def test_malformed_packet_keys_are_refused() -> None:
         PacketPublic(b"\xff" * 1_216)
 
 
+def test_what_is_encapsulated_is_decapsulated_by_its_key_alone() -> None:
+    shared, ciphertext = SECRET.public.encapsulate(ENTROPY)
+    assert (len(shared), len(ciphertext)) == (32, 1_120)
+    assert SECRET.decapsulate(ciphertext) == shared
+    others = [SECRET.decapsulate(flipped(ciphertext, bit)) for bit in (0, 8_703, 8_704, 8_959)]
+    others.append(PacketSecret.generate(ENTROPY).decapsulate(ciphertext))
+    assert len({shared, *others}) == 6
+    for malformed in (b"", ciphertext[:-1], ciphertext + b"\0", ciphertext[:1_088] + bytes(32)):
+        with pytest.raises(CryptoError):
+            SECRET.decapsulate(malformed)
+
+
 def test_packets_are_hpke_with_x_wing() -> None:
     """Opened by hand: X-Wing's combiner (draft-connolly-cfrg-xwing-kem, "Combiner") and RFC 9180 section 5.1."""
     packet, _ = seal_packet(SECRET.public, b"by hand", sizes.PACKET_SMALL, ENTROPY)
@@ -155,6 +167,7 @@ def test_packets_are_hpke_with_x_wing() -> None:
     kem_secret = KemSecret.from_bytes(raw[:64]).decapsulate(kem_ciphertext)
     agreed = AgreementSecret.from_bytes(raw[64:]).exchange(AgreementPublic(ephemeral))
     shared = hashlib.sha3_256(kem_secret + agreed + ephemeral + public[1_184:] + rb"\.//^\ "[:6]).digest()
+    assert SECRET.decapsulate(packet[:1_120]) == shared
 
     def extract(salt: bytes, label: bytes, secret: bytes) -> bytes:
         return hmac.digest(salt, b"HPKE-v1" + suite + label + secret, "sha512")
