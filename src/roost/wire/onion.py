@@ -248,7 +248,9 @@ def swarm_of(consensus: Consensus, place: bytes, replicas: int) -> list[Consensu
 def admission_hash(request: Create | PutCard) -> bytes:
     """What a proof of work that admits this request is about (32 bytes). On an onion network there is no access secret:
     who makes a mailbox or a new card is asked for work (`work_needed`), and repeats the request with the 8-byte proof
-    as its `admission`: crypto.solve_work(challenge.nonce, bytes(32), admission_hash(request), challenge.bits)."""
+    as its `admission`: crypto.solve_work(challenge.nonce, bytes(32), admission_hash(request), challenge.bits). The
+    nonce is the beginning of the consensus's shared random value; all nodes take a proof, in this period and the next.
+    """
     return hash32(Label.ONION_ADMISSION, encode(replace(request, admission=b"")))
 
 

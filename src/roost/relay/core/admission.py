@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from copy import copy
 from hmac import compare_digest
+from typing import Protocol
 
-from roost.crypto import PROOF_SIZE, work_strength
-from roost.relay.core.knocks import KnockNonces
+from roost.crypto import PROOF_SIZE, WORK_NONCE_SIZE, work_strength
 from roost.relay.core.limits import Limits, TokenBucket
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.codec import encode
@@ -81,12 +81,39 @@ class Admission:
             _take(client.creates, 1.0, now)
 
 
+class Nonces(Protocol):
+    """What proofs of work are bound to."""
+
+    def valid(self, now: float) -> tuple[bytes, ...]:
+        """Those in force, 16 bytes each, the newest first."""
+        ...
+
+
+class NetworkNonces:
+    """Nonces from the random values that an onion network's authorities share: nobody knew them before, and a proof
+    holds at each of its nodes."""
+
+    __slots__ = ("_valid",)
+
+    def __init__(self) -> None:
+        self._valid: tuple[bytes, ...] = (bytes(WORK_NONCE_SIZE),)
+
+    def renew(self, shared_random: bytes) -> None:
+        """A new period's random value (32 bytes). The one before it stays in force."""
+        nonce = shared_random[:WORK_NONCE_SIZE]
+        if nonce != self._valid[0]:
+            self._valid = (nonce, self._valid[0])
+
+    def valid(self, _now: float) -> tuple[bytes, ...]:
+        return self._valid
+
+
 class WorkAdmission(Admission):
     """Admits who proves work for the very request (wire.onion.admission_hash): `bits` of it, under one of `nonces`."""
 
     __slots__ = ("_bits", "_nonces")
 
-    def __init__(self, nonces: KnockNonces, bits: int) -> None:
+    def __init__(self, nonces: Nonces, bits: int) -> None:
         super().__init__(None)
         self._nonces = nonces
         self._bits = bits

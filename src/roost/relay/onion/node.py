@@ -16,8 +16,7 @@ from typing import Any, Protocol
 from roost.crypto import Entropy, SigningKey
 from roost.crypto.onion import Arrived, Cover, ForClient, Forwarded, Unwrapped, use_reply_block
 from roost.errors import CryptoError, SurroundingsError
-from roost.relay.core.admission import WorkAdmission
-from roost.relay.core.knocks import KnockNonces
+from roost.relay.core.admission import NetworkNonces, WorkAdmission
 from roost.relay.core.limits import Limits
 from roost.relay.core.onion_packets import Dropped, NodeKeys
 from roost.relay.core.refusal import RefusedRequest
@@ -95,7 +94,8 @@ class OnionNode:
         self.peers = Peers(own, dial, clock, self._dropped)
         self.mixing = Mixing(self._open, self._hand_on, self._dropped)
         self.swarm = swarms(self.peers)
-        admission = WorkAdmission(KnockNonces(entropy.bytes(32)), limits.work_bits)
+        self._nonces = NetworkNonces()
+        admission = WorkAdmission(self._nonces, limits.work_bits)
         self.sessions = Sessions(
             self.swarm, outgoing, admission, limits, document.period_s, self._reply, self._dropped, clock
         )
@@ -119,6 +119,7 @@ class OnionNode:
         """The network as it is from now on."""
         previous, self._consensus = self._consensus, consensus
         self._nodes = frozenset(node.key for node in consensus.nodes)
+        self._nonces.renew(consensus.shared_random)
         self.peers.on_directory(consensus)
         self.swarm.on_consensus(consensus, previous)
 
