@@ -1,7 +1,8 @@
-"""The network as the agent uses it: own relays over persistent links, all others through them.
+"""The network as the agent uses it: own relays over persistent links, all others through them, and onion networks.
 
-One class joins the keepers of own relays with the federated route. It decides which route a request takes, and fills in
-the access secrets of own relays; it does not decide what to send, to whom, or when to send it again.
+One class joins the keepers of own relays and of onion networks with the federated route. It decides which route a
+request takes, and fills in the access secrets of own relays; it does not decide what to send, to whom, or when to send
+it again.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ from roost.network.errors import no_answer
 from roost.network.federation import DestinationUnreachable, Federation
 from roost.network.keeper import Keeper, OnState
 from roost.network.link import Link
+from roost.network.onion.keeper import OnionKeeper
 from roost.network.onion.memory import Forgetful, OnionMemory
 from roost.network.subscription import Subscription
-from roost.wire.addresses import DeviceHost, HostAddress, RelayAddress
+from roost.wire.addresses import DeviceHost, HostAddress, OnionHost, RelayAddress
 from roost.wire.links import RelayLink
 from roost.wire.mailbox import Create, Forward, GetInfo, PutCard, Request, Response
 
-Route = Literal["central", "federated", "direct"]
+Route = Literal["central", "federated", "onion", "direct"]
+AnyKeeper = Keeper | OnionKeeper
+
+# Packets are lost and sent again, on a path that may have to be found first; mixed ones wait at each hop.
+_ONION_CALL_S, _MIXED_CALL_S = 45.0, 150.0
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,10 @@ class Network:
         self._connect = connect
         self._policy = backoff
         self._memory = memory if memory is not None else Forgetful()  # of onion networks
-        self._keepers: dict[bytes, Keeper] = {}  # by relay key, the primary first
-        self._followed: dict[bytes, Keeper] = {}  # other devices where something is subscribed to
+        self._keepers: dict[bytes, AnyKeeper] = {}  # by relay key, the primary first
+        self._followed: dict[bytes, AnyKeeper] = {}  # other devices where something is subscribed to, other networks
         self._closing: set[asyncio.Task[None]] = set()
+        self._now = now
         self._federation = Federation(entropy, now)
 
     async def __aenter__(self) -> Self:
@@ -104,6 +111,8 @@ class Network:
             key = link.address.key
             if key in self._keepers:
                 continue
+            if isinstance(link.address, OnionHost) and key in self._followed:
+                before[key] = self._followed.pop(key)
             kept = before.get(key)
             if kept is not None and kept.relay == link:
                 self._keepers[key] = before.pop(key)
@@ -112,7 +121,7 @@ class Network:
         for keeper in before.values():
             self._end(keeper)
 
-    def _end(self, keeper: Keeper) -> None:
+    def _end(self, keeper: AnyKeeper) -> None:
         """With its subscriptions."""
         for subscription in keeper.take_subscriptions():
             subscription.close()
@@ -120,9 +129,15 @@ class Network:
         self._closing.add(ending)
         ending.add_done_callback(self._closing.discard)
 
-    def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> Keeper:
-        shared = isinstance(link.address, DeviceHost) and not self._is_here(link.address.key)
-        keeper = Keeper(link, self._connected, self._entropy, self._on_state, self._policy, shared=shared)
+    def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> AnyKeeper:
+        keeper: AnyKeeper
+        if isinstance(link.address, OnionHost):
+            keeper = OnionKeeper(
+                link, self._connect, self._entropy, self._on_state, self._policy, self._memory, clock=self._now
+            )
+        else:
+            shared = isinstance(link.address, DeviceHost) and not self._is_here(link.address.key)
+            keeper = Keeper(link, self._connected, self._entropy, self._on_state, self._policy, shared=shared)
         for subscription in subscriptions:
             keeper.subscribe(subscription)
         keeper.start()
@@ -133,6 +148,7 @@ class Network:
             return await self._connect(address)
         if self.here is not None and self._is_here(address.key):
             return await link_over(HereConnection(self.here.host), address)
+        assert isinstance(address, DeviceHost)  # networks have keepers of their own kind
         return await self._to_device(address)
 
     def _is_here(self, key: bytes) -> bool:
@@ -147,6 +163,8 @@ class Network:
         """How a request to this host travels."""
         if isinstance(relay, DeviceHost):
             return "direct"
+        if isinstance(relay, OnionHost):
+            return "onion"
         return "central" if relay.key in self._keepers else "federated"
 
     def standing(self, key: bytes) -> bool:
@@ -196,7 +214,8 @@ class Network:
     async def call(
         self, relay: HostAddress, request: Request, *, timeout_s: float = 20, mixed: bool = False
     ) -> Response:
-        """The relay's answer to `request`, never a `Refusal`; over the own link, or federated through an own relay.
+        """The relay's answer to `request`, never a `Refusal`; over the own link, or federated through an own relay, or
+        through an onion network, where `mixed` has its packets delayed and hidden among cover traffic.
 
         Cancelling gives the request up; the relay may have acted on it all the same. Every request may be repeated.
 
@@ -204,14 +223,17 @@ class Network:
             Refused: the relay said no; `code` is one of RefusalCode's.
             Unreachable: no answer, for whatever reason; at once when the link is down and connecting fails.
         """
+        if self._by_onion(relay):
+            timeout_s = max(timeout_s, _MIXED_CALL_S if mixed else _ONION_CALL_S)
         try:
             async with asyncio.timeout(timeout_s):
-                keeper = self._keepers.get(relay.key)
+                keeper = self._network(relay) if isinstance(relay, OnionHost) else self._keepers.get(relay.key)
                 if keeper is not None:
-                    return await _own_call(keeper, request)
+                    return await _own_call(keeper, request, mixed)
                 if isinstance(relay, DeviceHost):
                     return await self._direct_call(relay, request)
-                return await self._federated(relay, request)
+                assert isinstance(relay, RelayAddress)
+                return await self._federated(relay, request, mixed)
         except TimeoutError as error:
             raise no_answer() from error
 
@@ -225,14 +247,28 @@ class Network:
                 raise
         return await (await self._to_device(host)).call(request, timeout_s=None)
 
-    async def _federated(self, relay: RelayAddress, request: Request) -> Response:
+    def _by_onion(self, relay: HostAddress) -> bool:
+        """Whether a request there goes through an onion network, if only on its way to a relay."""
+        if isinstance(relay, OnionHost):
+            return True
+        first = next(iter(self._keepers.values()), None)
+        return isinstance(relay, RelayAddress) and relay.key not in self._keepers and isinstance(first, OnionKeeper)
+
+    def _network(self, host: OnionHost) -> AnyKeeper:
+        """A network's keeper; one that is not an own one is kept in touch with from the first call on."""
+        keeper = self._keeper(host.key)
+        if keeper is None:
+            keeper = self._followed[host.key] = self._started(RelayLink(host), ())
+        return keeper
+
+    async def _federated(self, relay: RelayAddress, request: Request, mixed: bool) -> Response:
         """Through the first own relay that can be reached, with an address or at home."""
         failure = Unreachable("This profile has no relay.", code="no_relay", hint="Add one: roost relays add LINK.")
         for keeper in tuple(self._keepers.values()):
             if self._is_here(keeper.relay.address.key):
                 continue  # this device forwards nothing
             try:
-                return await self._federation.call(partial(_own_call, keeper), relay, request)
+                return await self._federation.call(partial(_own_call, keeper, mixed=mixed), relay, request)
             except DestinationUnreachable:
                 raise  # another own relay would only be one more to learn who is written to
             except Unreachable as error:
@@ -249,8 +285,8 @@ class Network:
         *,
         mixed: bool = False,
     ) -> Subscription:
-        """Have everything after entry `after()` of a mailbox at an own relay or a device delivered, over every link
-        to come.
+        """Have everything after entry `after()` of a mailbox at an own relay, a device or an onion network delivered,
+        over every link to come.
 
         `deliver(number, envelope)` runs on the event loop and must only hand over; `after` is asked again after every
         reconnect, so what was delivered and not yet stored comes again. `on_refused` is called when the relay's
@@ -260,15 +296,15 @@ class Network:
             CallerError: the relay is not an own one.
         """
         keeper = self._keeper(relay.key)
-        if keeper is None and isinstance(relay, DeviceHost):
+        if keeper is None and isinstance(relay, (DeviceHost, OnionHost)):
             keeper = self._followed[relay.key] = self._started(RelayLink(relay), ())
         if keeper is None:
             raise CallerError("Only mailboxes at one of your own relays can be subscribed to.", code="not_own_relay")
-        subscription = Subscription(get, after, deliver, partial(self._unsubscribe, relay.key), on_refused)
+        subscription = Subscription(get, after, deliver, partial(self._unsubscribe, relay.key), on_refused, mixed=mixed)
         keeper.subscribe(subscription)
         return subscription
 
-    def _keeper(self, key: bytes) -> Keeper | None:
+    def _keeper(self, key: bytes) -> AnyKeeper | None:
         return self._keepers.get(key) or self._followed.get(key)
 
     def _unsubscribe(self, relay_key: bytes, subscription: Subscription) -> None:
@@ -276,7 +312,7 @@ class Network:
         if keeper is None:
             return
         keeper.unsubscribe(subscription)
-        if not keeper.subscriptions and self._followed.get(relay_key) is keeper:
+        if not keeper.subscriptions and self._followed.get(relay_key) is keeper and isinstance(keeper, Keeper):
             self._end(self._followed.pop(relay_key))
 
 
@@ -286,8 +322,10 @@ def carriers_off() -> Unreachable:
     )
 
 
-async def _own_call(keeper: Keeper, request: Request) -> Response:
+async def _own_call(keeper: AnyKeeper, request: Request, mixed: bool) -> Response:
     """Only an own relay gets the access secret in its link, and only where it asks for one."""
+    if isinstance(keeper, OnionKeeper):
+        return await keeper.call(request, mixed=mixed)
     if isinstance(request, (Create, PutCard, Forward, GetInfo)):
         request = msgspec.structs.replace(request, admission=keeper.relay.access.encode())
     return await keeper.call(request)

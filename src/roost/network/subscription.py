@@ -23,8 +23,12 @@ class Subscription:
         deliver: Callable[[int, bytes], None],
         on_close: Callable[[Subscription], None],
         on_refused: Callable[[], None] | None = None,
+        *,
+        mixed: bool = False,
     ) -> None:
+        """`mixed`: on an onion network, deliveries are delayed and among cover traffic."""
         self.get = get
+        self.mixed = mixed
         self.after = after
         self.caught_up = asyncio.Event()
         self.refused: Refused | None = None

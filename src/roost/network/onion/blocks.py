@@ -44,7 +44,8 @@ class Blocks:
             self._flow = min(2 * self._flow, MOST)
 
     def lost(self) -> None:
-        """Something was lost: less at once."""
+        """Something was lost, and with it what the node is thought to have: less at once."""
+        self.void()
         self._flow = max(self._flow // 2, IDLE)
 
     def void(self) -> None:

@@ -15,9 +15,9 @@ from roost.crypto import Entropy
 from roost.errors import CryptoError, WireError
 from roost.network.onion.cover import HOP_DELAY_S, HOPS_WITH_DELAY, SEND_S, Cover
 from roost.network.onion.members import Members
-from roost.network.onion.packing import Outgoing, Packing
+from roost.network.onion.packing import Block, Outgoing, Packing
 from roost.network.onion.paths import Paths, TooFewNodes
-from roost.network.onion.reputation import Reputation
+from roost.network.onion.reputation import LOOPS_S, Reputation
 from roost.network.onion.requests import fitted
 from roost.network.onion.session import Session
 from roost.network.onion.session_parts import Outcome, SessionEvent, Up
@@ -32,21 +32,24 @@ _BEAT_S = 12.0
 _MIXED_BEAT_S = 45.0
 _BEAT_EACH_S = 1.5  # signs of life of all sessions together come no more often
 _LOOP_LOST_S = 30.0
+_PROBES = 4  # loops that are sent at once when a packet was lost, to find out which nodes are to be avoided ...
+_MOST_PROBES = 8  # ... and how many of them may be due or under way
 _SPREAD = 3  # nodes that are asked in turn for what any node can do
 
 
 class Exchange:
-    """`replicas`: how many nodes keep each mailbox."""
+    """Of one client in one network."""
 
-    def __init__(self, replicas: int, entropy: Entropy) -> None:
+    def __init__(self, entropy: Entropy) -> None:
         self.members = Members()
         self.reputation = Reputation()
+        self.loops = Reputation(LOOPS_S)  # what loops alone have shown
         self.window = Window()
         self.cover = Cover(entropy)
         self.problem: TooFewNodes | None = None  # why the last packet could not be made
-        self._replicas = replicas
+        self._replicas = 0
         self._entropy = entropy
-        self._paths = Paths(self.reputation, entropy)
+        self._paths = Paths((self.reputation, self.loops), entropy)
         self._trips = {False: RoundTrip(FAST), True: RoundTrip(MIXED)}
         self._consensus: Consensus | None = None
         self._period = 0
@@ -54,8 +57,10 @@ class Exchange:
         self._sessions: dict[tuple[bytes, bool], Session] = {}
         self._ready: dict[bool, deque[Session]] = {False: deque(), True: deque()}
         self._lined_up: set[Session] = set()  # in one of these
-        self._top_ups: deque[float] = deque()  # when each packet that nothing answers is thought to have arrived
+        self._unasked: deque[float] = deque()  # when each packet that nothing answers is thought to have arrived
         self._loops: deque[tuple[float, bytes]] = deque()  # when each that has not come back counts as lost
+        self._probes: deque[tuple[float, bytes]] = deque()  # the same of those that are sent to find what is wrong
+        self._probes_due = 0
         self._deadlines: list[tuple[float, int, Session]] = []
         self._deadline_of: dict[Session, float] = {}
         self._counter = 0
@@ -63,8 +68,10 @@ class Exchange:
 
     # --- what changes around it ---------------------------------------------------------------------------------------
 
-    def update(self, consensus: Consensus, period: int, now: float) -> None:
-        """Use this consensus, and keys of this period, from now on."""
+    def update(self, consensus: Consensus, replicas: int, period: int, now: float) -> None:
+        """Use this consensus, and keys of this period, from now on; `replicas` nodes keep each mailbox."""
+        self.problem = None
+        self._replicas = replicas
         renewed, self._period = period != self._period, period
         self._consensus = consensus
         self._packing.update(consensus, period)
@@ -121,6 +128,10 @@ class Exchange:
         fast = self._trips[False].smoothed or 0.5
         return fast + (SEND_S + HOPS_WITH_DELAY * HOP_DELAY_S if mixed else 0.0)
 
+    def suspicious(self, now: float) -> dict[bytes, float]:
+        """Nodes that seem to lose packets, with the share that they lose."""
+        return {**self.reputation.suspicious(now), **self.loops.suspicious(now)}
+
     def path_to(self, place: bytes, now: float) -> tuple[list[ConsensusNode], list[ConsensusNode]]:
         """For showing: three nodes as they could be used now, and the swarm. Raises TooFewNodes."""
         if self._consensus is None:
@@ -142,6 +153,9 @@ class Exchange:
             packets += self._sent(*turn, now) if turn else self._made(lambda: self._packing.cover(now))
         for _ in range(self.cover.loops(now)):
             packets += self._made(lambda: self._loop(now))
+        while self._probes_due:
+            self._probes_due -= 1
+            packets += self._made(lambda: self._probe(now))
         for _ in range(most):
             if (turn := self._next_up(False, now)) is None:
                 break
@@ -150,7 +164,8 @@ class Exchange:
 
     def more(self, now: float) -> bool:
         """Whether `outgoing` has more to give at once."""
-        return bool(self._packing.attached and self._ready[False]) and self.window.room(now) > 0
+        waiting = self._ready[False] and self.window.room(now) > 0
+        return bool(self._packing.attached and (waiting or self._probes_due))
 
     def arrived(self, reply: bytes, payload: bytes, now: float) -> None:
         """A reply came. Anything that is not what it should be changes nothing."""
@@ -159,7 +174,7 @@ class Exchange:
             return
         try:
             data = block.keys.open(payload)
-            self.reputation.record(block.nodes, True, now)
+            self._seen(block, True, now)
             if block.session is None or block.session.id != block.id:
                 return  # a loop, or for a node that was left
             down = decode(SessionDown, data)
@@ -174,22 +189,22 @@ class Exchange:
     def next_deadline(self, now: float) -> float | None:
         """When to call `tick` and `outgoing`."""
         deadlines = [self._deadlines[0][0]] if self._deadlines else []
-        deadlines += [at for at in (self._top_ups[0] if self._top_ups else None, self.cover.next_at(now)) if at]
-        if self._loops:
-            deadlines.append(self._loops[0][0])
+        deadlines += [at for at in (self._unasked[0] if self._unasked else None, self.cover.next_at(now)) if at]
+        deadlines += [loops[0][0] for loops in (self._loops, self._probes) if loops]
         if self.window.closed_until > now:
             deadlines.append(self.window.closed_until)
         return min(deadlines, default=None)
 
     def tick(self, now: float) -> None:
         """Let time pass."""
-        while self._top_ups and self._top_ups[0] <= now:
-            self._top_ups.popleft()
+        while self._unasked and self._unasked[0] <= now:
+            self._unasked.popleft()
             self.window.gone()
-        while self._loops and self._loops[0][0] <= now:
-            lost = self._packing.take(self._loops.popleft()[1])
-            if lost is not None:
-                self.reputation.record(lost.nodes, False, now)
+        for loops in (self._loops, self._probes):
+            while loops and loops[0][0] <= now:
+                lost = self._packing.take(loops.popleft()[1])
+                if lost is not None:
+                    self._seen(lost, False, now)
         while self._deadlines and self._deadlines[0][0] <= now:
             at, _, session = heapq.heappop(self._deadlines)
             if self._deadline_of.get(session) == at:
@@ -246,18 +261,27 @@ class Exchange:
     def _learn(self, session: Session, outcome: Outcome, now: float) -> None:
         trip = self._trips[session.mixed]
         nodes = {node for up in outcome.ups for node in up.nodes}
+        asked = sum(up.asks for up in outcome.ups)
         if outcome.arrived is None:
-            self.window.gone(len(outcome.ups))
+            self.window.gone(asked)
         elif outcome.arrived:
-            self.window.arrived(len(outcome.ups))
+            self.window.arrived(asked)
             for up in outcome.ups:
                 self.reputation.record(up.nodes, True, now)
             if outcome.seconds is not None:
                 trip.sample(outcome.seconds)
         else:
-            self.window.lost(len(outcome.ups), trip.usual, now)
+            self.window.lost(asked, trip.usual, now)
             if nodes:
                 self.reputation.record(nodes, False, now)
+            if not session.mixed:
+                self._probes_due = max(0, min(self._probes_due + _PROBES, _MOST_PROBES - len(self._probes)))
+
+    def _seen(self, block: Block, arrived: bool, now: float) -> None:
+        reputation = self.loops if block.session is None and not block.probe_at else self.reputation
+        reputation.record(block.nodes, arrived, now)
+        if block.probe_at and arrived:
+            self._trips[False].guess(2 * (now - block.probe_at))
 
     def _next_up(self, mixed: bool, now: float) -> tuple[Session, Up] | None:
         """The next packet of the session whose turn it is."""
@@ -274,14 +298,19 @@ class Exchange:
     def _sent(self, session: Session, up: Up, now: float) -> list[Outgoing]:
         """It counts as sent, and in time as lost, if it cannot be made."""
         self.window.sent()
-        if not up.data:
-            self._top_ups.append(now + self._trips[session.mixed].usual)
+        if not up.asks:
+            self._unasked.append(now + self._trips[session.mixed].usual)
         self._touched(session, now)
         return self._made(lambda: self._packing.pack(session, up, now))
 
     def _loop(self, now: float) -> Outgoing:
         reply_id, packet = self._packing.loop(now)
         self._loops.append((now + _LOOP_LOST_S, reply_id))
+        return packet
+
+    def _probe(self, now: float) -> Outgoing:
+        reply_id, packet = self._packing.loop(now, probe=True)
+        self._probes.append((now + self._trips[False].timeout(1), reply_id))
         return packet
 
     def _made(self, make: Callable[[], Outgoing]) -> list[Outgoing]:

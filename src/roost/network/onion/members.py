@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-SILENT_S = 20.0  # how long a node that did not answer is asked last
+SILENT_S = 15.0  # how long a node that did not answer is asked last
 
 
 class Members:

@@ -35,6 +35,7 @@ class Block:
     nodes: tuple[bytes, ...]
     session: Session | None
     id: bytes
+    probe_at: float = 0.0  # when it was sent, of a loop that is to find out what is wrong
 
 
 class Packing:
@@ -75,13 +76,13 @@ class Packing:
         hops = [*self._hops(self._paths.forward(guard, host, now), True), self._hop(self._paths.known(host), 0)]
         return Outgoing(guard, make_packet(hops, b"", self._entropy, cover=True))
 
-    def loop(self, now: float) -> tuple[bytes, Outgoing]:
-        """A packet that comes back: its reply id, and it. Raises TooFewNodes."""
+    def loop(self, now: float, *, probe: bool = False) -> tuple[bytes, Outgoing]:
+        """A packet that comes back: its reply id, and it; without delay as a `probe`. Raises TooFewNodes."""
         guard = self.entry(None)
         path = self._paths.around(guard, now)
         reply_id = self._entropy.bytes(REPLY_ID_SIZE)
-        packet, keys = make_loop(self._hops(path, True), self.attached[guard], reply_id, self._entropy)
-        self._keep(reply_id, Block(keys, tuple(node.key for node in path), None, b""))
+        packet, keys = make_loop(self._hops(path, not probe), self.attached[guard], reply_id, self._entropy)
+        self._keep(reply_id, Block(keys, tuple(node.key for node in path), None, b"", now if probe else 0.0))
         return reply_id, Outgoing(guard, packet)
 
     def take(self, reply_id: bytes) -> Block | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -156,10 +157,10 @@ class Guards:
 
 
 class Paths:
-    """Chooses paths through one consensus. `reputation` is asked which nodes lose packets."""
+    """Chooses paths through one consensus. `reputations` are asked which nodes lose packets."""
 
-    def __init__(self, reputation: Reputation, entropy: Entropy) -> None:
-        self._reputation = reputation
+    def __init__(self, reputations: Sequence[Reputation], entropy: Entropy) -> None:
+        self._reputations = reputations
         self._entropy = entropy
         self._nodes: dict[bytes, ConsensusNode] = {}
         self._usable: list[ConsensusNode] = []
@@ -224,4 +225,4 @@ class Paths:
         raise TooFewNodes
 
     def _weights(self, nodes: Sequence[ConsensusNode], now: float) -> list[float]:
-        return [self._reputation.weight(node.key, now) for node in nodes]
+        return [math.prod(one.weight(node.key, now) for one in self._reputations) for node in nodes]

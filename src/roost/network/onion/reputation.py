@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-HALF_LIFE_S = 90.0  # of an observation
+RECENT_S = 90.0  # the half-life of an observation ...
+LOOPS_S = 1_200.0  # ... and of a loop's, which are few and say most
 _REFRESH_S = 1.0  # how soon what arrived is taken into account; what was lost is at once
 _MOST = 512  # paths and outcomes that are kept
 _ROUNDS = 8
@@ -25,9 +26,10 @@ _ENOUGH = 4.0  # observations before a node is called suspicious
 
 
 class Reputation:
-    """What a client has seen of the nodes."""
+    """What a client has seen of the nodes. An observation weighs half as much after each `half_life_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, half_life_s: float = RECENT_S) -> None:
+        self._half_life_s = half_life_s
         self._seen: dict[tuple[frozenset[bytes], bool], tuple[float, float]] = {}  # by path and outcome: weight, when
         self._lost: dict[bytes, float] = {}
         self._sent: dict[bytes, float] = {}
@@ -38,7 +40,7 @@ class Reputation:
         """A packet went over these nodes, and arrived or was lost."""
         what = (frozenset(nodes), arrived)
         weight, at = self._seen.get(what, (0.0, now))
-        self._seen[what] = (weight * _fading(now - at) + 1.0, now)
+        self._seen[what] = (weight * self._fading(now - at) + 1.0, now)
         self._stale = self._stale or not arrived or now > self._estimated_at + _REFRESH_S
 
     def weight(self, node: bytes, now: float) -> float:
@@ -56,10 +58,10 @@ class Reputation:
         }
 
     def _estimate(self, now: float) -> None:
-        if not self._stale and now < self._estimated_at + HALF_LIFE_S / 4:
+        if not self._stale and now < self._estimated_at + self._half_life_s / 4:
             return
         self._stale, self._estimated_at = False, now
-        weights = {what: weight * _fading(now - at) for what, (weight, at) in self._seen.items()}
+        weights = {what: weight * self._fading(now - at) for what, (weight, at) in self._seen.items()}
         if len(weights) > _MOST:
             kept = sorted(weights, key=lambda what: weights[what], reverse=True)[: _MOST // 2]
             self._seen = {what: self._seen[what] for what in kept}
@@ -71,9 +73,8 @@ class Reputation:
         self._sent = sent
         self._lost = _most_likely(sent, losses)
 
-
-def _fading(age: float) -> float:
-    return float(0.5 ** (age / HALF_LIFE_S))
+    def _fading(self, age: float) -> float:
+        return float(0.5 ** (age / self._half_life_s))
 
 
 def _most_likely(sent: dict[bytes, float], losses: list[tuple[frozenset[bytes], float]]) -> dict[bytes, float]:

@@ -55,7 +55,10 @@ from roost.wire.onion import SESSION_SIZE, SessionDown
 
 _SILENT_AFTER = 2  # askings, with nothing heard since the last but one
 _LEAVE_AFTER = 5  # askings, whatever else is heard
-_ASIDE_S = 1.0  # before a node is asked again that named a silent one
+_COPIES = 2  # of a call when nothing at all is heard
+_MOST_REPAIRS = 4  # in a row, of what seems to be missing and may be gone from the mailbox
+_LARGE = 4  # messages of several parts that are under way at one time
+_ASIDE_S = 1.0  # before a node is asked that did not answer just now
 _MOST_MOVES = 3  # in a row, without a pause
 _PASSING = frozenset({RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL, RefusalCode.FULL, RefusalCode.UNREACHABLE})
 
@@ -82,7 +85,8 @@ class Session:
         self._blocks = Blocks()
         self._heard_at: float | None = None  # at the present node
         self._asked_at = 0.0
-        self._gap: tuple[int, float] | None = None  # the frame that is missing, and when to do something
+        self._gap: tuple[tuple[int, int], float] | None = None  # what is missing, and when to do something about it
+        self._repairs = 0  # since anything was delivered
         self._moves = 0
         self._events: list[SessionEvent] = []
         self._outcomes: list[Outcome] = []
@@ -147,23 +151,30 @@ class Session:
         for message in tuple(self._queue):
             if self._messages.get(message.call) is not message:
                 self._queue.remove(message)
-            elif message.not_before <= now:
+            elif message.not_before <= now and self._may_begin(message):
                 return self._next_part(message, now)
         if self._heard_at is None:
             return None  # the node knows nothing of this session, and would not keep blocks
         wanted = min(self._wanted(now), MAX_BLOCKS)
         return self._up(0, 0, 1, b"", wanted, now) if wanted else None
 
+    def _may_begin(self, message: Message) -> bool:
+        """Nodes put few messages of several parts together at one time."""
+        if len(message.parts) == 1 or message.unsent or message.attempts:
+            return True
+        return sum(len(one.parts) > 1 and bool(one.unsent or one.attempts) for one in self._messages.values()) < _LARGE
+
     def _next_part(self, message: Message, now: float) -> Up:
-        part = message.unsent
-        if part == 0 and message.attempts == 0:
+        part = message.unsent % len(message.parts)
+        if message.unsent == 0 and message.attempts == 0:
             message.seen = self._incoming.highest
         data = message.parts[part]
         up = self._up(message.number, part, len(message.parts), data, min(blocks_beside(data), self._wanted(now)), now)
+        up.asks = part == len(message.parts) - 1
         message.ups.append(up)
         message.unsent += 1
         self._asked_at = now
-        if message.unsent == len(message.parts):
+        if message.unsent == message.copies * len(message.parts):
             self._queue.remove(message)
             message.attempts += 1
             message.sent_at = (now, message.sent_at[0])
@@ -238,6 +249,8 @@ class Session:
             self._leave(now)
         else:
             message.unsent = 0
+            # When nothing at all is heard, more paths are tried at once: it may be that most lead through dead nodes.
+            message.copies = _COPIES if (self._heard_at or 0.0) < message.sent_at[0] else 1
             self._queue.append(message)
 
     # --- frames -------------------------------------------------------------------------------------------------------
@@ -304,7 +317,7 @@ class Session:
             self._again(call, subscription)
             return
         if number > subscription.since:
-            subscription.since = number
+            subscription.since, subscription.end = number, response.end
             self._events.append(Began(call, response.end))
         if call not in self._messages:
             self._hand_on(self._incoming.skip(min(one.since for one in self._subscriptions.values())), now)
@@ -317,24 +330,33 @@ class Session:
             if delivery.number and delivery.number <= subscription.last:
                 continue  # it came before the subscription was begun again
             subscription.last = max(subscription.last, delivery.number)
+            self._repairs = 0
             self._blocks.delivered(now)
             self._events.append(Delivered(delivery.id, delivery.number, delivery.envelope))
 
     # --- what is missing ----------------------------------------------------------------------------------------------
 
     def _watch_gap(self, now: float) -> None:
-        if not self._incoming.gap:
+        """Notice what is missing: before something that came, or of what was there when a subscription began."""
+        behind = [one.last for one in self._subscriptions.values() if one.since and one.last < one.end]
+        if self._incoming.gap:
+            missing = (self._incoming.next, 0)
+        elif behind and self._repairs < _MOST_REPAIRS:
+            missing = (0, sum(behind))
+        else:
             self._gap = None
-        elif self._gap is None or self._gap[0] != self._incoming.next:
-            self._gap = (self._incoming.next, now + self._round_trip.timeout(1))
+            return
+        if self._gap is None or self._gap[0] != missing:
+            self._gap = (missing, now + self._round_trip.timeout(1 + self._repairs))
 
     def _repair(self, now: float) -> None:
-        """A frame is missing for too long. Without subscriptions it was an answer, and its call is repeated anyway."""
+        """It is missing for too long. Without subscriptions it was an answer, and its call is repeated anyway."""
         self._gap = None
         if not self._subscriptions:
             self._incoming.skip(self._incoming.highest + 1)
             return
         if not any(call in self._messages for call in self._subscriptions):
+            self._repairs += 1
             self._blocks.lost()
             for call, subscription in self._subscriptions.items():
                 self._again(call, subscription)
@@ -347,15 +369,15 @@ class Session:
     # --- nodes --------------------------------------------------------------------------------------------------------
 
     def _moved(self, refusal: Refusal, now: float) -> None:
-        """Another node leads, says this one. One that is silent is given time to be replaced."""
+        """Another node leads, says this one. One that was silent is given time to be replaced."""
         self._moves += 1
-        node = refusal.detail
-        if node not in self._members.known or node == self.host or self._members.is_silent(node, now):
-            pause = max(_ASIDE_S, refusal.retry_after_ms / 1000)
-            other = self._members.best(self._nodes, now, self.host)
-            self._settle(other if self._moves % 2 == 0 else self.host, now, pause)
+        node: bytes | None = refusal.detail
+        pause = max(_ASIDE_S, refusal.retry_after_ms / 1000)
+        if node not in self._members.known or node == self.host:
+            self._settle(self._members.best(self._nodes, now, self.host), now, pause)
         else:
-            self._settle(node, now, 0.0 if self._moves <= _MOST_MOVES else _ASIDE_S)
+            hurried = self._moves > _MOST_MOVES or self._members.is_silent(node, now)
+            self._settle(node, now, pause if hurried else 0.0)
 
     def _leave(self, now: float) -> None:
         """The node is silent or does not keep to the protocol."""

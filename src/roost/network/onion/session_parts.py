@@ -19,6 +19,7 @@ class Up:
     parts: int
     data: bytes
     blocks: int
+    asks: bool = False  # it completes a message, so that something will answer
     nodes: tuple[bytes, ...] = ()
 
 
@@ -68,7 +69,8 @@ class Message:
     parts: list[bytes]
     needs: int  # reply blocks for the answer
     ours: bool  # nobody waits for its answer
-    unsent: int = 0  # the part to send next
+    unsent: int = 0  # how many packets of this asking were sent
+    copies: int = 1  # how often each part is sent in one asking
     attempts: int = 0
     seen: int = 0  # the newest frame that had come when it was first asked
     sent_at: tuple[float, float] = (0.0, 0.0)  # the last time and the one before it
@@ -84,5 +86,6 @@ class Following:
     get: bytes
     last: int  # the number of the last entry that was handed on
     since: int = 0  # the frame of the node that began it; deliveries in earlier ones are not for it
+    end: int = 0  # the newest entry when it began
     again_at: float | None = None  # when to ask again, after a refusal that passes
     anew: bool = False  # everything was asked for once more

@@ -23,7 +23,7 @@ class Patience:
     most_s: float
 
 
-FAST = Patience(first_s=3.0, least_s=1.0, most_s=15.0)
+FAST = Patience(first_s=2.0, least_s=1.0, most_s=15.0)
 MIXED = Patience(first_s=12.0, least_s=8.0, most_s=40.0)
 
 
@@ -34,6 +34,7 @@ class RoundTrip:
         self._patience = patience
         self.smoothed: float | None = None
         self._variation = 0.0
+        self._guessed: float | None = None
 
     def sample(self, seconds: float) -> None:
         """An answer came after so long; only of questions that were asked once (Karn & Partridge 1987)."""
@@ -43,10 +44,18 @@ class RoundTrip:
             self._variation += (abs(self.smoothed - seconds) - self._variation) / 4
             self.smoothed += (seconds - self.smoothed) / 8
 
+    def guess(self, seconds: float) -> None:
+        """It may be about so long; forgotten once it was measured."""
+        if self.smoothed is None:
+            self._guessed = seconds
+
     def timeout(self, attempts: int) -> float:
         """How long to wait after having asked `attempts` times: doubling."""
         patience = self._patience
-        one = patience.first_s if self.smoothed is None else self.smoothed + 4 * self._variation
+        if self.smoothed is not None:
+            one = self.smoothed + 4 * self._variation
+        else:
+            one = patience.first_s if self._guessed is None else 2 * self._guessed
         return min(max(one, patience.least_s) * (1 << min(attempts - 1, 8)), patience.most_s)
 
     @property
