@@ -1,16 +1,22 @@
-"""Onion networks in the app: the first start with a network's link, and what is wrong with a link."""
+"""Onion networks in the app: the first start with a network's link, two people who have nothing else, the way shown."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.links import RelayLink
-from tests.web.people import Stage
+from tests.web.onion import become_contacts, begin, names, network, panel
+from tests.web.people import Person, Stage, command
 from tests.web.test_web_access import serious
 
 pytestmark = pytest.mark.timeout(150)
+Two = tuple[Person, Person]
 
 
 def _link() -> str:
@@ -48,3 +54,87 @@ def test_what_is_wrong_with_a_link_is_said_where_it_stands(stage: Stage) -> None
     assert serious(nina) == []
     assert nina.complaints == []
     assert nina.foreign == []
+
+
+@pytest.fixture(scope="module")
+def two(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+    """Alice and Bob, who have nothing but an address in an onion network each, and became contacts in it."""
+    with network(tmp_path_factory.mktemp("onion"), browser) as place:
+        with ThreadPoolExecutor() as pool:
+            served = list(pool.map(place.host, ("alice", "bob")))
+        alice, bob = (place.window(name, *one) for name, one in zip(("Alice", "Bob"), served, strict=True))
+        for person in (alice, bob):
+            begin(person, place.relay)
+        become_contacts(alice, bob)
+        yield alice, bob
+        for person in (alice, bob):
+            assert person.complaints == []
+            assert person.foreign == []
+
+
+def test_two_who_have_only_an_onion_address_talk(two: Two) -> None:
+    alice, bob = two
+    alice.say("through three stations")
+    bob.sees("through three stations")
+    bob.say("and back through three others")
+    alice.sees("and back through three others")
+    alice.marks("through three stations", "read")
+    expect(alice.page.locator(".presence")).to_have_text("Through an onion network")
+    assert alice.page.locator(".connection").count() == 0
+    alice.menu("through three stations", "Details")
+    alice.page.locator(".facts", has_text="Through an onion network").wait_for()
+    alice.page.locator(".facts", has_text="In the mailbox").wait_for()
+    alice.close()
+
+
+def test_the_panel_shows_the_stations_of_both_sides(two: Two) -> None:
+    """The way that the agent tells, in the picture and in the table; what is chosen is kept, and by keys too."""
+    alice, bob = two
+    shown = panel(alice)
+    shown.get_by_role("heading", name="Through an onion network", exact=True).wait_for()
+    assert names(shown.locator(".hops > .hop")) == [
+        "You",
+        "Your side",
+        "The stations that keep the mailbox",
+        "Bob's side",
+        "Bob",
+    ]
+    assert names(shown.get_by_role("list", name="Your side").locator(".station")) == ["Entry", "Middle", "Exit"]
+    assert names(shown.get_by_role("list", name="Bob's side").locator(".station")) == ["Exit", "Middle", "Entry"]
+    entry = shown.locator(".parties li", has_text="Your entry station")
+    assert "your network address" in entry.locator(".sees").inner_text()
+    assert "that the two of you talk at all" in entry.locator(".hidden").inner_text()
+    keeping = shown.locator(".parties li", has_text="The stations that keep the mailbox")
+    assert "your network address" in keeping.locator(".hidden").inner_text()
+    expect(shown.get_by_role("radiogroup", name="Which way first?")).to_have_count(0)  # there is one way alone
+
+    timing = shown.get_by_role("radiogroup", name="How fast through the onion network?")
+    fast, mixed = timing.get_by_role("radio", name="At once"), timing.get_by_role("radio", name="Mixed with others")
+    expect(fast).to_be_checked()
+    expect(timing.get_by_text(re.compile(r"There after about (a|\d+) (second|minute)"))).to_have_count(2)
+    fast.focus()
+    alice.page.keyboard.press("ArrowDown")
+    expect(mixed).to_be_checked()
+    assert command(alice.profile, "route", "Bob")[0]["timing"] == "mixed"
+    assert command(bob.profile, "route", "Alice")[0]["timing"] == "fast"  # everybody's own choice
+    alice.page.keyboard.press("ArrowUp")
+    expect(fast).to_be_checked()
+
+    shown.get_by_text("Only through an onion network").click()
+    expect(shown.get_by_role("radio", name="Only through an onion network")).to_be_checked()
+    alice.say("still the only way there is")
+    bob.sees("still the only way there is")
+    panel(bob).get_by_text("Alice asks for a stricter way").wait_for()
+    for person in two:
+        assert serious(person) == []
+        panel(person).get_by_role("button", name="Close").click()
+
+
+def test_the_settings_know_the_network(two: Two) -> None:
+    alice, _ = two
+    alice.settings("Relays and networks")
+    row = alice.page.get_by_role("listitem").filter(has_text="Onion network")
+    row.get_by_text("connected").wait_for()
+    expect(row.get_by_role("button", name="Leave")).to_have_count(0)  # the only place where messages wait
+    assert serious(alice) == []
+    alice.close()

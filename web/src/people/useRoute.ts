@@ -7,9 +7,14 @@ import { useStore } from "../state/store";
 export function useRoute(conversation: Conversation): [RouteView | null, (route: RouteView) => void] {
   const roost = useRoost();
   const link = useStore(roost.link);
+  const ways = useStore(roost.ways);
   const [route, setRoute] = useState<RouteView | null>(null);
   useEffect(() => {
-    void roost.client.call("route", { conversation: conversation.id }).then(setRoute).catch(() => undefined);
-  }, [roost, conversation.id, conversation.network, conversation.waiting, conversation.held, conversation.near, link]);
+    let current = true; // an answer that comes after a newer question was asked is not shown
+    void roost.client.call("route", { conversation: conversation.id }).then((route) => current && setRoute(route)).catch(() => undefined);
+    return () => {
+      current = false;
+    };
+  }, [roost, conversation.id, conversation.network, conversation.waiting, conversation.held, conversation.near, link, ways]);
   return [route, setRoute];
 }

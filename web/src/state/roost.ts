@@ -47,6 +47,8 @@ export class Roost {
   /** By conversation: who types, and the timer that ends it. */
   readonly typing = new Store<ReadonlyMap<string, ReadonlyMap<string, number>>>(new Map());
   readonly carriers = new Store<Carrier[]>([]);
+  /** Counts how often something of a contact changed by which the way to them may change: a floor, an address, a choice. */
+  readonly ways = new Store(0);
   /** Counts how often those who show themselves nearby changed. */
   readonly nearby = new Store(0);
   /** With whom safety numbers are to be compared, since they met where anybody can take any name. */
@@ -258,6 +260,7 @@ export class Roost {
         void this.refreshRequests();
         break;
       case "contact":
+        this.ways.update((count) => count + 1);
         this.refreshConversations();
         void this.refreshRequests();
         void this.refreshIntroductions().catch(() => undefined);
