@@ -10,7 +10,20 @@ from typing import Any
 
 from msgspec import inspect as mi
 
-from roost.wire import addresses, ballots, channels, content, groups, identity, links, logs, mailbox, onion, parcels
+from roost.wire import (
+    addresses,
+    ballots,
+    channels,
+    content,
+    groups,
+    identity,
+    links,
+    logs,
+    mailbox,
+    onion,
+    parcels,
+    travel,
+)
 from roost.wire.codec import Extension, Record
 from tests.wire.strategies import ALL_KINDS
 
@@ -31,7 +44,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Addresses and extensions", (addresses, Extension)),
     ("Accounts, devices, cards", (identity,)),
     ("Links", (links,)),
-    ("Contents, entries, frames", (content,)),
+    ("Contents, entries, frames", (content, travel)),
     ("Shared logs", (logs,)),
     ("Groups", (groups,)),
     ("Channels", (channels,)),

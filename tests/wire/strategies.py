@@ -26,6 +26,7 @@ from roost.wire import (
     mailbox,
     onion,
     parcels,
+    travel,
 )
 from roost.wire.addresses import DeviceHost, RelayAddress
 from roost.wire.ballots import BallotBox, DirectoryVote
@@ -61,6 +62,7 @@ MODULES: tuple[ModuleType, ...] = (
     onion,
     ballots,
     parcels,
+    travel,
 )
 ALL_KINDS: tuple[type[Record], ...] = tuple(
     sorted(
