@@ -30,6 +30,7 @@ from roost.relay.core.operations import (
     SealMailbox,
     StoreBlob,
     StoreCard,
+    StorePlace,
     Sweep,
     TouchHold,
     TouchMailboxes,
@@ -192,6 +193,24 @@ class EngineConformance:
         assert reader.card(b32("place")) == newer
         engine.apply([RemoveCard(b32("place")), RemoveCard(b32("nowhere"))])
         assert reader.card(b32("place")) is None
+
+    def test_cards_of_a_place(self, engine: Engine, reader: Reader) -> None:
+        place = b"\xff" * 15 + b"p"
+        cards = [CardRow(place + bytes([n]) * 16, b32("writer"), n, 120, b"card") for n in (0, 7, 255)]
+        others = [
+            CardRow(at, b32("writer"), 1, 120, b"card") for at in (bytes(32), place[:15] + b"o" * 17, b"\xff" * 32)
+        ]
+        engine.apply([StoreCard(card) for card in (*cards, *others)])
+        assert reader.cards(place) == cards
+
+    def test_places(self, engine: Engine, reader: Reader) -> None:
+        engine.apply([StorePlace(b"b" * 16, b"1"), StorePlace(b"", b"own"), StorePlace(b"a" * 16, b"2")])
+        engine.apply([StorePlace(b"b" * 16, b"3"), StorePlace(b"c" * 16, b"4"), StorePlace(b"c" * 16, b"")])
+        engine.apply([StorePlace(b"d" * 16, b"")])
+        assert (reader.place(b""), reader.place(b"b" * 16), reader.place(b"c" * 16)) == (b"own", b"3", None)
+        assert reader.places(b"", 9) == [(b"a" * 16, b"2"), (b"b" * 16, b"3")]
+        assert reader.places(b"", 1) == [(b"a" * 16, b"2")]
+        assert reader.places(b"b" * 16, 9) == []
 
     def test_tags(self, engine: Engine) -> None:
         engine.apply([RememberTags(1, (5, 2**63 - 1)), RememberTags(2, (5,)), RememberTags(1, (5,))])

@@ -30,6 +30,7 @@ ONION_PACKET_SIZE: Final = 2 + ONION_HEADER + ONION_PAYLOAD  # on every link, wh
 ONION_ZEROS: Final = 32  # at the start of a payload, by which whoever opens it knows that nobody changed it
 MAX_REPLY_BLOCK: Final = 3_648  # three layers, the first node, a key
 DIRECTORY_PART: Final = 65_536  # a directory's documents travel in parts
+SWARM_OPERATIONS: Final = MAX_FRAME - 2_048  # what the nodes that keep a mailbox tell each other at one time
 PAGE_ENTRIES: Final = 24  # envelopes in one answer to `get`: 24 * 4,096 stays under MAX_FRAME
 
 # Limits of texts count their UTF-8 bytes.

@@ -7,7 +7,7 @@ except for those whose commit is still under way (`pending`).
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from roost.crypto import envelope_hash
@@ -78,6 +78,7 @@ class Mailbox:
         "id",
         "kind",
         "numbers",
+        "patient",
         "pending",
         "pending_blobs",
         "pins",
@@ -86,8 +87,9 @@ class Mailbox:
         "used_day",
     )
 
-    def __init__(self, row: MailboxRow, spent: int, ledger: Ledger) -> None:
-        """Numbers up to `spent` are not given out."""
+    def __init__(self, row: MailboxRow, spent: int, ledger: Ledger, *, patient: bool = False) -> None:
+        """Numbers up to `spent` are not given out. A patient mailbox shows entries once they are durable."""
+        self.patient = patient
         self.id = row.mailbox
         self.kind = MailboxKind(row.kind)
         self.sealed = row.sealed
@@ -111,7 +113,8 @@ class Mailbox:
     @property
     def end(self) -> int:
         """The newest entry's number, 0 when empty."""
-        return self.numbers[-1] if self.numbers else 0
+        stop = self._shown()
+        return self.numbers[stop - 1] if stop else 0
 
     @property
     def blob_bytes(self) -> int:
@@ -125,7 +128,7 @@ class Mailbox:
     def after(self, cursor: int, limit: int) -> list[int]:
         """The numbers of the next `limit` entries behind `cursor`."""
         start = bisect_right(self.numbers, cursor)
-        return self.numbers[start : start + limit]
+        return self.numbers[start : min(start + limit, self._shown())]
 
     def find(self, envelope: bytes) -> tuple[int | None, bytes]:
         """The number under which this envelope is stored, if it is, and its hash, empty where it was not needed.
@@ -266,6 +269,12 @@ class Mailbox:
                 self._settle(operation.entry.number)
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _shown(self) -> int:
+        """How many of the entries, from the first on, readers may see."""
+        if self.patient and self.pending:
+            return bisect_left(self.numbers, next(iter(self.pending)))
+        return len(self.numbers)
 
     def _trim_all(self, upto: int) -> TrimEntries | None:
         """`trim` of everything where nothing needs blobs, as nearly all trims are."""

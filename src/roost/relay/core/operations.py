@@ -185,6 +185,14 @@ class ForgetTags(_Change):
     period: int
 
 
+class StorePlace(_Change):
+    """Keep what this node knows of a place of an onion network (relay.core.places), in place of what it knew; with an
+    empty `record`, forget it."""
+
+    place: bytes
+    record: bytes
+
+
 class Sweep(_Change):
     """Delete what expired, at most `limit` rows of each kind, and report it (`Freed`).
 
@@ -214,6 +222,7 @@ Operation = (
     | RemoveCard
     | RememberTags
     | ForgetTags
+    | StorePlace
     | Sweep
 )
 

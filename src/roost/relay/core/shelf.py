@@ -20,9 +20,10 @@ _LOOK = 16  # how many of the oldest are looked at when one must go
 class Shelf:
     """Loaded mailboxes by id and by capability hash, loaded cards by locator."""
 
-    def __init__(self, run: int, ledger: Ledger) -> None:
+    def __init__(self, run: int, ledger: Ledger, *, patient: bool = False) -> None:
         self._spent = run << RUN_BITS  # mailboxes that are loaded number their entries from here on
         self._ledger = ledger
+        self._patient = patient
         self._by_id: OrderedDict[int, Mailbox] = OrderedDict()
         self._by_hash: dict[bytes, Mailbox] = {}
         self._cards: OrderedDict[bytes, Card] = OrderedDict()
@@ -59,7 +60,7 @@ class Shelf:
         present = self._by_id.get(row.mailbox)
         if present is not None:
             return present
-        mailbox = Mailbox(row, self._spent, self._ledger)
+        mailbox = Mailbox(row, self._spent, self._ledger, patient=self._patient)
         self._by_id[mailbox.id] = mailbox
         for hash_ in mailbox.grants:
             self._by_hash[hash_] = mailbox

@@ -105,8 +105,12 @@ class Deliveries:
         """The link takes more again."""
         link.stalled = False
         for subscription in tuple(link.subscriptions.values()):
-            if not subscription.live:
-                self._serve(subscription)
+            self.serve(subscription)
+
+    def serve(self, subscription: Subscription[Subscriber]) -> None:
+        """Its link takes more again."""
+        if not subscription.live:
+            self._serve(subscription)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,18 @@ class Reader(Protocol):
 
     def card(self, locator: bytes) -> CardRow | None: ...
 
+    def cards(self, place: bytes) -> list[CardRow]:
+        """All cards whose locators begin with `place`."""
+        ...
+
+    def place(self, place: bytes) -> bytes | None:
+        """The record of a place (`StorePlace`)."""
+        ...
+
+    def places(self, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """The next places behind `after` with their records, in order."""
+        ...
+
     def totals(self) -> Totals: ...
 
     def checkpoint(self) -> None:

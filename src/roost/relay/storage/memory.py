@@ -26,6 +26,7 @@ from roost.relay.core.operations import (
     SealMailbox,
     StoreBlob,
     StoreCard,
+    StorePlace,
     Sweep,
     Totals,
     TouchHold,
@@ -50,6 +51,7 @@ class _State:
         self.boxes: dict[int, _Box] = {}
         self.cards: dict[bytes, CardRow] = {}
         self.tags: set[tuple[int, int]] = set()
+        self.places: dict[bytes, bytes] = {}
         self.run = 0
 
 
@@ -125,6 +127,15 @@ class MemoryEngine:
     def card(self, locator: bytes) -> CardRow | None:
         return self._state.cards.get(locator)
 
+    def cards(self, place: bytes) -> list[CardRow]:
+        return [card for locator, card in sorted(self._state.cards.items()) if locator.startswith(place)]
+
+    def place(self, place: bytes) -> bytes | None:
+        return self._state.places.get(place)
+
+    def places(self, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        return [(place, self._state.places[place]) for place in sorted(self._state.places) if place > after][:limit]
+
     # --- operations -------------------------------------------------------------------------------------------------
 
     def _create(self, operation: CreateMailbox) -> None:
@@ -190,6 +201,11 @@ class MemoryEngine:
     def _forget(self, operation: ForgetTags) -> None:
         self._state.tags = {(period, tag) for period, tag in self._state.tags if period > operation.period}
 
+    def _place(self, operation: StorePlace) -> None:
+        self._state.places[operation.place] = operation.record
+        if not operation.record:
+            del self._state.places[operation.place]
+
     def _sweep(self, operation: Sweep) -> None:
         entries = blobs = 0
         for box in self._state.boxes.values():
@@ -226,5 +242,6 @@ _APPLY: dict[type, Callable[[MemoryEngine, Any], None]] = {
     RemoveCard: MemoryEngine._remove_card,
     RememberTags: MemoryEngine._remember,
     ForgetTags: MemoryEngine._forget,
+    StorePlace: MemoryEngine._place,
     Sweep: MemoryEngine._sweep,
 }

@@ -31,6 +31,7 @@ from roost.relay.core.operations import (
     SealMailbox,
     StoreBlob,
     StoreCard,
+    StorePlace,
     Sweep,
     TouchHold,
     TouchMailboxes,
@@ -235,7 +236,10 @@ class SqliteEngine:
         return counts[0], counts[1]
 
     def _grants(self, operation: ChangeGrantRows) -> None:
-        self._connection.executemany("DELETE FROM grants WHERE hash = ?", [(hash_,) for hash_ in operation.revoke])
+        self._connection.executemany(
+            "DELETE FROM grants WHERE hash = ? AND mailbox = ?",
+            [(hash_, operation.mailbox) for hash_ in operation.revoke],
+        )
         self._add_grants(operation.mailbox, operation.add)
 
     def _touch(self, operation: TouchMailboxes) -> None:
@@ -280,6 +284,13 @@ class SqliteEngine:
 
     def _forget(self, operation: ForgetTags) -> None:
         self._connection.execute("DELETE FROM tags WHERE period <= ?", (operation.period,))
+
+    def _place(self, operation: StorePlace) -> None:
+        if operation.record:
+            row = (operation.place, operation.record)
+            self._connection.execute("INSERT OR REPLACE INTO places (place, record) VALUES (?, ?)", row)
+        else:
+            self._connection.execute("DELETE FROM places WHERE place = ?", (operation.place,))
 
     # --- sweeping ---------------------------------------------------------------------------------------------------
 
@@ -345,5 +356,6 @@ _APPLY: dict[type, Callable[[SqliteEngine, Any], None]] = {
     RemoveCard: SqliteEngine._remove_card,
     RememberTags: SqliteEngine._remember,
     ForgetTags: SqliteEngine._forget,
+    StorePlace: SqliteEngine._place,
     Sweep: SqliteEngine._sweep,
 }

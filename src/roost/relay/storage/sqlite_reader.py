@@ -11,6 +11,7 @@ import apsw
 
 from roost.relay.core.operations import CardRow, EntryRow, GrantRow, HoldRow, MailboxRow, Totals
 from roost.relay.storage.migrations import number as single
+from roost.wire.sizes import LOCATOR_SIZE
 
 
 class SqliteReader:
@@ -58,6 +59,24 @@ class SqliteReader:
                 "SELECT locator, writer_hash, version, expires_day, card FROM cards WHERE locator = ?", (locator,)
             )
             return None if row is None else CardRow(*row)
+
+    def cards(self, place: bytes) -> list[CardRow]:
+        with self._errors():
+            rows = self._all(
+                "SELECT locator, writer_hash, version, expires_day, card FROM cards"
+                " WHERE locator >= ? AND locator <= ? ORDER BY locator",
+                (place, place + b"\xff" * (LOCATOR_SIZE - len(place))),
+            )
+        return [CardRow(*row) for row in rows]
+
+    def place(self, place: bytes) -> bytes | None:
+        with self._errors():
+            row = self._one("SELECT record FROM places WHERE place = ?", (place,))
+            return None if row is None else row[0]
+
+    def places(self, after: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        with self._errors():
+            return self._all("SELECT place, record FROM places WHERE place > ? ORDER BY place LIMIT ?", (after, limit))
 
     def totals(self) -> Totals:
         with self._errors():

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from roost.errors import SurroundingsError
 from roost.relay.core.operations import AppendEntry, CardRow, Freed, MailboxRow, Operation, Totals, begin
@@ -32,6 +32,8 @@ _STILL = 8  # ... and no longer than for so many looks that see no trim, ...
 _TRIMMED_S = 0.05  # ... or so long after the last one ended
 _BATCH = 4_096  # submissions in one transaction, ...
 _BATCH_BYTES = 16 * 1024**2  # ... and what they write: no one waits for more than about 100 ms
+
+T = TypeVar("T")
 
 Done = Callable[[SurroundingsError | None, Freed], None]
 
@@ -63,6 +65,10 @@ class Storage(Protocol):
     def read_blob(self, mailbox: int, blob: bytes, done: Callable[[bytes | None], None]) -> None: ...
 
     def count(self, done: Callable[[Totals], None]) -> None: ...
+
+    def ask(self, question: Callable[[Reader], T], done: Callable[[T], None]) -> None:
+        """Whatever else is to be read."""
+        ...
 
     async def close(self) -> None:
         """Commit what was handed in, then stop."""
@@ -214,6 +220,9 @@ class GroupStorage:
 
     def count(self, done: Callable[[Totals], None]) -> None:
         self._reads.put((lambda reader: reader.totals(), done))
+
+    def ask(self, question: Callable[[Reader], T], done: Callable[[T], None]) -> None:
+        self._reads.put((question, done))
 
     def _answered(self, results: list[tuple[Callable[[Any], None], Any]]) -> None:
         for done, result in results:

@@ -1,0 +1,270 @@
+"""How the nodes of a swarm agree about a place of an onion network: each one's rules, and how a leader is chosen.
+
+In the manner of Viewstamped Replication (Liskov & Cowling 2012) and Raft (Ongaro & Ousterhout 2014), for each place by
+itself. Views have rising numbers. Whoever wants to lead one gets promises from a majority of all members who may have
+kept what an earlier leader acknowledged, begins with the newest state among theirs, and acknowledges batches of changes
+that enough members have on disk. A node's promise, what it holds of which view, and who its members are, form its
+record of the place, committed together with the changes themselves (docs/decisions/0026). Pure.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from roost.wire.swarm import MAX_PLANS, Member, Members, Standing
+
+_RANK_BITS = 4  # a view's last bits: its leader's place in the swarm, so that two who begin at once differ
+_MINUTE_S = 60
+_ANY = b"*"  # in place of an incarnation: whichever it is
+
+
+class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What a node keeps of a place; see wire.swarm.Standing. `mailbox`: the number that the place's mailbox has, or
+    will have, in this node's storage. `day`: when the record last changed."""
+
+    mailbox: int
+    promised: int = 0
+    voted: bytes = b""
+    planned: tuple[Members, ...] = ()
+    view: int = 0
+    sequence: int = 0
+    members: Members = ()
+    present: bool = False
+    day: int = 0
+
+    def standing(self, incarnation: bytes, *, sure: bool, leading: bool) -> Standing:
+        return Standing(
+            incarnation,
+            sure,
+            self.promised,
+            self.voted,
+            self.planned,
+            self.view,
+            self.sequence,
+            self.members,
+            self.present,
+            leading,
+        )
+
+    def follows(self, node: bytes, view: int) -> bool:
+        """Whether it takes something from `node` as the leader of `view`."""
+        return view > self.promised or (view == self.promised and node == self.voted)
+
+
+class SelfRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What a node knows of itself: which disk this is, and whether it may have forgotten what stood on the last one."""
+
+    incarnation: bytes
+    sure: bool | None  # None: not known yet
+    recalled: tuple[bytes, ...] = ()  # nodes that have told all they know of this one
+
+
+class Verdict(enum.Enum):
+    REFUSED = enum.auto()  # it follows another leader
+    BEHIND = enum.auto()  # it lacks what comes before
+    ALREADY = enum.auto()  # it has that
+    TAKEN = enum.auto()
+
+
+# --- a member's rules -------------------------------------------------------------------------------------------------
+
+
+def prepare(record: PlaceRecord, node: bytes, view: int, members: Members) -> PlaceRecord | None:
+    """The record after the promise; None where none can be given."""
+    if not record.follows(node, view):
+        return None
+    planned = record.planned
+    if members != record.members and members not in planned:
+        if len(planned) >= MAX_PLANS:
+            return None
+        planned = (*planned, members)
+    return msgspec.structs.replace(record, promised=view, voted=node, planned=planned)
+
+
+def adopt(
+    record: PlaceRecord, node: bytes, view: int, members: Members, base: tuple[int, int]
+) -> tuple[Verdict, PlaceRecord]:
+    """What it holds begins a view, if it holds just that."""
+    if not record.follows(node, view):
+        return Verdict.REFUSED, record
+    if record.view == view:
+        return Verdict.ALREADY, record
+    holds = (record.view, record.sequence) if record.present else (0, 0)
+    if holds != base or (record.view and not record.present):
+        return Verdict.BEHIND, record
+    return Verdict.TAKEN, begun(record, node, view, members)
+
+
+def begun(record: PlaceRecord, node: bytes, view: int, members: Members, sequence: int = 0) -> PlaceRecord:
+    """It holds the view's state."""
+    return msgspec.structs.replace(
+        record, promised=view, voted=node, planned=(), view=view, sequence=sequence, members=members, present=True
+    )
+
+
+def append(record: PlaceRecord, node: bytes, view: int, sequence: int) -> tuple[Verdict, PlaceRecord]:
+    """The next batch of a view."""
+    if not record.follows(node, view):
+        return Verdict.REFUSED, record
+    if record.view != view or not record.present or sequence > record.sequence + 1:
+        return Verdict.BEHIND, record
+    if sequence <= record.sequence:
+        return Verdict.ALREADY, record
+    return Verdict.TAKEN, msgspec.structs.replace(record, promised=view, voted=node, sequence=sequence)
+
+
+def retire(record: PlaceRecord, node: bytes, view: int, members: Members) -> PlaceRecord | None:
+    """Others hold the place now. What is left knows who."""
+    if not record.follows(node, view) or record.view >= view:
+        return None
+    return msgspec.structs.replace(begun(record, node, view, members), present=False)
+
+
+def forgotten(record: PlaceRecord, told: Standing) -> PlaceRecord | None:
+    """A disk was lost, and `told` is what another member knows of the place. None where nothing is to be learned."""
+    if record.view >= told.view and record.promised >= told.promised:
+        return None
+    planned = (*record.planned, *(plan for plan in told.planned if plan not in record.planned))[:MAX_PLANS]
+    promised, voted = max((record.promised, record.voted), (told.promised, told.voted))
+    known = msgspec.structs.replace(record, promised=promised, voted=voted, planned=planned)
+    if record.view >= told.view:
+        return known
+    return msgspec.structs.replace(known, view=told.view, sequence=0, members=told.members, present=False)
+
+
+# --- choosing a leader ------------------------------------------------------------------------------------------------
+
+
+def next_view(highest: int, rank: int, now: float) -> int:
+    """A view above all that is known. Its number is at least the time in minutes, so that numbers rise even across the
+    loss of all disks, and readers' cursors stay good."""
+    return max((highest >> _RANK_BITS) + 1, int(now) // _MINUTE_S) << _RANK_BITS | rank
+
+
+class Ballot:
+    """Collects what members say, until enough have.
+
+    `swarm`: who is to keep the place; `proposed` the same with incarnations, once they are asked to promise. `before`:
+    the swarm by the consensus before, who may hold what the others never heard of. `listed`: whether a node is in a
+    consensus still; if not, it is gone for good.
+    """
+
+    def __init__(
+        self,
+        swarm: Sequence[bytes],
+        before: Sequence[bytes],
+        listed: Callable[[bytes], bool],
+        proposed: Members | None = None,
+    ) -> None:
+        self._swarm = swarm
+        self._before = before
+        self._listed = listed
+        self._proposed = proposed
+        self.standings: dict[bytes, Standing] = {}
+
+    def add(self, node: bytes, standing: Standing) -> None:
+        self.standings[node] = standing
+
+    @property
+    def newest(self) -> Standing | None:
+        """Who the last members are that something was installed on, according to this answer."""
+        return max(self.standings.values(), key=lambda standing: standing.view, default=None)
+
+    @property
+    def promised(self) -> int:
+        return max((standing.promised for standing in self.standings.values()), default=0)
+
+    @property
+    def holder(self) -> bytes | None:
+        """Who holds the newest state, None where nobody holds anything."""
+        holding = [node for node, standing in self.standings.items() if standing.present]
+        if not holding:
+            return None
+        return max(holding, key=lambda node: (self.standings[node].view, self.standings[node].sequence))
+
+    def leader(self) -> bytes | None:
+        """Who says that it leads the highest view anybody promised."""
+        for node, standing in self.standings.items():
+            if standing.leading and standing.promised >= self.promised:
+                return node
+        return None
+
+    def asked(self) -> set[bytes]:
+        """All who must be asked, as far as is known now."""
+        return {member.node for members in self._electorates() for member in members}
+
+    def enough(self) -> bool:
+        """Whether so many answered that nothing acknowledged can be unknown to all of them."""
+        return all(self._satisfied(members) for members in self._electorates())
+
+    def members(self) -> Members:
+        """The swarm with the incarnations that are known."""
+        known = {node: standing.incarnation for node, standing in self.standings.items()}
+        newest = self.newest
+        old = {member.node: member.incarnation for member in newest.members} if newest else {}
+        return tuple(Member(node, known.get(node, old.get(node, b""))) for node in self._swarm)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _electorates(self) -> list[Members]:
+        """A majority of each must have answered."""
+        newest = self.newest
+        found = [self._named(self._swarm) if self._proposed is None else self._proposed]
+        if newest is None or not newest.view:
+            found.append(self._named(self._before))
+        else:
+            found.append(newest.members)
+        since = newest.view if newest is not None else 0
+        for standing in self.standings.values():
+            if standing.promised > since:
+                found += standing.planned
+        return [members for members in dict.fromkeys(found) if members]
+
+    def _named(self, nodes: Iterable[bytes]) -> Members:
+        return tuple(Member(node, _ANY) for node in nodes)
+
+    def _satisfied(self, members: Members) -> bool:
+        majority = len(members) // 2 + 1
+        left = sum(1 for member in members if not self._lost(member))
+        votes = sum(1 for member in members if self._votes(member))
+        return votes >= min(majority, left)
+
+    def _lost(self, member: Member) -> bool:
+        """What this member had is gone for good: its disk, or the node."""
+        standing = self.standings.get(member.node)
+        if standing is None:
+            return not self._listed(member.node)
+        return member.incarnation not in (b"", _ANY, standing.incarnation)
+
+    def _votes(self, member: Member) -> bool:
+        standing = self.standings.get(member.node)
+        if standing is None or member.incarnation not in (_ANY, standing.incarnation):
+            return False
+        return standing.sure or standing.known
+
+
+class Progress:
+    """How far each member of a view is, as its leader knows; `durable` are the batches that enough have on disk.
+    Members whose incarnation is not known, or another than the view's, do not count."""
+
+    def __init__(self, members: Iterable[bytes], quorum: int) -> None:
+        self._quorum = quorum
+        self._has: dict[bytes, int] = dict.fromkeys(members, -1)
+
+    def has(self, node: bytes, sequence: int) -> None:
+        self._has[node] = max(sequence, self._has[node])
+
+    def lost(self, node: bytes) -> None:
+        self._has[node] = -1
+
+    def of(self, node: bytes) -> int:
+        return self._has[node]
+
+    @property
+    def durable(self) -> int:
+        """-1 while the view is not installed on enough members."""
+        ordered = sorted(self._has.values(), reverse=True)
+        return ordered[self._quorum - 1] if len(ordered) >= self._quorum else -1

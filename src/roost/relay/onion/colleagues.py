@@ -1,0 +1,98 @@
+"""What a node knows of those who keep places with it, and how it speaks to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from roost.crypto import Entropy
+from roost.errors import RoostError, Unreachable, WireError
+from roost.relay.core.places import Ballot
+from roost.wire.codec import decode, encode
+from roost.wire.onion import Consensus, swarm_of
+from roost.wire.swarm import Members, SwarmMessage, SwarmReply
+
+R = TypeVar("R")
+
+Send = Callable[[bytes, bytes], Awaitable[bytes]]
+"""To the node with this key, the body of a SwarmCall; returns the body of the answer. Raises Unreachable, Refused."""
+
+_CALL_S = 5.0
+_CACHED = 65_536
+
+
+class Colleagues:
+    """`replicas` nodes keep each place, and `quorum` of them must have what is acknowledged."""
+
+    def __init__(self, own: bytes, send: Send, replicas: int, quorum: int, entropy: Entropy) -> None:
+        self.own = own
+        self._send = send
+        self._replicas = replicas
+        self._quorum = quorum
+        self._entropy = entropy
+        self.current: Consensus | None = None
+        self.previous: Consensus | None = None
+        self._swarms: dict[bytes, tuple[bytes, ...]] = {}
+        self._nodes: frozenset[bytes] = frozenset()
+        self.serves = False
+
+    def on_consensus(self, current: Consensus, previous: Consensus | None) -> None:
+        self.current, self.previous = current, previous
+        self._swarms.clear()
+        both = (*current.nodes, *(previous.nodes if previous is not None else ()))
+        self._nodes = frozenset(node.key for node in both)
+        me = current.node(self.own)
+        self.serves = me is not None and bool(me.salt)
+
+    def others(self) -> list[bytes]:
+        """All other nodes that keep mailboxes now."""
+        assert self.current is not None
+        return [node.key for node in self.current.nodes if node.salt and node.key != self.own]
+
+    def listed(self, node: bytes) -> bool:
+        """It is in the consensus, or was in the last one. Others are gone for good."""
+        return node in self._nodes
+
+    def swarm(self, place: bytes) -> tuple[bytes, ...]:
+        """Who is to keep this place, best first; nobody while there is no consensus."""
+        found = self._swarms.get(place)
+        if found is None:
+            if len(self._swarms) >= _CACHED:
+                self._swarms.clear()
+            found = self._swarms[place] = self._by(self.current, place)
+        return found
+
+    def before(self, place: bytes) -> tuple[bytes, ...]:
+        """Who was to keep it by the consensus before."""
+        return self._by(self.previous, place)
+
+    def may_lead(self, node: bytes, place: bytes) -> bool:
+        return node in self.swarm(place) or node in self.before(place)
+
+    def quorum(self, members: Sequence[object]) -> int:
+        return min(self._quorum, len(members))
+
+    def ballot(self, place: bytes, proposed: Members | None = None) -> Ballot:
+        return Ballot(self.swarm(place), self.before(place), self.listed, proposed)
+
+    def pause(self, least: float) -> float:
+        """Some seconds, up to three times as many: who hinders each other does not do so for ever."""
+        return least * (1 + 2 * self._entropy.bytes(1)[0] / 255)
+
+    async def call(self, node: bytes, message: SwarmMessage, kind: type[R]) -> R:
+        """Raises Unreachable: it did not answer, or nothing of `kind`."""
+        try:
+            async with asyncio.timeout(_CALL_S):
+                body = await self._send(node, encode(message))
+            reply: SwarmReply = decode(SwarmReply, body)  # type: ignore[arg-type]
+        except (TimeoutError, RoostError) as error:
+            raise Unreachable("Another node does not answer.") from error
+        if not isinstance(reply, kind):
+            raise Unreachable("Another node answers something else.") from WireError("unexpected answer")
+        return reply
+
+    def _by(self, consensus: Consensus | None, place: bytes) -> tuple[bytes, ...]:
+        if consensus is None:
+            return ()
+        return tuple(node.key for node in swarm_of(consensus, place, self._replicas))

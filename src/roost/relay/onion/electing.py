@@ -1,0 +1,180 @@
+"""How a node comes to lead a place: it looks, asks for promises, takes over the newest state (relay.core.places)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from roost.errors import SurroundingsError, Unreachable
+from roost.relay.core import places
+from roost.relay.core.places import Ballot
+from roost.relay.onion.colleagues import Colleagues
+from roost.relay.onion.replica import Replica
+from roost.wire.swarm import Fetch, Look, Members, Piece, Prepare, Promise, Seen
+
+R = TypeVar("R")
+
+_LIMIT_S = 4.0  # for enough answers
+_GRACE_S = 0.7  # for those beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Elected:
+    """This node leads `view`. It began with what a member may hold as of `base`. `others` were asked and are no
+    members."""
+
+    view: int
+    members: Members
+    base: tuple[int, int]
+    others: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """Another node leads the place."""
+
+    node: bytes
+
+
+class NothingThere:
+    """Nobody has ever kept anything at this place."""
+
+
+class NoMajority(SurroundingsError):
+    """Too few members answer, or another wants to lead too."""
+
+    code = "no_majority"
+
+    def __init__(self) -> None:
+        super().__init__("Too few of the nodes that keep a mailbox answer.")
+
+
+class Election:
+    """One attempt. `creating`: something is to be made at the place if nothing is there."""
+
+    def __init__(self, place: bytes, colleagues: Colleagues, replica: Replica, *, creating: bool) -> None:
+        self._place = place
+        self._colleagues = colleagues
+        self._replica = replica
+        self._creating = creating
+
+    async def run(self) -> Elected | Led | NothingThere:
+        """Raises NoMajority, SurroundingsError."""
+        seen = await self._look()
+        leader = seen.leader()
+        if leader is not None and leader != self._colleagues.own and leader in self._colleagues.swarm(self._place):
+            return Led(leader)
+        newest = seen.newest
+        if not self._creating and (newest is None or not newest.view):
+            return NothingThere()
+        swarm = self._colleagues.swarm(self._place)
+        if self._colleagues.own not in swarm:  # by a consensus that came meanwhile
+            raise NoMajority
+        rank = swarm.index(self._colleagues.own)
+        view = places.next_view(seen.promised, rank, self._replica.clock())
+        members = seen.members()
+        promised = await self._prepare(view, members)
+        base = await self._take_over(promised, view, members)
+        others = promised.asked() - {member.node for member in members}
+        return Elected(view, members, base, tuple(sorted(others)))
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _look(self) -> Ballot:
+        ballot = self._colleagues.ballot(self._place)
+        own, place = self._colleagues.own, self._place
+
+        async def look(node: bytes) -> None:
+            if node == own:
+                standing = await self._replica.look(place)
+            else:
+                standing = (await self._colleagues.call(node, Look(place), Seen)).standing
+            ballot.add(node, standing)
+
+        await self._poll(ballot, look)
+        return ballot
+
+    async def _prepare(self, view: int, members: Members) -> Ballot:
+        ballot = self._colleagues.ballot(self._place, members)
+        own, call = self._colleagues.own, Prepare(self._place, view, members)
+
+        async def prepare(node: bytes) -> None:
+            if node == own:
+                promise = await self._replica.prepare(own, call)
+            else:
+                promise = await self._colleagues.call(node, call, Promise)
+            if promise.granted:
+                ballot.add(node, promise.standing)
+            elif promise.standing.promised >= view:
+                raise NoMajority
+
+        await self._poll(ballot, prepare)
+        return ballot
+
+    async def _poll(self, ballot: Ballot, ask: Callable[[bytes], Awaitable[None]]) -> None:
+        """Ask all who count, as far as they become known, until enough answered. Raises NoMajority."""
+        asking: dict[bytes, asyncio.Task[None]] = {}
+        changed = asyncio.Event()
+        refused: list[bool] = []
+
+        async def one(node: bytes) -> None:
+            try:
+                await ask(node)
+            except NoMajority:
+                refused.append(True)
+            except SurroundingsError:
+                pass  # as if it had not been asked
+            changed.set()
+
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            while not refused:
+                for node in sorted(ballot.asked() - set(asking)):
+                    asking[node] = asyncio.create_task(one(node))
+                enough = ballot.enough()
+                if all(task.done() for task in asking.values()):
+                    break
+                left = began + (_GRACE_S if enough else _LIMIT_S) - loop.time()
+                if left <= 0:
+                    break
+                try:
+                    async with asyncio.timeout(left):
+                        await changed.wait()
+                except TimeoutError:
+                    pass
+                changed.clear()
+        finally:
+            for task in asking.values():
+                task.cancel()
+        if refused or not ballot.enough():
+            raise NoMajority
+
+    async def _take_over(self, ballot: Ballot, view: int, members: Members) -> tuple[int, int]:
+        """Hold the newest state, as the beginning of `view`."""
+        own, place, replica = self._colleagues.own, self._place, self._replica
+        holder = ballot.holder
+        base = (0, 0)
+        if holder is not None:
+            newest = ballot.standings[holder]
+            base = (newest.view, newest.sequence)
+        record = await replica.record(place)
+        here = not holder or (record.present and (record.view, record.sequence) == base)
+        if here:
+            if not record.follows(own, view):
+                raise NoMajority
+            await replica.commit(place, places.begun(record, own, view, members))
+            return base
+        assert holder is not None
+        number, last = 0, False
+        while not last:
+            piece = await self._colleagues.call(holder, Fetch(place, view, number), Piece)
+            if not piece.operations:
+                raise Unreachable("Another node does not hold what it held.")
+            await replica.take_piece(place, (holder, *base), number, piece.operations)
+            number, last = number + 1, piece.last
+        if not await replica.exchange(place, own, view, members, 0):
+            raise NoMajority
+        return base

@@ -1,0 +1,316 @@
+"""What one node holds of the places it keeps, and its answers as a member of their swarms.
+
+A place's record is in memory ahead of the disk, like all that the rules decide on (relay.core.places); an answer goes
+out once what it says is durable. When a commit fails, everything that was built on it fails with it, and records are
+read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from roost.crypto import Entropy
+from roost.errors import SurroundingsError
+from roost.relay.core import places
+from roost.relay.core.copies import decode_operations
+from roost.relay.core.limits import DAY_S
+from roost.relay.core.operations import DeleteMailbox, Freed, Operation, RemoveCard, StorePlace, Totals
+from roost.relay.core.places import PlaceRecord, SelfRecord, Verdict
+from roost.relay.onion.copying import Copies, Intake, ask
+from roost.relay.storage import Reader, Storage
+from roost.wire.swarm import (
+    INCARNATION_SIZE,
+    MAX_RECALLED,
+    Adopt,
+    Append,
+    Beat,
+    Deposit,
+    Fetch,
+    Heard,
+    Members,
+    Piece,
+    Place,
+    Prepare,
+    Promise,
+    Recall,
+    Recalled,
+    RecalledPlace,
+    Retire,
+    Standing,
+    Taken,
+)
+
+T = TypeVar("T")
+
+_SELF = b""  # under which the storage keeps what a node knows of itself
+_SCAN = 500  # places read at one time
+
+_encoder = msgspec.msgpack.Encoder()
+_records = msgspec.msgpack.Decoder(PlaceRecord)
+_selves = msgspec.msgpack.Decoder(SelfRecord)
+
+
+class Replica:
+    """`leads` says whether this node leads a place now; `failed` is called when what is in memory is not to be relied
+    on any more; `clock` is seconds since 1970."""
+
+    def __init__(self, own: bytes, storage: Storage, clock: Callable[[], float]) -> None:
+        self.own = own
+        self.storage = storage
+        self.clock = clock
+        self.identity = SelfRecord(b"", None)
+        self.leads: Callable[[bytes], bool] = lambda _place: False
+        self.failed: Callable[[], None] = lambda: None
+        self.generation = 0
+        self._records: dict[bytes, PlaceRecord] = {}
+        self._last_mailbox = 0
+        self._copies = Copies(storage)
+        self._intakes: dict[bytes, Intake] = {}
+
+    async def open(self, entropy: Entropy) -> None:
+        totals: Totals = await self.ask(lambda reader: reader.totals())
+        self._last_mailbox = totals.last_mailbox
+        after = _SELF
+        while rows := await self.scan(after):
+            after = rows[-1][0]
+            self._last_mailbox = max(self._last_mailbox, *(record.mailbox for _, record in rows))
+        stored = await self.ask(lambda reader: reader.place(_SELF))
+        if stored is not None:
+            self.identity = _selves.decode(stored)
+        else:
+            await self.remember(SelfRecord(entropy.bytes(INCARNATION_SIZE), None))
+
+    async def remember(self, identity: SelfRecord) -> None:
+        self.identity = identity
+        await self.submit((StorePlace(_SELF, _encoder.encode(identity)),))
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    async def record(self, place: bytes) -> PlaceRecord:
+        """What is known of a place, now: nothing may be awaited between this and what is decided on it."""
+        while place not in self._records:
+            generation = self.generation
+            stored = await self.ask(lambda reader: reader.place(place))
+            if generation == self.generation and place not in self._records:
+                if stored is None:
+                    return PlaceRecord(self.number())  # not kept: anybody may ask about any place
+                self._records[place] = _records.decode(stored)
+        return self._records[place]
+
+    def at_hand(self, place: bytes) -> PlaceRecord:
+        """As `record`, of a place that this node leads."""
+        return self._records[place]
+
+    def number(self) -> int:
+        """One that no mailbox here has had."""
+        self._last_mailbox += 1
+        return self._last_mailbox
+
+    def hand_in(
+        self,
+        place: bytes,
+        record: PlaceRecord,
+        operations: Sequence[Operation],
+        done: Callable[[SurroundingsError | None], None],
+    ) -> None:
+        """Commit the record and what belongs to it."""
+        record = msgspec.structs.replace(record, day=int(self.clock()) // DAY_S)
+        self._records[place] = record
+        generation = self.generation
+
+        def written(error: SurroundingsError | None, _: Freed) -> None:
+            if error is not None and generation == self.generation:
+                self.generation += 1
+                self._records.clear()
+                self._intakes.clear()
+                self.failed()
+            done(error)
+
+        self.storage.submit((*operations, StorePlace(place, _encoder.encode(record))), written)
+
+    async def commit(self, place: bytes, record: PlaceRecord, operations: Sequence[Operation] = ()) -> None:
+        """Returns once it is durable. Raises SurroundingsError."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.hand_in(place, record, operations, lambda error: _resolve(future, error))
+        await future
+
+    async def submit(self, operations: Sequence[Operation]) -> None:
+        """Returns once these, and all that was handed in before, are durable. Raises SurroundingsError."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.storage.submit(operations, lambda error, _: _resolve(future, error))
+        await future
+
+    async def ask(self, question: Callable[[Reader], T]) -> T:
+        return await ask(self.storage, question)
+
+    async def scan(self, after: bytes) -> list[tuple[bytes, PlaceRecord]]:
+        """The next places behind `after`, as they are on disk."""
+        rows = await self.ask(lambda reader: reader.places(after, _SCAN))
+        return [(place, _records.decode(record)) for place, record in rows]
+
+    def standing(self, place: bytes, record: PlaceRecord) -> Standing:
+        sure = bool(self.identity.sure)
+        return record.standing(self.identity.incarnation, sure=sure, leading=self.leads(place))
+
+    # --- a member's answers -----------------------------------------------------------------------------------------
+
+    async def look(self, place: Place) -> Standing:
+        return self.standing(place, await self.record(place))
+
+    async def prepare(self, node: bytes, call: Prepare) -> Promise:
+        record = await self.record(call.place)
+        standing = self.standing(call.place, record)
+        promised = places.prepare(record, node, call.view, call.members)
+        if promised is None or not (standing.known or standing.sure):
+            return Promise(granted=False, standing=standing)
+        await self.commit(call.place, promised)
+        return Promise(granted=True, standing=standing)
+
+    async def adopt(self, node: bytes, call: Adopt) -> Taken:
+        record = await self.record(call.place)
+        base = (call.base, call.base_sequence)
+        verdict, adopted = places.adopt(record, node, call.view, call.members, base)
+        return await self._taken(call.place, verdict, adopted, ())
+
+    async def append(self, node: bytes, call: Append) -> Taken:
+        record = await self.record(call.place)
+        verdict, appended = places.append(record, node, call.view, call.sequence)
+        operations: Sequence[Operation] = ()
+        if verdict == Verdict.TAKEN:
+            operations = decode_operations(call.operations, call.place, record.mailbox)
+        return await self._taken(call.place, verdict, appended, operations)
+
+    async def deposit(self, node: bytes, call: Deposit) -> Taken:
+        record = await self.record(call.place)
+        if not record.follows(node, call.view):
+            return self._told(record, done=False)
+        if record.view == call.view and record.present and record.sequence >= call.sequence:
+            return await self._taken(call.place, Verdict.ALREADY, record, ())
+        ready = await self.take_piece(call.place, (node, call.view, call.sequence), call.piece, call.operations)
+        if not ready:
+            return self._told(await self.record(call.place), done=False)
+        if call.last:
+            done = await self.exchange(call.place, node, call.view, call.members, call.sequence)
+            return self._told(await self.record(call.place), done=done)
+        return self._told(await self.record(call.place), done=True)
+
+    async def fetch(self, node: bytes, call: Fetch) -> Piece:
+        record = await self.record(call.place)
+        if not record.present or record.promised != call.view or record.voted != node:
+            return Piece(last=True, operations=b"")
+        copy = await self._copies.of(call.place, record)
+        return await copy.piece(call.piece)
+
+    async def retire(self, node: bytes, call: Retire) -> Taken:
+        record = await self.record(call.place)
+        retired = places.retire(record, node, call.view, call.members)
+        if retired is None:
+            return self._told(record, done=record.view >= call.view)
+        retired = msgspec.structs.replace(retired, mailbox=self.number())
+        cards = await self.ask(lambda reader: reader.cards(call.place))
+        if await self.record(call.place) != record:
+            return self._told(record, done=False)
+        gone = [RemoveCard(card.locator) for card in cards]
+        await self.commit(call.place, retired, (DeleteMailbox(record.mailbox), *gone))
+        return self._told(retired, done=True)
+
+    async def heard(self, node: bytes, call: Beat) -> Heard:
+        refused, behind = [], []
+        for index, item in enumerate(call.items):
+            record = await self.record(item.place)
+            if not record.follows(node, item.view):
+                refused.append(index)
+            elif not record.present or (record.view, record.sequence) < (item.view, item.sequence):
+                behind.append(index)
+        return Heard(tuple(refused), tuple(behind))
+
+    async def recall(self, node: bytes, call: Recall) -> Recalled:
+        """The places at which `node` was known, read from disk."""
+        found: list[RecalledPlace] = []
+        after: bytes = call.after
+        while len(found) < MAX_RECALLED:
+            rows = await self.scan(after)
+            if not rows:
+                return Recalled(tuple(found), b"")
+            for place, record in rows:
+                after = place
+                if _names(record, node):
+                    found.append(RecalledPlace(place, self.standing(place, record)))
+                    if len(found) == MAX_RECALLED:
+                        break
+        return Recalled(tuple(found), after)
+
+    async def learn(self, place: bytes, told: Standing) -> bool:
+        """Another member knows this of a place; this disk may have forgotten it. True if it had."""
+        record = await self.record(place)
+        learned = places.forgotten(record, told)
+        if learned is None:
+            return False
+        await self.commit(place, learned)
+        return True
+
+    # --- copies -----------------------------------------------------------------------------------------------------
+
+    def copies(self) -> Copies:
+        return self._copies
+
+    async def take_piece(self, place: bytes, of: tuple[bytes, int, int], piece: int, operations: bytes) -> bool:
+        """Keep a piece of a copy beside what is there; False if pieces before it are missing."""
+        intake = self._intakes.get(place)
+        if intake is not None and intake.of == of and piece == intake.next - 1:
+            await self.submit(())  # once more: it was handed in
+            return True
+        if piece == 0:
+            if intake is not None:
+                self.storage.submit((DeleteMailbox(intake.mailbox),), lambda _error, _freed: None)
+            intake = self._intakes[place] = Intake(of, self.number())
+        elif intake is None or intake.of != of or piece != intake.next:
+            return False
+        changes = intake.take(decode_operations(operations, place, intake.mailbox))
+        await self.submit(changes)
+        return True
+
+    async def exchange(self, place: bytes, leader: bytes, view: int, members: Members, sequence: int) -> bool:
+        """The copy that came is what this node holds of `view` from now on."""
+        cards = await self.ask(lambda reader: reader.cards(place))
+        record = await self.record(place)
+        intake = self._intakes.get(place)
+        if intake is None or not record.follows(leader, view):
+            return False
+        del self._intakes[place]
+        begun = places.begun(record, leader, view, members, sequence)
+        begun = msgspec.structs.replace(begun, mailbox=intake.mailbox)
+        gone = [RemoveCard(card.locator) for card in cards]
+        await self.commit(place, begun, (DeleteMailbox(record.mailbox), *gone, *intake.kept_back))
+        return True
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _taken(
+        self, place: bytes, verdict: Verdict, record: PlaceRecord, operations: Sequence[Operation]
+    ) -> Taken:
+        if verdict == Verdict.TAKEN:
+            await self.commit(place, record, operations)
+        elif verdict == Verdict.ALREADY:
+            await self.submit(())
+        return self._told(record, done=verdict in (Verdict.TAKEN, Verdict.ALREADY))
+
+    def _told(self, record: PlaceRecord, *, done: bool) -> Taken:
+        return Taken(done, self.identity.incarnation, record.promised, record.sequence)
+
+
+def _names(record: PlaceRecord, node: bytes) -> bool:
+    return any(member.node == node for members in (record.members, *record.planned) for member in members)
+
+
+def _resolve(future: asyncio.Future[None], error: SurroundingsError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,224 @@
+"""What a node does for its places by itself: it lets members know whom they follow, hands over what others are to keep,
+asks again what a lost disk knew, and deletes what expired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from roost.errors import SurroundingsError, Unreachable
+from roost.relay.core.limits import DAY_S
+from roost.relay.core.operations import Sweep
+from roost.relay.core.places import PlaceRecord, SelfRecord
+from roost.wire.swarm import MAX_BEATS, Beat, BeatItem, Heard, Nudge, Recall, Recalled, Taken
+
+if TYPE_CHECKING:
+    from roost.relay.onion.swarm import Swarm
+
+_BEAT_S = 2.0
+_REVIEW_S = 15.0
+_RECALL_S = 5.0
+_SWEEP_S = 3_600.0
+_IDLE_S = 600.0  # a place that nobody asks about so long is led by nobody
+_SLACK_DAYS = 2  # members delete what expired so long after its leader hides it: none may lack what it still has
+_SWEEP_ROWS = 2_000
+_TOGETHER = 16  # places that are handed over at one time
+
+
+class Upkeep:
+    """Runs until `close`."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+        self._colleagues = swarm.colleagues
+        self._replica = swarm.replica
+        self._changed = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(work) for work in (self._beat(), self._review(), self._recall(), self._sweep())
+        ]
+        self._calls: set[asyncio.Task[None]] = set()
+        self._nodes: frozenset[tuple[bytes, bytes]] = frozenset()
+
+    def close(self) -> None:
+        for task in (*self._tasks, *self._calls):
+            task.cancel()
+
+    def on_consensus(self) -> None:
+        assert self._colleagues.current is not None
+        self._begun.set()
+        nodes = frozenset((node.key, node.salt) for node in self._colleagues.current.nodes)
+        if nodes != self._nodes:
+            self._nodes = nodes
+            self._changed.set()
+
+    # --- beats ------------------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            leads = self._swarm.leads
+            by_node: dict[bytes, list[BeatItem]] = {}
+            for place, lead in leads.items():
+                for member in lead.members:
+                    if member.node != self._colleagues.own:
+                        by_node.setdefault(member.node, []).append(BeatItem(place, lead.view, max(0, lead.durable)))
+            for node, items in by_node.items():
+                for start in range(0, len(items), MAX_BEATS):
+                    self._start(self._beat_to(node, items[start : start + MAX_BEATS]))
+            now = asyncio.get_running_loop().time()
+            for lead in tuple(leads.values()):
+                serving = self._swarm.serving.get(lead.place)
+                if serving is None:
+                    continue  # it has a limit of its own
+                if lead.silent() or (serving.unused and now - serving.used_at > _IDLE_S):
+                    lead.end()
+
+    async def _beat_to(self, node: bytes, items: list[BeatItem]) -> None:
+        try:
+            heard = await self._colleagues.call(node, Beat(tuple(items)), Heard)
+        except Unreachable:
+            return
+        refused, behind = set(heard.refused), set(heard.behind)
+        for index, item in enumerate(items):
+            lead = self._swarm.leads.get(item.place)
+            if lead is None or lead.view != item.view:
+                continue
+            if index in refused:
+                lead.end()
+                continue
+            lead.heard(node)
+            if index in behind:
+                lead.lagging(node)
+
+    # --- handing over -----------------------------------------------------------------------------------------------
+
+    async def _review(self) -> None:
+        """After each change of the network: see that the right nodes keep each place."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            settled = False
+            while not settled and not self._changed.is_set():
+                try:
+                    settled = await self._review_all()
+                except SurroundingsError:
+                    settled = False
+                if not settled:
+                    try:
+                        async with asyncio.timeout(_REVIEW_S):
+                            await self._changed.wait()
+                    except TimeoutError:
+                        continue
+
+    async def _review_all(self) -> bool:
+        """True if nothing had to be done."""
+        settled, after = True, b""
+        for lead in tuple(self._swarm.leads.values()):
+            if not lead.kept_by(self._colleagues.swarm(lead.place)):
+                settled = False
+                if self._colleagues.own in self._colleagues.swarm(lead.place):
+                    self._swarm.outdated(lead)
+        while rows := await self._replica.scan(after):
+            after = rows[-1][0]
+            wrong = [place for place, record in rows if self._wrong(place, record)]
+            settled = settled and not wrong
+            for start in range(0, len(wrong), _TOGETHER):
+                await asyncio.gather(*map(self._hand_over, wrong[start : start + _TOGETHER]))
+        return settled
+
+    def _wrong(self, place: bytes, record: PlaceRecord) -> bool:
+        swarm = self._colleagues.swarm(place)
+        if not record.present or not swarm:
+            return False
+        return {member.node for member in record.members} != set(swarm)
+
+    async def _hand_over(self, place: bytes) -> None:
+        """The first of the swarm that answers is to lead the place, and to take it over."""
+        for node in self._colleagues.swarm(place):
+            if node == self._colleagues.own:
+                if place not in self._swarm.leads:
+                    self._swarm.see_to(place)
+                return
+            try:
+                if (await self._colleagues.call(node, Nudge(place), Taken)).done:
+                    return
+            except Unreachable:
+                continue
+
+    # --- a lost disk ------------------------------------------------------------------------------------------------
+
+    async def _recall(self) -> None:
+        """Until all others have said at which places they knew this node, what it never heard of counts for nothing."""
+        await self._begun.wait()
+        identity = self._replica.identity
+        if identity.sure is None:
+            await self._remember(replace_sure(identity, sure=not self._colleagues.serves))
+        while not self._replica.identity.sure:
+            told = set(self._replica.identity.recalled)
+            missing = [node for node in self._colleagues.others() if node not in told]
+            for node in missing:
+                try:
+                    await self._recall_from(node)
+                except SurroundingsError:
+                    continue
+                told.add(node)
+                sure = all(other in told for other in self._colleagues.others())
+                identity = self._replica.identity
+                await self._remember(SelfRecord(identity.incarnation, sure, tuple(sorted(told))))
+            if not missing:
+                await self._remember(replace_sure(self._replica.identity, sure=True))
+            elif not self._replica.identity.sure:
+                await asyncio.sleep(self._colleagues.pause(_RECALL_S / 2))
+
+    async def _recall_from(self, node: bytes) -> None:
+        """Raises SurroundingsError."""
+        after = b""
+        while True:
+            recalled = await self._colleagues.call(node, Recall(after), Recalled)
+            for told in recalled.places:
+                if await self._replica.learn(told.place, told.standing):
+                    self._start(self._hand_over(told.place))
+            if not recalled.after:
+                return
+            after = recalled.after
+
+    async def _remember(self, identity: SelfRecord) -> None:
+        await self._replica.remember(identity)
+
+    # --- expiry -----------------------------------------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._colleagues.pause(_SWEEP_S / 2))
+            swarm = self._swarm
+            try:
+                await self._replica.submit((self._expired(),))
+                swarm.totals = await self._replica.ask(lambda reader: reader.totals())
+            except SurroundingsError:
+                continue
+            for serving in tuple(swarm.serving.values()):
+                serving.sweep(swarm.totals)
+
+    def _expired(self) -> Sweep:
+        today = int(self._replica.clock()) // DAY_S - _SLACK_DAYS
+        limits = self._swarm.limits
+        return Sweep(
+            entries_before=today - limits.envelope_days,
+            holds_before=today - limits.hold_days,
+            cards_before=today - limits.envelope_days,
+            mailboxes_before=today - limits.mailbox_idle_days,
+            limit=_SWEEP_ROWS,
+        )
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+
+def replace_sure(identity: SelfRecord, *, sure: bool) -> SelfRecord:
+    return SelfRecord(identity.incarnation, sure, identity.recalled)
