@@ -13,10 +13,11 @@ from roost.network.backoff import Backoff, BackoffPolicy
 from roost.network.dial import Connect
 from roost.network.link import Link
 from roost.wire.addresses import RelayAddress
-from roost.wire.mailbox import AttachOnion, OnionArrival, OnionPacket
+from roost.wire.mailbox import AttachOnion, OnionArrival, OnionPacket, RefusalCode
 from roost.wire.sizes import TOKEN_SIZE
 
 STANDING = 2  # the second for mailboxes that the first keeps itself, and so that the loss of one is no interruption
+_ATTACHES = 4
 _SLOW_S = 0.5  # after a node that asks to slow down and does not say for how long
 
 
@@ -65,7 +66,7 @@ class Entry:
         loop = asyncio.get_running_loop()
         since = loop.time()
         link.on_arrival = self._entries.on_arrival
-        await link.call(AttachOnion(self.token))
+        await self._attach(link)
         self.link, self.failure = link, None
         self._entries.stood(self)
         ended = asyncio.ensure_future(link.ended())
@@ -78,6 +79,17 @@ class Entry:
         finally:
             ended.cancel()
             self._backoff.stood(loop.time() - since)
+
+    async def _attach(self, link: Link) -> None:
+        """A node that has just started may ask for a moment."""
+        for tried in range(_ATTACHES):
+            try:
+                await link.call(AttachOnion(self.token))
+                return
+            except Refused as error:
+                if error.code != RefusalCode.SLOW_DOWN or tried == _ATTACHES - 1:
+                    raise
+                await asyncio.sleep(min(max(error.retry_after_ms / 1000, _SLOW_S), 5.0))
 
     def _failed(self, error: Unreachable) -> None:
         self.failure = error
