@@ -68,7 +68,24 @@ def free_port() -> int:
         return port
 
 
-class World:
+@dataclass
+class Network:
+    """Nodes by their numbers."""
+
+    nodes: list[ConsensusNode]
+    period: int
+
+    def hops(self, *numbers: int, delay_ms: int = 0) -> list[Hop]:
+        return [self.hop(self.nodes[number], delay_ms) for number in numbers]
+
+    def hop(self, node: ConsensusNode, delay_ms: int = 0) -> Hop:
+        key = node.packet_key(self.period)
+        if key is None:
+            raise LookupError("the node has no key for this period")
+        return Hop(node.key, PacketPublic(key), self.period, delay_ms)
+
+
+class World(Network):
     """Data directories of `count` relays that find themselves in a network; whoever runs them runs the network. Its one
     authority is a key that this test has."""
 
@@ -78,7 +95,7 @@ class World:
         nowhere = AuthorityAddress(RelayAddress("127.0.0.1", free_port(), authority.public.raw))
         self.document = NetworkDocument("test", (nowhere,), 1, PERIOD_S, min(3, count), min(3, count) // 2 + 1)
         self.link = str(RelayLink(OnionHost(self.document.id, (nowhere.address,)), ""))
-        self.period = self.document.period(time.time())
+        super().__init__([], self.document.period(time.time()))
         self.nodes = [self._node(number) for number in range(count)]
         ordered = tuple(sorted(self.nodes, key=lambda node: node.key))
         self.consensus = Consensus(self.document.id, self.period, bytes(32), bytes(32), ordered)
@@ -97,14 +114,6 @@ class World:
         listen = f"127.0.0.1:{self.nodes[number].address.port}"
         return {"listen": listen, "onion": True, "directory": self.link, "work_bits": 4}
 
-    def hops(self, *numbers: int, delay_ms: int = 0) -> list[Hop]:
-        return [self.hop(self.nodes[number], delay_ms) for number in numbers]
-
-    def hop(self, node: ConsensusNode, delay_ms: int = 0) -> Hop:
-        key = node.packet_key(self.period)
-        assert key is not None
-        return Hop(node.key, PacketPublic(key), self.period, delay_ms)
-
     def _node(self, number: int) -> ConsensusNode:
         with DataDirectory(self.data(number)) as directory:
             identity = directory.identity(ENTROPY)
@@ -120,7 +129,7 @@ class Traveller:
     """A small client: one link to an entry node, calls to host nodes by paths that the test names. It sends everything
     once; what a real one does about loss is not its business."""
 
-    world: World
+    world: Network
     link: Link
     entry: int
     token: bytes
@@ -131,7 +140,7 @@ class Traveller:
     last_message: int = 0
     _parts: dict[int, dict[int, bytes]] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _calls: int = 0
+    calls: int = 0
     _messages: int = 0
     session: bytes = field(default_factory=lambda: ENTROPY.bytes(16))
 
@@ -150,11 +159,11 @@ class Traveller:
 
     def packets(self, host: int, request: Request | None, blocks: int = 2, call: int | None = None) -> list[bytes]:
         """The packets of one call; of a top-up without a request."""
-        if call is None:
-            self._calls += 1
-            call = self._calls
+        if call is None and request is not None:
+            self.calls += 1
+            call = self.calls
         self._messages += 1
-        data = encode(Call(call, request)) if request is not None else b""
+        data = encode(Call(call or 0, request)) if request is not None else b""
         size = SESSION_DATA - 3_648
         cut = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
         ups = []
@@ -173,7 +182,7 @@ class Traveller:
     async def call(self, host: int, request: Request, *, blocks: int = 2, timeout_s: float = 10.0) -> Response:
         packets = self.packets(host, request, blocks)
         await self.send(packets)
-        return await self.reply(self._calls, timeout_s)
+        return await self.reply(self.calls, timeout_s)
 
     async def reply(self, call: int, timeout_s: float = 10.0) -> Response:
         def found() -> Reply | None:
@@ -199,14 +208,15 @@ class Traveller:
         parts = self._parts.setdefault(down.message, {})
         parts[down.part] = down.data
         if len(parts) == down.parts:
-            data = b"".join(self._parts.pop(down.message)[part] for part in range(down.parts))
+            del self._parts[down.message]
+            data = b"".join(parts[part] for part in range(down.parts))
             self.last_message = down.message
             self.frames.append(decode(ServerFrame, data))  # type: ignore[arg-type]
         self._changed.set()
 
 
 @asynccontextmanager
-async def travelling(world: World, entry: int) -> AsyncIterator[Traveller]:
+async def travelling(world: Network, entry: int) -> AsyncIterator[Traveller]:
     """A client attached to this node."""
     link = await connect_relay(world.nodes[entry].address, window=8 * 1024**2)
     try:

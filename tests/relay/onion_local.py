@@ -7,7 +7,7 @@ from typing import Any
 
 from roost.crypto import Entropy
 from roost.network import SYSTEM_ENTROPY
-from roost.relay.core.admission import WorkAdmission
+from roost.relay.core.admission import Admission
 from roost.relay.core.desk import Desk
 from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.limits import Limits
@@ -29,7 +29,7 @@ class LocalSwarm:
         nonces = KnockNonces(self._entropy.bytes(32))
         run = engine.begin_run(int(time.time()))
         self._storage = ThreadedStorage(engine, lambda _: None)
-        desk = Desk(run, engine.totals(), Limits(), WorkAdmission(nonces, self._bits), nonces)
+        desk = Desk(run, engine.totals(), Limits(), Admission(None), nonces)
         nothing: Any = None
         self.service = Service(desk, self._storage, PacketKeys([]), nothing, nothing, time.time)
 

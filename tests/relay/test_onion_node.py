@@ -1,44 +1,108 @@
-"""Onion nodes: packets through several, what is dropped, sessions, floods, restarts. Every node is a whole relay."""
+"""Onion nodes: packets through several, what is dropped, sessions, floods, other nodes. Every node is a whole relay."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from roost.crypto import solve_work
+from roost.crypto import PacketPublic, SigningKey, solve_work
+from roost.crypto.onion import ONION_DATA, make_packet
+from roost.errors import Refused, Unreachable
+from roost.network import SYSTEM_ENTROPY as ENTROPY
+from roost.network import connect_relay
+from roost.network.federation import open_answer, seal_request
 from roost.relay import load_config, run_relay
+from roost.relay.onion import peers as peers_module
+from roost.relay.onion.node import OnionNode
 from roost.relay.onion.part import OnionPart
-from roost.wire.codec import decode
+from roost.relay.onion.peers import Peers, proof
+from roost.relay.onion.sessions import SESSION_DATA
+from roost.wire.codec import decode, encode
 from roost.wire.mailbox import (
+    AttachOnion,
+    BlobData,
+    Delivery,
+    DirectoryDocument,
+    DirectoryPart,
     Done,
     Entries,
+    Forward,
     Get,
+    GetBallots,
+    GetBlob,
+    GetCard,
+    GetDirectory,
+    GetInfo,
+    Goodbye,
+    OnionPacket,
+    Packet,
+    Ping,
     Put,
+    PutBlob,
     Refusal,
     RefusalCode,
-    Response,
+    RelayInfo,
+    SealedAnswer,
+    SignedInfo,
     Stored,
+    Subscribe,
+    Subscribed,
+    SwarmAnswer,
+    SwarmCall,
     WorkChallenge,
 )
-from roost.wire.onion import admission_hash
+from roost.wire.onion import MAX_PARTS, NetworkDocument, SessionDown, SessionUp, SignedConsensus, admission_hash
+from roost.wire.sizes import ONION_PACKET_SIZE
 from tests.relay.onion_helpers import Traveller, World, travelling
 from tests.relay.onion_local import LocalSwarm
-from tests.relay.relay_core import capability, create, envelope
+from tests.relay.relay_core import blob_data, capability, create, envelope, hold, name32
+from tests.relay.relay_process import linked, running
 
 
-@pytest.fixture(autouse=True)
-def local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OnionPart, "_swarms", lambda self, peers: LocalSwarm())
+@dataclass
+class Running:
+    """The relays of a world in this process, and their nodes."""
+
+    world: World
+    parts: dict[int, OnionPart] = field(default_factory=dict)
+
+    def node(self, number: int) -> OnionNode:
+        found = self.parts[self.world.nodes[number].address.port].node
+        assert found is not None
+        return found
+
+    def swarm(self, number: int) -> LocalSwarm:
+        found = self.node(number).swarm
+        assert isinstance(found, LocalSwarm)
+        return found
+
+    def dropped(self) -> Counter[str]:
+        return sum((self.node(number).dropped_packets for number in range(len(self.world.nodes))), Counter())
+
+    async def settled(self) -> None:
+        """Until no packet is under way."""
+        nodes = [self.node(number) for number in range(len(self.world.nodes))]
+        while any(node.mixing.waiting or node.mixing.delayed or node.peers.waiting for node in nodes):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def relays(world: World) -> AsyncIterator[None]:
-    """All relays of the world, in this process."""
+async def relays(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    started = Running(world)
+
+    def made(part: OnionPart, _document: NetworkDocument, _peers: Peers) -> LocalSwarm:
+        started.parts[part.address.port] = part
+        return LocalSwarm()
+
+    monkeypatch.setattr(OnionPart, "_swarms", made)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         ready = [asyncio.Event() for _ in world.nodes]
@@ -48,12 +112,21 @@ async def relays(world: World) -> AsyncIterator[None]:
         for event in ready:
             await event.wait()
         try:
-            yield
+            async with asyncio.timeout(10):
+                while [part.node is None for part in started.parts.values()] != [False] * len(ready):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            yield started
         finally:
             stop.set()
 
 
-async def admitted(traveller: Traveller, host: int, name: str) -> Response:
+@pytest.fixture
+async def net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
+    async with relays(World(tmp_path, 4), monkeypatch) as started:
+        yield started
+
+
+async def admitted(traveller: Traveller, host: int, name: str) -> None:
     """Make a mailbox, with the work that is asked for."""
     request = replace(create(name), place=capability(f"{name} get")[:16])
     asked = await traveller.call(host, request)
@@ -61,15 +134,276 @@ async def admitted(traveller: Traveller, host: int, name: str) -> Response:
     assert asked.code is RefusalCode.WORK_NEEDED
     challenge = decode(WorkChallenge, asked.detail)
     proof = solve_work(challenge.nonce, bytes(32), admission_hash(request), challenge.bits)
-    return await traveller.call(host, replace(request, admission=proof))
+    assert await traveller.call(host, replace(request, admission=proof)) == Done()
 
 
-async def test_a_mailbox_behind_three_hops(tmp_path: Path) -> None:
-    world = World(tmp_path, 4)
-    async with relays(world), travelling(world, 0) as client:
-        assert await admitted(client, 3, "a") == Done()
-        stored = await client.call(3, Put(capability("a put"), envelope("hello")))
-        assert isinstance(stored, Stored)
+def put(text: str) -> Put:
+    return Put(capability("a put"), envelope(text))
+
+
+# --- sessions -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_mailbox_behind_three_hops(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        await admitted(client, 3, "a")
+        assert isinstance(await client.call(3, put("hello")), Stored)
         page = await client.call(3, Get(capability("a get"), 0, 1))
         assert isinstance(page, Entries)
         assert [entry.envelope for entry in page.entries] == [envelope("hello")]
+        assert not net.dropped()
+
+
+async def test_what_is_larger_than_a_packet_goes_in_parts(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        await admitted(client, 3, "a")
+        blob = PutBlob(capability("a put"), hold("h"), name32("b"), blob_data("file"))
+        packets = client.packets(3, blob)
+        assert len(packets) > 9
+        await client.send(packets[::-1])  # in any order
+        assert await client.reply(client.calls) == Done()
+        await client.send(client.packets(3, GetBlob(capability("a get"), name32("b"))))
+        for _ in range(5):
+            await client.send(client.packets(3, None))
+        assert await client.reply(client.calls) == BlobData(blob_data("file"))
+        assert client.left > 0
+
+
+async def test_deliveries_wait_for_reply_blocks_and_none_is_lost(net: Running) -> None:
+    async with travelling(net.world, 0) as reader, travelling(net.world, 1) as writer:
+        await admitted(reader, 3, "a")
+        assert isinstance(await reader.call(3, Subscribe(capability("a get"), 0)), Subscribed)
+        for number in range(40):
+            assert isinstance(await writer.call(3, put(str(number))), Stored)
+        await net.settled()
+        came = len(reader.frames)
+        assert came < 40
+        assert reader.left == 0
+        while len(reader.frames) < 40:
+            await reader.send(reader.packets(3, None))
+            await net.settled()
+        deliveries = [frame for frame in reader.frames if isinstance(frame, Delivery)]
+        assert [frame.envelope for frame in deliveries] == [envelope(str(number)) for number in range(40)]
+        assert not net.dropped()
+
+
+async def test_a_call_that_is_repeated_is_answered_again_and_done_once(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        await admitted(client, 3, "a")
+        stored = await client.call(3, put("once"))
+        for _ in range(3):
+            await client.send(client.packets(3, put("once"), call=client.calls))
+            assert await client.reply(client.calls) == stored
+        page = await client.call(3, Get(capability("a get"), 0, 1))
+        assert isinstance(page, Entries)
+        assert not page.more
+        assert net.swarm(3).service.requests["Put"] == 1
+
+
+async def test_what_a_session_may_ask(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        assert await client.call(3, Ping()) == Done()
+        assert isinstance(await client.call(3, GetInfo(net.world.nodes[1].address)), SignedInfo)
+        for request in (Packet(b"x"), GetInfo(), AttachOnion(bytes(16)), OnionPacket(bytes(ONION_PACKET_SIZE))):
+            assert await client.call(3, request) == Refusal(RefusalCode.UNSUPPORTED)
+        malformed = SessionUp(client.session, 99, 0, 1, encode([7, [99]]), (client.block(3),))
+        await client.send([make_packet(net.world.hops(0, 1, 3), encode(malformed), ENTROPY)])
+        assert await client.reply(7) == Refusal(RefusalCode.BAD_REQUEST)
+
+
+async def test_a_session_reaches_relays_too(net: Running) -> None:
+    """Who is on the onion network alone writes to people at relays: the host forwards as relays do."""
+    async with travelling(net.world, 0) as client:
+        relay = net.world.nodes[2].address
+        info = await client.call(3, GetInfo(relay))
+        assert isinstance(info, SignedInfo)
+        key = PacketPublic(decode(RelayInfo, info.info).packet_key.public)
+        packet, answer = seal_request(key, GetCard(name32("none")), ENTROPY)
+        await client.send(client.packets(3, Forward(relay, packet)))
+        await client.send(client.packets(3, None))
+        sealed = await client.reply(client.calls)
+        assert isinstance(sealed, SealedAnswer)
+        assert open_answer(answer, sealed) == Refusal(RefusalCode.NOT_FOUND)
+
+
+async def test_a_session_that_the_node_forgot_ends(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        await client.send(client.packets(3, None))
+        await client.until(lambda: bool(client.frames))
+        assert client.frames == [Goodbye(0)]
+
+
+async def test_a_node_that_stops_sends_sessions_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with relays(World(tmp_path, 4), monkeypatch) as net, travelling(net.world, 0) as client:
+        assert await client.call(3, Ping()) == Done()
+        await net.node(3).drain()
+        await client.until(lambda: bool(client.frames))
+        assert isinstance(client.frames[0], Goodbye)
+        link = await connect_relay(net.world.nodes[3].address)
+        assert await _refused(link, OnionPacket(bytes(ONION_PACKET_SIZE))) == "slow_down"
+        await link.close()
+
+
+# --- packets --------------------------------------------------------------------------------------------------------
+
+
+async def test_replays_and_forgeries_are_dropped_and_nobody_is_told(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        packets = client.packets(3, Ping())
+        await client.send(packets)
+        assert await client.reply(client.calls) == Done()
+        await client.send(packets * 3)
+        changed = bytearray(client.packets(3, Ping())[0])
+        changed[-1] ^= 1
+        random = bytes([net.world.period & 0xFF, 3]) + ENTROPY.bytes(ONION_PACKET_SIZE - 2)
+        other_period = bytes([(net.world.period + 100) & 0xFF]) + random[1:]
+        looped = make_packet([*net.world.hops(0), *net.world.hops(1), *net.world.hops(0)], b"x", ENTROPY)
+        await client.send([bytes(changed), random, other_period, looped])
+        await net.settled()
+        assert net.dropped() == {"replayed": 3, "payload": 1, "header": 1, "no_key": 1, "no_session": 1}
+        assert not client.frames
+
+
+async def test_cover_ends_silently(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        await client.send([make_packet(net.world.hops(0, 1, 2), b"", ENTROPY, cover=True)])
+        await net.settled()
+        assert net.node(2).packets["cover"] == 1
+        assert not net.dropped()
+
+
+async def test_packets_wait_as_long_as_their_layers_say(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        slow = make_packet(net.world.hops(0, delay_ms=60_000), b"", ENTROPY, cover=True)
+        await client.send([slow])
+        assert await client.call(3, Ping()) == Done()
+        assert net.node(0).mixing.delayed == 1
+        assert net.node(0).packets["cover"] == 0
+        short = make_packet(net.world.hops(0, delay_ms=20), b"", ENTROPY, cover=True)
+        await client.send([short])
+        while not net.node(0).packets["cover"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert net.node(0).mixing.delayed == 1
+
+
+async def test_packets_for_nodes_that_are_unknown_or_down(net: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers_module, "_PATIENCE_S", 0.2)
+    stranger = World(net.world.folder / "other", 1)
+    async with travelling(net.world, 0) as client:
+        unknown = make_packet([*net.world.hops(0), *stranger.hops(0)], b"x", ENTROPY)
+        await client.send([unknown])
+        await net.settled()
+        assert net.dropped() == {"no_node": 1}
+        gone = replace(net.world.consensus, nodes=tuple(sorted((*net.world.nodes, *stranger.nodes), key=_key)))
+        net.node(0).on_consensus(gone)
+        await client.send([make_packet([*net.world.hops(0), *stranger.hops(0)], b"x", ENTROPY)])
+        await net.settled()
+        assert net.dropped() == {"no_node": 1, "node_down": 1}
+
+
+def _key(node: object) -> bytes:
+    return node.key  # type: ignore[attr-defined,no-any-return]
+
+
+# --- clients' links -------------------------------------------------------------------------------------------------
+
+
+async def test_a_token_ends_with_its_link(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        assert await client.call(3, Ping()) == Done()
+        late = client.packets(3, Ping())
+    async with travelling(net.world, 0) as other:
+        await other.send(late)
+        await net.settled()
+        assert net.dropped() == {"no_client": 1}
+        assert not other.frames
+
+
+async def test_a_link_has_so_many_tokens(net: Running) -> None:
+    async with travelling(net.world, 0) as client:
+        for _ in range(15):
+            await client.link.call(AttachOnion(ENTROPY.bytes(16)))
+        await client.link.call(AttachOnion(client.token))  # its own again
+        with pytest.raises(Refused) as caught:
+            await client.link.call(AttachOnion(ENTROPY.bytes(16)))
+        assert caught.value.code == "full"
+
+
+async def test_who_floods_waits_and_others_do_not(net: Running) -> None:
+    async with travelling(net.world, 0) as flooder, travelling(net.world, 0) as client:
+        junk = bytes([net.world.period & 0xFF, 3]) + ENTROPY.bytes(ONION_PACKET_SIZE - 2)
+        stop = asyncio.Event()
+        refused: Counter[str] = Counter()
+
+        async def flood() -> None:
+            while not stop.is_set():
+                try:
+                    await flooder.link.call(OnionPacket(junk))
+                except Refused as error:
+                    refused[error.code] += 1
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(300):
+                group.create_task(flood())
+            for _ in range(20):
+                assert await client.call(3, Ping(), timeout_s=60) == Done()
+            stop.set()
+        assert refused["slow_down"] > 0
+        assert set(net.dropped()) == {"header"}
+
+
+# --- other nodes ----------------------------------------------------------------------------------------------------
+
+
+async def test_nodes_of_the_network_talk_and_nobody_else_does(net: Running) -> None:
+    answer = await net.node(0).peers.send(net.world.nodes[1].key, SwarmCall(b"abc"))
+    assert answer == SwarmAnswer(b"cba")
+    assert net.swarm(1).asked == [(net.world.nodes[0].key, b"abc")]
+    to = net.world.nodes[1].address
+    stranger = SigningKey.generate(ENTROPY)
+    link = await connect_relay(to)
+    try:
+        assert await _refused(link, SwarmCall(b"abc")) == "denied"
+        now = 1_000.0
+        assert await _refused(link, proof(stranger, to.key, now)) == "denied", "an old proof"
+        assert await _refused(link, proof(stranger, net.world.nodes[2].key, time.time())) == "denied"
+        assert await link.call(proof(stranger, to.key, time.time())) == Done()
+        assert await _refused(link, SwarmCall(b"abc")) == "denied", "proven, and not of the network"
+    finally:
+        await link.close()
+    with pytest.raises(Unreachable):
+        await net.node(0).peers.send(stranger.public.raw, SwarmCall(b"abc"))
+
+
+async def _refused(link: object, request: object) -> str:
+    with pytest.raises(Refused) as caught:
+        await link.call(request)  # type: ignore[attr-defined]
+    return caught.value.code
+
+
+async def test_nodes_mirror_the_directory(net: Running) -> None:
+    link = await connect_relay(net.world.nodes[2].address)
+    try:
+        document = await link.call(GetDirectory(net.world.document.id, DirectoryDocument.NETWORK))
+        assert document == DirectoryPart(encode(net.world.document), 1)
+        consensus = await link.call(GetDirectory(net.world.document.id, DirectoryDocument.CONSENSUS))
+        assert isinstance(consensus, DirectoryPart)
+        assert decode(SignedConsensus, consensus.data).consensus == encode(net.world.consensus)
+        newer = GetDirectory(net.world.document.id, DirectoryDocument.CONSENSUS, net.world.period)
+        assert await _refused(link, newer) == "not_found"
+        assert await _refused(link, GetDirectory(bytes(32), DirectoryDocument.NETWORK)) == "not_found"
+        assert await _refused(link, GetBallots(net.world.document.id, 1)) == "unsupported"
+    finally:
+        await link.close()
+
+
+async def test_a_relay_without_a_network_knows_nothing_of_one(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as relay:
+        async with linked(relay) as link:
+            for request in (OnionPacket(bytes(ONION_PACKET_SIZE)), AttachOnion(bytes(16)), SwarmCall(b"x")):
+                assert await _refused(link, request) == "unsupported"
+
+
+def test_a_part_fits_a_packet() -> None:
+    most = SessionDown(bytes(16), 2**53, MAX_PARTS - 1, MAX_PARTS, bytes(SESSION_DATA), 2**53)
+    assert len(encode(most)) <= ONION_DATA

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from roost.crypto import Entropy, SigningKey
+from roost.errors import SurroundingsError
 from roost.network.onion.directory_client import DirectoryClient
 from roost.relay.core.limits import Limits
 from roost.relay.core.refusal import RefusedRequest
+from roost.relay.onion.authority import Authority
 from roost.relay.onion.keys import KeyFiles
 from roost.relay.onion.memory import FileMemory
 from roost.relay.onion.node import OnionNode, Swarms
 from roost.relay.onion.peers import Dial, Peers
+from roost.relay.onion.swarm import LIMITS as SWARM_LIMITS
+from roost.relay.onion.swarm import Swarm, swarm_file
 from roost.relay.server.service import Outgoing, Peer, Respond
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.mailbox import (
@@ -28,6 +33,8 @@ from roost.wire.mailbox import (
     PutDescriptor,
     RefusalCode,
     Request,
+    SwarmAnswer,
+    SwarmCall,
 )
 from roost.wire.onion import Consensus, NetworkDocument, directory_part
 
@@ -55,12 +62,16 @@ class Surroundings:
     limits: Limits
     entropy: Entropy
     clock: Callable[[], float]
+    broken: Callable[[SurroundingsError], None]
+    """Told when a storage cannot go on."""
 
 
 class OnionPart:
     """`start`, `drain` and `close` once each."""
 
-    def __init__(self, place: Place, given: Surroundings, *, node: bool) -> None:
+    def __init__(
+        self, place: Place, given: Surroundings, *, node: bool, authority: NetworkDocument | None = None
+    ) -> None:
         self._place = place
         self._given = given
         self._wants_node = node
@@ -74,9 +85,22 @@ class OnionPart:
             on_change=self._changed,
         )
         self._beginning: asyncio.Task[None] | None = None
+        self._authority: Authority | None = None
+        if authority is not None:
+            folder = place.folder / "authority"
+            self._authority = Authority(
+                folder, authority, given.own, self._directory, given.dial, given.entropy, given.clock
+            )
+
+    @property
+    def address(self) -> RelayAddress:
+        """Where the relay is met."""
+        return self._place.address
 
     async def start(self) -> None:
         await self._directory.__aenter__()
+        if self._authority is not None:
+            await self._authority.start()
         self._beginning = asyncio.create_task(self._begin(), name="onion node")
 
     async def drain(self) -> None:
@@ -87,6 +111,8 @@ class OnionPart:
         if self._beginning is not None:
             self._beginning.cancel()
             await asyncio.gather(self._beginning, return_exceptions=True)
+        if self._authority is not None:
+            await self._authority.close()
         await self._directory.close()
         if self.node is not None:
             await self.node.close()
@@ -98,7 +124,9 @@ class OnionPart:
         if isinstance(request, GetDirectory):
             self._mirror(request, respond)
         elif isinstance(request, PutDescriptor | GetBallots):
-            raise RefusedRequest(RefusalCode.UNSUPPORTED)
+            if self._authority is None:
+                raise RefusedRequest(RefusalCode.UNSUPPORTED)
+            self._authority.handle(request, respond)
         elif self.node is None:
             code = RefusalCode.SLOW_DOWN if self._wants_node else RefusalCode.UNSUPPORTED
             raise RefusedRequest(code, retry_after_ms=_RETRY_MS)
@@ -128,12 +156,17 @@ class OnionPart:
     async def _begin(self) -> None:
         while (document := self._directory.document) is None:  # noqa: ASYNC110 - at the start only
             await asyncio.sleep(_LOOK_S)
-        if self._wants_node:
+        if not self._wants_node:
+            return
+        try:
             node = self._made(document)
             await node.start()
-            self.node = node
-            if self._directory.consensus is not None:
-                node.on_consensus(self._directory.consensus)
+        except SurroundingsError as error:  # its files cannot be used
+            self._given.broken(error)
+            return
+        self.node = node
+        if self._directory.consensus is not None:
+            node.on_consensus(self._directory.consensus)
 
     def _made(self, document: NetworkDocument) -> OnionNode:
         place, given = self._place, self._given
@@ -143,7 +176,7 @@ class OnionPart:
             place.address,
             place.operator,
             KeyFiles(place.folder / "keys", given.own.public.raw, given.entropy),
-            self._swarms,
+            partial(self._swarms, document),
             given.outgoing,
             given.limits,
             given.dial,
@@ -151,8 +184,23 @@ class OnionPart:
             given.clock,
         )
 
-    def _swarms(self, peers: Peers) -> Swarms:
-        raise NotImplementedError
+    def _swarms(self, document: NetworkDocument, peers: Peers) -> Swarms:
+        async def send(node: bytes, body: bytes) -> bytes:
+            answer = await peers.send(node, SwarmCall(body))
+            assert isinstance(answer, SwarmAnswer)
+            return answer.body
+
+        given = self._given
+        return Swarm(
+            swarm_file(self._place.folder, given.broken),
+            given.own.public.raw,
+            send,
+            document.replicas,
+            document.quorum,
+            given.entropy,
+            given.clock,
+            replace(given.limits, hold_days=SWARM_LIMITS.hold_days),
+        )
 
     def _changed(self, current: Consensus, _before: Consensus | None) -> None:
         if self.node is not None:

@@ -33,6 +33,7 @@ from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.operations import ForgetTags
 from roost.relay.core.packets import PacketKeys
 from roost.relay.files import DataDirectory
+from roost.relay.onion.founding import authority_of
 from roost.relay.onion.part import OnionPart, Place, Surroundings
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.home import Home
@@ -179,13 +180,7 @@ class _Relay:
         return str(RelayLink(self._address(listener), self._access or ""))
 
     def _address(self, listener: socket.socket) -> RelayAddress:
-        host, port = endpoint(listener)
-        if self._config.public_url is not None:
-            host, given = public_endpoint(self._config.public_url)
-            port = given or 443 if self._config.public_url.startswith("https:") else given or port
-        else:
-            host = _reachable_host(split_listen(self._config.listen)[0])
-        return RelayAddress(host, port, self._identity.public.raw, _fingerprint(self._config))
+        return relay_address(self._config, self._identity.public.raw, endpoint(listener)[1])
 
     async def start(self) -> None:
         """Begin to accept."""
@@ -288,11 +283,22 @@ class _Relay:
         config, listener = self._config, self._listener
         if listener is None or not (config.onion or config.authority):
             return None
-        place = Place(config.network_host(), self._address(listener), config.operator, self._directory.onion)
+        address, authority = self._address(listener), None
+        network = config.network_host() if config.directory is not None else None
+        if config.authority:
+            authority, network = authority_of(self._directory.onion, address, network)
+        assert network is not None
+        place = Place(network, address, config.operator, self._directory.onion)
         given = Surroundings(
-            self._identity, self._forwarder, self._forwarder.link_to, self._limits, self._entropy, time.time
+            self._identity,
+            self._forwarder,
+            self._forwarder.link_to,
+            self._limits,
+            self._entropy,
+            time.time,
+            self._on_broken,
         )
-        return OnionPart(place, given, node=config.onion)
+        return OnionPart(place, given, node=config.onion, authority=authority)
 
     def _carrier_links(self) -> dict[str, int]:
         return self._home.links() if self._home is not None else {}
@@ -304,6 +310,16 @@ class _Relay:
         _log.error("the storage failed: %s", error.message)
         if not self._broken.done():
             self._broken.set_exception(error)
+
+
+def relay_address(config: RelayConfig, key: bytes, port: int) -> RelayAddress:
+    """Where a relay with these settings and this key is met, if it listens on `port`."""
+    if config.public_url is not None:
+        host, given = public_endpoint(config.public_url)
+        port = given or 443 if config.public_url.startswith("https:") else given or port
+    else:
+        host = _reachable_host(split_listen(config.listen)[0])
+    return RelayAddress(host, port, key, _fingerprint(config))
 
 
 def _tls(config: RelayConfig, directory: DataDirectory) -> TlsIdentity:
