@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from roost.crypto import capability_place
-from roost.messaging import floors, hosting, mailboxes, travel, ways
+from roost.messaging import floors, hosting, mailboxes, peers, travel, ways
 from roost.messaging.records import Contact, Message, OwnMailbox, OwnRelay, PeerDevice, SharedLog, Travel
-from roost.wire.addresses import OnionHost, RelayAddress
+from roost.wire.addresses import DeviceHost, OnionHost, RelayAddress
 from roost.wire.content import Floor
 from roost.wire.links import RelayLink, parse_invitation
 from roost.wire.travel import Network, TravelChange
@@ -227,6 +227,38 @@ def test_a_network_comes_second_beside_a_relay_and_takes_its_place_when_that_is_
     alice.do(mailboxes.leave_relay, work.need(OwnRelay, RELAY.address.key))
     alice.do(mailboxes.leave_relay, alice.work().need(OwnRelay, OTHER.address.key))
     assert mailboxes.primary_relay(alice.work()).link == NETWORK
+
+
+def test_hosts_of_all_three_kinds_have_an_address_each(world: Watched) -> None:
+    alice, bob = world.person("Alice"), world.person("Bob")
+    world.friends(alice, bob)
+    alice.do(hosting.turn, "lan", True)
+    world.settle()
+    alice.do(hosting.use, NETWORK)
+    world.settle()
+    (peer,) = bob.work().find(PeerDevice, where={"account": alice.account})
+    assert [type(address.relay) for address in peer.addresses] == [RelayAddress, OnionHost, DeviceHost]
+    there = {Network.CENTRAL: RELAY.address.key, Network.ONION: NETWORK.address.key}
+    for network, key in there.items():
+        bob.do(travel.choose, alice.account, prefers=network)
+        world.used.clear()
+        bob.say(alice.account, network.name)
+        bob.send()
+        assert world.used == [key]
+        world.settle()
+    assert texts(alice, bob.account) == ["CENTRAL", "ONION"]
+    for _ in range(9):  # each is replaced in its turn
+        world.wait(86_400_000)
+        world.tick_all()
+        world.settle()
+    (later,) = bob.work().find(PeerDevice, where={"account": alice.account})
+    assert [type(address.relay) for address in later.addresses] == [RelayAddress, OnionHost, DeviceHost]
+    assert not {address.put for address in later.addresses} & {address.put for address in peer.addresses}
+    alice.do(mailboxes.leave_relay, alice.work().need(OwnRelay, NETWORK.address.key))
+    alice.do(peers.announce_all)
+    world.settle()
+    (left,) = bob.work().find(PeerDevice, where={"account": alice.account})
+    assert [type(address.relay) for address in left.addresses] == [RelayAddress, DeviceHost]
 
 
 def test_of_a_network_with_long_names_one_place_is_told(world: Watched) -> None:

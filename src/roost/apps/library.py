@@ -21,10 +21,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from roost.agent import browsing, views
 from roost.agent import channels as of_channels
 from roost.agent import groups as about
 from roost.agent import operations as ask
-from roost.agent import views
 from roost.agent.events import Event, MessageEvent, RequestEvent
 from roost.agent.operations import Backend, Request
 from roost.apps.library_channels import Channel as Channel
@@ -220,6 +220,21 @@ class Me:
     async def contacts(self) -> list[views.ContactView]:
         people = await self.call(ask.Contacts())
         return list(people)
+
+    async def route(
+        self, conversation: str, *, prefer: str | None = None, floor: str | None = None, timing: str | None = None
+    ) -> browsing.RouteView:
+        """The way that what one says in a conversation takes; or choose it. `prefer` and `floor` are central,
+        federated, onion or direct, `prefer` also any; `timing` is fast or mixed. Raises `not_available` for a way there
+        is not."""
+        if floor is not None:
+            await self.call(browsing.Floor(conversation=conversation, network=views.NetworkKind(floor)))
+        if prefer is not None:
+            network = None if prefer == "any" else views.NetworkKind(prefer)
+            await self.call(browsing.Prefer(conversation=conversation, network=network))
+        if timing is not None:
+            await self.call(browsing.SetTiming(conversation=conversation, timing=views.Timing(timing)))
+        return await self.call(browsing.Route(conversation=conversation))
 
     async def invite(self, *, one_time: bool = True, expire: Duration = None) -> views.InvitationView:
         return await self.call(ask.Invite(one_time=one_time, expire_s=_seconds(expire)))

@@ -62,7 +62,7 @@ def heard(work: Work, content: DeviceRemoved) -> None:
     own = work.need(Contact, me.account)
     work.put(msgspec.structs.replace(own, devices=content.devices))
     for peer in work.find(PeerDevice):  # without an address and a card nothing can be sealed or put
-        work.put(msgspec.structs.replace(peer, address=None, fallback=None, card=None))
+        work.put(msgspec.structs.replace(peer, address=None, fallback=None, third=None, card=None))
     for row in work.find(Outbox):
         work.put(msgspec.structs.replace(row, address=None, problem=identity.REMOVED_CODE))
         _not_sent(work, row)

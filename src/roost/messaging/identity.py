@@ -8,6 +8,7 @@ list.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 
 from roost.crypto import AgreementPublic, KemPublic, Label, PrekeyBundle, SigningKey, VerifyKey
@@ -18,6 +19,7 @@ from roost.wire.codec import Extension, decode, encode
 from roost.wire.identity import (
     CARD_FALLBACK,
     CARD_LINEAGE,
+    CARD_THIRD,
     MAX_LINEAGE,
     Card,
     DeviceEntry,
@@ -132,19 +134,22 @@ def lineage_of(card: Card) -> tuple[bytes, ...]:
     return tuple(data[start : start + size] for start in range(0, len(data), size))
 
 
-def card_extensions(lineage: tuple[bytes, ...], fallback: Address | None) -> tuple[Extension, ...]:
-    """What a card of mine says beyond its fields."""
+def card_extensions(lineage: tuple[bytes, ...], fallbacks: Sequence[Address]) -> tuple[Extension, ...]:
+    """What a card of mine says beyond its fields; at most two fallbacks."""
     chain = (Extension(CARD_LINEAGE, b"".join(lineage)),) if lineage else ()
-    return (*chain, Extension(CARD_FALLBACK, encode(fallback))) if fallback is not None else chain
+    kinds = (CARD_FALLBACK, CARD_THIRD)[: len(fallbacks)]
+    told = zip(kinds, fallbacks, strict=True)
+    return (*chain, *(Extension(kind, encode(address)) for kind, address in told))
 
 
-def fallback_of(card: Card) -> Address | None:
-    """The second address that a card gives; None where it gives none that this version understands."""
+def fallbacks_of(card: Card) -> tuple[Address, ...]:
+    """The further addresses that a card gives, those that this version understands."""
+    found: list[Address] = []
     for extension in card.extensions:
-        if extension.kind == CARD_FALLBACK:
+        if extension.kind in (CARD_FALLBACK, CARD_THIRD):
             with suppress(WireError):
-                return decode(Address, extension.data)
-    return None
+                found.append(decode(Address, extension.data))
+    return tuple(found)
 
 
 def entries(signed: SignedDeviceList) -> tuple[DeviceEntry, ...]:

@@ -28,6 +28,7 @@ from roost.wire.sizes import CAPABILITY_SIZE, MEETING_SIZE
 
 DAY_MS = 86_400_000
 ROTATE_AFTER_MS = 7 * DAY_MS
+MAX_FALLBACKS = 2
 MAX_TOLD = 240  # bytes of an onion network's address; the longest with one place has 239
 RETIRE_AFTER_MS = 30 * DAY_MS  # by then every envelope in the old mailbox has expired
 
@@ -46,13 +47,22 @@ def second_relay(work: Work, first: OwnRelay | None = None) -> OwnRelay | None:
     """The host that gets fallback mailboxes beside those at `first`, by default my primary one: the next by rank. But
     two of different kinds go together, of those with an address, those that are met over carriers (this device, a relay
     at home) and onion networks: contacts without carriers reach no device, those without any relay nothing else."""
-    first = first or primary_relay(work)
-    others = [row for row in work.find(OwnRelay) if not row.leaving and row.relay != first.relay]
-    return min(others, key=lambda row: (_same_kind(row, first), row.rank), default=None)
+    return next(iter(further_relays(work, first or primary_relay(work))), None)
 
 
-def _same_kind(one: OwnRelay, other: OwnRelay) -> bool:
-    return type(one.link.address) is type(other.link.address)
+def further_relays(work: Work, first: OwnRelay) -> list[OwnRelay]:
+    """The hosts that get fallback mailboxes beside those at `first`: the second one, and a third where that is of yet
+    another kind."""
+    rows = [row for row in work.find(OwnRelay) if not row.leaving and row.relay != first.relay]
+    chosen: list[OwnRelay] = []
+    for row in sorted(rows, key=lambda row: (_kind(row) is _kind(first), row.rank)):
+        if not chosen or _kind(row) not in {_kind(other) for other in (first, *chosen)}:
+            chosen.append(row)
+    return chosen[:MAX_FALLBACKS]
+
+
+def _kind(relay: OwnRelay) -> type[HostAddress]:
+    return type(relay.link.address)
 
 
 def is_met(relay: OwnRelay) -> bool:
@@ -89,18 +99,20 @@ def mailbox_for(work: Work, account: bytes) -> OwnMailbox:
     return _newest(_current(work, account, fallback=False)) or new_mailbox(work, account=account)
 
 
-def fallback_for(work: Work, account: bytes) -> OwnMailbox | None:
-    """The mailbox that takes what the first does not; made if there is none, None where I have one relay alone."""
+def fallbacks_for(work: Work, account: bytes) -> list[OwnMailbox]:
+    """The mailboxes that take what the first does not; made where they are not there, none where I have one relay
+    alone."""
     main = _newest(_current(work, account, fallback=False))
-    relay = second_relay(work, work.get(OwnRelay, main.relay) if main is not None else None)
+    first = work.get(OwnRelay, main.relay) if main is not None else None
+    relays = [relay.relay for relay in further_relays(work, first or primary_relay(work))]
     held = _current(work, account, fallback=True)
     for row in held:
-        if relay is None or row.relay != relay.relay:
+        if row.relay not in relays:
             work.put(msgspec.structs.replace(row, state=MailboxState.RETIRING))
-    if relay is None:
-        return None
-    mine = [row for row in held if row.relay == relay.relay]
-    return _newest(mine) or new_mailbox(work, account=account, fallback_at=relay.relay)
+    return [
+        _newest([row for row in held if row.relay == relay]) or new_mailbox(work, account=account, fallback_at=relay)
+        for relay in relays
+    ]
 
 
 def _current(work: Work, account: bytes, *, fallback: bool) -> list[OwnMailbox]:
@@ -154,6 +166,7 @@ def created(work: Work, admin: bytes) -> None:
     mailbox = work.get(OwnMailbox, admin)
     if mailbox and mailbox.state == MailboxState.TO_CREATE:
         held = _current(work, mailbox.account, fallback=mailbox.fallback) if mailbox.account else []
+        held = [row for row in held if not row.fallback or row.relay == mailbox.relay]
         replaced = any(row.created_at > mailbox.created_at for row in held)
         work.put(msgspec.structs.replace(mailbox, state=MailboxState.RETIRING if replaced else MailboxState.ACTIVE))
 
@@ -228,7 +241,7 @@ def rotate(work: Work, mailbox: OwnMailbox) -> None:
     """Replace a contact's mailbox; the old one is read until all their devices have moved."""
     work.put(msgspec.structs.replace(mailbox, state=MailboxState.RETIRING))
     if mailbox.fallback:
-        fallback_for(work, mailbox.account)
+        fallbacks_for(work, mailbox.account)
     else:
         new_mailbox(work, account=mailbox.account)
 

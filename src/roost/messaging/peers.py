@@ -49,7 +49,7 @@ def make_card(
     name: str = "",
     life_s: int = CARD_LIFE_S,
     above: int = 0,
-    fallback: Address | None = None,
+    fallbacks: tuple[Address, ...] = (),
     more: tuple[Extension, ...] = (),
 ) -> tuple[SignedCard, int]:
     """A fresh signed card of this device with new prekeys, and its version, which is higher than `above`.
@@ -70,7 +70,7 @@ def make_card(
         version=max(work.now, above + 1),
         expires=work.now // 1000 + life_s,
         name=name,
-        extensions=(*identity.card_extensions(me.lineage, fallback), *more),
+        extensions=(*identity.card_extensions(me.lineage, fallbacks), *more),
     )
     signed = identity.sign_card(identity.device_key(me), card)
     work.put(
@@ -92,11 +92,11 @@ def my_card(work: Work, account: bytes) -> OwnCard:
     """The card that this account should hold now; renewed when a week old or when the mailbox or my devices changed."""
     current = work.get(OwnCard, account)
     mailbox = mailboxes.mailbox_for(work, account)
-    told = identity.fallback_of(decode(Card, current.card.card)) if current else None
-    fallback = _fallback(work, account, told)
+    told = identity.fallbacks_of(decode(Card, current.card.card)) if current else ()
+    fallbacks = _fallbacks(work, account, told)
     if current is not None and work.now - current.made_at < RENEW_AFTER_MS:
         card = decode(Card, current.card.card)
-        same = card.address == mailboxes.address_of(work, mailbox) and told == fallback
+        same = card.address == mailboxes.address_of(work, mailbox) and told == fallbacks
         if same and card.devices == work.me.devices:
             return current
     signed, version = make_card(
@@ -105,18 +105,15 @@ def my_card(work: Work, account: bytes) -> OwnCard:
         account=account,
         name=work.me.device_name,
         above=current.version if current else 0,
-        fallback=fallback,
+        fallbacks=fallbacks,
     )
     return work.put(OwnCard(account, signed, version, work.now))
 
 
-def _fallback(work: Work, account: bytes, told: Address | None) -> Address | None:
+def _fallbacks(work: Work, account: bytes, told: tuple[Address, ...]) -> tuple[Address, ...]:
     """Where what my first mailbox does not take may go: told once that mailbox is there, and no sooner."""
-    mailbox = mailboxes.fallback_for(work, account)
-    if mailbox is None:
-        return None
-    address = mailboxes.address_of(work, mailbox)
-    return address if mailbox.state == MailboxState.ACTIVE or address == told else None
+    found = [(mailbox, mailboxes.address_of(work, mailbox)) for mailbox in mailboxes.fallbacks_for(work, account)]
+    return tuple(address for mailbox, address in found if mailbox.state == MailboxState.ACTIVE or address in told)
 
 
 def mailbox_created(work: Work, admin: bytes) -> None:
@@ -180,13 +177,15 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
         return False
     if known.card is not None and known.card_version >= card.version:
         return False
+    further = identity.fallbacks_of(card)
     work.put(
         msgspec.structs.replace(
             known,
             card=signed,
             card_version=card.version,
             address=card.address,
-            fallback=identity.fallback_of(card),
+            fallback=next(iter(further), None),
+            third=further[1] if len(further) > 1 else None,
             former=known.former if known.address == card.address or not has_shown_itself(known) else known.card,
             name=card.name or known.name,
             announced=known.announced if known.address == card.address else 0,  # it may have forgotten us in between
@@ -311,7 +310,7 @@ def start_over(work: Work, account: bytes, *, but_session: bytes = b"", keep_ses
     for peer in work.find(PeerDevice, where={"account": account}):
         outbox.requeue(work, account, peer.device)
         forgotten = msgspec.structs.replace(peer, session=b"", announced=0, card=None, card_version=0)
-        work.put(msgspec.structs.replace(forgotten, address=None, fallback=None, former=None))
+        work.put(msgspec.structs.replace(forgotten, address=None, fallback=None, third=None, former=None))
 
 
 def forget_account(work: Work, account: bytes) -> None:

@@ -26,6 +26,8 @@ MAX_LINEAGE. With them a reader who missed lists checks the chain from the one t
 MAX_LINEAGE: Final = 32
 CARD_FALLBACK: Final = 2
 """Extension of a card: the encoded `Address` of a second mailbox at another host, for what `address` does not take."""
+CARD_THIRD: Final = 3
+"""Extension of a card: the encoded `Address` of one more mailbox, at a host of yet another kind."""
 
 
 class DeviceEntry(Record, frozen=True):

@@ -164,12 +164,12 @@ async def relays_list(service: Service, _: o.RelaysList) -> tuple[v.RelayView, .
 
 
 def _relay_view(engine: Engine, row: r.OwnRelay, primary: bool, done: str = "") -> v.RelayView:
-    problem = engine.network.problem(row.relay)
+    work, problem = engine.look(), engine.network.problem(row.relay)
     return v.RelayView(
         host=showing.own_host(row),
         reachable=engine.network.reachable(row.relay),
         primary=primary,
-        second=mailboxes.second_relay(engine.look()) == row,
+        second=row in mailboxes.further_relays(work, mailboxes.primary_relay(work)),
         done=done,
         here=row.here,
         home=_at_home(row),

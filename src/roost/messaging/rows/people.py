@@ -119,11 +119,12 @@ class PeerDevice(Row, frozen=True):
     fallback: Address | None = None  # a mailbox at another host, for what `address` does not take
     former: SignedCard | None = None  # its last card with another address than the present one
     probed_at: int = 0  # when something was put there, since it is silent (messaging.stalled)
+    third: Address | None = None  # one more, at a host of another kind
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         """Where it can be written to, the first choice first."""
-        return tuple(address for address in (self.address, self.fallback) if address is not None)
+        return tuple(address for address in (self.address, self.fallback, self.third) if address is not None)
 
 
 class SessionRow(Row, frozen=True):
