@@ -28,14 +28,16 @@ class Blocks:
         if count:
             self._given.append((now, count))
 
-    def said(self, frame: tuple[int, int], left: int, round_trip: float, now: float) -> None:
+    def said(self, frame: tuple[int, int], left: int, sent_before: float) -> None:
         """The node had `left` when it sent part `frame[1]` of frame `frame[0]`; less than none when the parts that
-        follow need more than it has."""
-        if frame <= self._newest:
-            return
-        self._newest, self._left = frame, min(left, 2 * MOST)
-        while self._given and self._given[0][0] <= now - round_trip:
-            self._given.popleft()  # by now they have arrived or are lost
+        follow need more than it has. What was sent until `sent_before` had arrived by then, or is lost."""
+        if frame > self._newest:
+            self._newest, self._left = frame, min(left, 2 * MOST)
+            self.settled(sent_before)
+
+    def settled(self, sent_before: float) -> None:
+        while self._given and self._given[0][0] <= sent_before:
+            self._given.popleft()
 
     def delivered(self, now: float) -> None:
         """An envelope came: more will follow; twice as many when the node runs out."""

@@ -197,7 +197,7 @@ class Session:
         self._heard_at = now
         self._members.heard(self.host)
         self._blocks.said(
-            (down.message, down.part), down.left - (down.parts - 1 - down.part), self._round_trip.usual, now
+            (down.message, down.part), down.left - (down.parts - 1 - down.part), now - self._round_trip.least
         )
         try:
             whole = self._incoming.whole(down)
@@ -284,6 +284,7 @@ class Session:
             self._moved(response, now)
             return
         self._moves = 0
+        self._blocks.settled(message.sent_at[0])
         once = message.attempts == 1 and message.unsent == len(message.parts)
         self._forget(call, arrived=True, seconds=now - message.sent_at[0] if once else None)
         if call in self._subscriptions:

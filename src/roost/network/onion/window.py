@@ -33,16 +33,18 @@ class RoundTrip:
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self.smoothed: float | None = None
+        self.least = 0.0  # the shortest one
         self._variation = 0.0
         self._guessed: float | None = None
 
     def sample(self, seconds: float) -> None:
         """An answer came after so long; only of questions that were asked once (Karn & Partridge 1987)."""
         if self.smoothed is None:
-            self.smoothed, self._variation = seconds, seconds / 2
+            self.least, self.smoothed, self._variation = seconds, seconds, seconds / 2
         else:
             self._variation += (abs(self.smoothed - seconds) - self._variation) / 4
             self.smoothed += (seconds - self.smoothed) / 8
+            self.least = min(self.least, seconds)
 
     def guess(self, seconds: float) -> None:
         """It may be about so long; forgotten once it was measured."""
