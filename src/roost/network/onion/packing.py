@@ -79,7 +79,7 @@ class Packing:
     def loop(self, now: float, *, probe: bool = False) -> tuple[bytes, Outgoing]:
         """A packet that comes back: its reply id, and it; without delay as a `probe`. Raises TooFewNodes."""
         guard = self.entry(None)
-        path = self._paths.around(guard, now)
+        path = self._paths.around(guard)
         reply_id = self._entropy.bytes(REPLY_ID_SIZE)
         packet, keys = make_loop(self._hops(path, not probe), self.attached[guard], reply_id, self._entropy)
         self._keep(reply_id, Block(keys, tuple(node.key for node in path), None, b"", now if probe else 0.0))

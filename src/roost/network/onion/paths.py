@@ -198,9 +198,10 @@ class Paths:
         """The three nodes on the way back. Raises TooFewNodes."""
         return self.forward(guard, host, now)[::-1]
 
-    def around(self, guard: bytes, now: float) -> list[ConsensusNode]:
-        """The four nodes of a loop. Raises TooFewNodes."""
-        return [*self.forward(guard, guard, now), self.known(guard)]
+    def around(self, guard: bytes) -> list[ConsensusNode]:
+        """The four nodes of a loop, whatever is thought of them: loops are there to find out. Raises TooFewNodes."""
+        entry = self.known(guard)
+        return [entry, *self._two(entry, entry, None), entry]
 
     def any_host(self, avoid: Sequence[bytes], now: float) -> bytes | None:
         """A node for what any node can do."""
@@ -211,7 +212,7 @@ class Paths:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _two(self, entry: ConsensusNode, to: ConsensusNode, now: float) -> tuple[ConsensusNode, ConsensusNode]:
+    def _two(self, entry: ConsensusNode, to: ConsensusNode, now: float | None) -> tuple[ConsensusNode, ConsensusNode]:
         others = [node for node in self._usable if node.key not in (entry.key, to.key) and apart(node, entry)]
         # Best are nodes that are apart from the host too; a small network may not have them.
         for middle in ([node for node in others if apart(node, to)], others):
@@ -224,5 +225,8 @@ class Paths:
                     return first, pick(self._entropy, seconds, self._weights(seconds, now))
         raise TooFewNodes
 
-    def _weights(self, nodes: Sequence[ConsensusNode], now: float) -> list[float]:
+    def _weights(self, nodes: Sequence[ConsensusNode], now: float | None) -> list[float] | None:
+        """None without a time: all alike."""
+        if now is None:
+            return None
         return [math.prod(one.weight(node.key, now) for one in self._reputations) for node in nodes]
