@@ -47,6 +47,17 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Who sends packets: a client's link, another node, or this one. `weight`: its turns where others send too."""
+
+    name: bytes | int
+    weight: int = 1
+
+
+NODE_WEIGHT = 16  # a node carries what many send
+
+
+@dataclass(frozen=True, slots=True)
 class NodeKey:
     """The packet key of one period and the packets that it opened."""
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 from roost.crypto.onion import Unwrapped
 from roost.relay.core.fair_queue import FairQueue
-from roost.relay.core.onion_packets import Dropped, Refused
+from roost.relay.core.onion_packets import Dropped, Refused, Source
 
 CAPACITY = 4_096  # packets that wait to be opened: 50 MB
 SHARE = 128  # of one client's link
-NODE_WEIGHT = 16  # turns of another node, which carries what many send
 DELAYED = 8_192  # packets that wait for their time: 100 MB
 _ROUND = 8  # packets opened before links are served again
 
@@ -29,14 +28,14 @@ class Mixing:
     def __init__(
         self,
         open_: Callable[[bytes], Unwrapped],
-        hand_on: Callable[[Unwrapped], None],
+        hand_on: Callable[[Source, Unwrapped], None],
         dropped: Callable[[str], None],
     ) -> None:
         self._open = open_
         self._hand_on = hand_on
         self._dropped = dropped
-        self._queue: FairQueue[Hashable, tuple[bytes, int]] = FairQueue(CAPACITY, SHARE, self._crowded)
-        self._delayed: Counter[Hashable] = Counter()
+        self._queue: FairQueue[Source, bytes] = FairQueue(CAPACITY, SHARE, self._crowded)
+        self._delayed: Counter[Source] = Counter()
         self._timers: set[asyncio.TimerHandle] = set()
         self._filled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -52,11 +51,10 @@ class Mixing:
             timer.cancel()
         self._timers.clear()
 
-    def offer(self, source: Hashable, packet: bytes, *, node: bool = False) -> bool:
+    def offer(self, source: Source, packet: bytes) -> bool:
         """Whether the packet was taken in; False when its source must slow down."""
-        weight = NODE_WEIGHT if node else 1
         self._filled.set()
-        return self._queue.offer(source, (packet, weight), weight)
+        return self._queue.offer(source, packet, source.weight)
 
     @property
     def waiting(self) -> int:
@@ -82,30 +80,30 @@ class Mixing:
         taken = self._queue.take()
         if taken is None:
             return
-        source, (packet, weight) = taken
+        source, packet = taken
         try:
             opened = self._open(packet)
         except Refused as error:
             self._dropped(error.reason)
             return
         if not opened.delay_ms:
-            self._hand_on(opened)
-        elif len(self._timers) >= DELAYED or self._delayed[source] >= SHARE * 4 * weight:
+            self._hand_on(source, opened)
+        elif len(self._timers) >= DELAYED or self._delayed[source] >= SHARE * 4 * source.weight:
             self._dropped(Dropped.CROWDED)
         else:
             self._delay(source, opened)
 
-    def _delay(self, source: Hashable, opened: Unwrapped) -> None:
+    def _delay(self, source: Source, opened: Unwrapped) -> None:
         def due() -> None:
             self._timers.discard(timer)
             self._delayed[source] -= 1
             if not self._delayed[source]:
                 del self._delayed[source]
-            self._hand_on(opened)
+            self._hand_on(source, opened)
 
         self._delayed[source] += 1
         timer = asyncio.get_running_loop().call_later(opened.delay_ms / 1_000, due)
         self._timers.add(timer)
 
-    def _crowded(self, _item: tuple[bytes, int]) -> None:
+    def _crowded(self, _packet: bytes) -> None:
         self._dropped(Dropped.CROWDED)

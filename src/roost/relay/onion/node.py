@@ -17,8 +17,8 @@ from roost.crypto import Entropy, SigningKey
 from roost.crypto.onion import Arrived, Cover, ForClient, Forwarded, Unwrapped, use_reply_block
 from roost.errors import CryptoError, SurroundingsError
 from roost.relay.core.admission import NetworkNonces, WorkAdmission
-from roost.relay.core.limits import Limits
-from roost.relay.core.onion_packets import Dropped, NodeKeys
+from roost.relay.core.limits import Limits, TokenBucket
+from roost.relay.core.onion_packets import NODE_WEIGHT, Dropped, NodeKeys, Source
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.onion.describing import describe, tell
 from roost.relay.onion.keys import KeyFiles
@@ -47,7 +47,9 @@ _TOKENS = 16  # of one link: profiles of one agent
 _SWARM_CALLS = 2_048  # under way at one time
 _BUSY_RETRY_MS = 100
 _DRAINING_RETRY_MS = 2_000
+_NODE_REQUESTS = 50_000.0  # a second, over another node's link: its packets take turns anyway
 _UPKEEP_S = 1.0
+_LOOK_S = 10.0  # a clock that was set is noticed within this time
 _DRAIN_S = 1.5
 
 
@@ -105,6 +107,7 @@ class OnionNode:
         self._tokens: dict[Peer, set[bytes]] = {}
         self._proven: dict[Peer, bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._self = Source(own.public.raw, NODE_WEIGHT)
         self._draining = False
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -118,7 +121,8 @@ class OnionNode:
     def on_consensus(self, consensus: Consensus) -> None:
         """The network as it is from now on."""
         previous, self._consensus = self._consensus, consensus
-        self._nodes = frozenset(node.key for node in consensus.nodes)
+        listed = [*consensus.nodes, *(previous.nodes if previous is not None else ())]
+        self._nodes = frozenset(node.key for node in listed)  # not all change over at the same moment
         self._nonces.renew(consensus.shared_random)
         self.peers.on_directory(consensus)
         self.swarm.on_consensus(consensus, previous)
@@ -155,6 +159,8 @@ class OnionNode:
             case ProveNode():
                 check_proof(request, self._own.public.raw, self._clock())
                 self._proven[link] = request.node
+                if self._node(link) is not None:
+                    link.client.requests = TokenBucket(_NODE_REQUESTS, _NODE_REQUESTS * 4, self._clock())
                 respond(Done())
             case SwarmCall():
                 self._swarm_call(link, request, respond)
@@ -170,10 +176,10 @@ class OnionNode:
 
     def _take(self, link: Peer, packet: bytes) -> None:
         node = self._node(link)
-        source = id(link) if node is None else node
+        source = Source(id(link)) if node is None else Source(node, NODE_WEIGHT)
         if self._draining:
             raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_DRAINING_RETRY_MS)
-        if not self.mixing.offer(source, packet, node=node is not None):
+        if not self.mixing.offer(source, packet):
             raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_BUSY_RETRY_MS)
 
     def _attach(self, link: Peer, token: bytes) -> None:
@@ -207,11 +213,11 @@ class OnionNode:
     def _open(self, packet: bytes) -> Unwrapped:
         return self._keys.open(packet, self._entropy)
 
-    def _hand_on(self, opened: Unwrapped) -> None:
+    def _hand_on(self, source: Source, opened: Unwrapped) -> None:
         match opened.outcome:
             case Forwarded(node, packet):
                 self.packets["forwarded"] += 1
-                self.peers.forward(node, packet)
+                self.peers.forward(node, packet, source)
             case Arrived(payload):
                 self.packets["delivered"] += 1
                 self.sessions.arrived(payload)
@@ -240,7 +246,7 @@ class OnionNode:
             self._dropped(Dropped.SELF_LOOP)
         else:
             self.packets["sent"] += 1
-            self.peers.forward(node, packet)
+            self.peers.forward(node, packet, self._self)
 
     def _dropped(self, reason: str) -> None:
         self.dropped_packets[reason] += 1
@@ -255,7 +261,7 @@ class OnionNode:
 
     async def _describe(self) -> None:
         """Make each period's keys and tell the authorities, until each was told."""
-        period, told = -1, set[bytes]()
+        period, told, pause_s = -1, set[bytes](), _UPKEEP_S
         while True:
             now = self.document.period(self._clock())
             if now != period:
@@ -263,14 +269,16 @@ class OnionNode:
                     self._files.rotate(self._keys, now)
                 except SurroundingsError as error:  # a full disk, most likely
                     _log.warning("packet keys of the onion node not renewed: %s", error.message)
-                    await asyncio.sleep(_UPKEEP_S)
+                    await asyncio.sleep(_LOOK_S)
                     continue
-                period, told = now, set()
+                period, told, pause_s = now, set(), _UPKEEP_S
             untold = [one.address for one in self.document.authorities if one.key not in told]
             if untold:
                 request = describe(self.document, self._own, self._address, self._operator, self._keys, period)
                 told |= await tell(untold, request, self._dial)
-            await asyncio.sleep(_UPKEEP_S)
+                pause_s = min(pause_s * 2, max(_UPKEEP_S, self.document.period_s / 20))
+            ends_in = (period + 1) * self.document.period_s - self._clock()
+            await asyncio.sleep(min(pause_s if untold else _LOOK_S, max(0.0, ends_in) + 0.01))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -7,13 +7,13 @@ down, or asks to slow down for long) waits in a bounded line, then is dropped: c
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from roost.crypto import Label, SigningKey, VerifyKey
 from roost.errors import CryptoError, Refused, Unreachable
 from roost.network import Link
-from roost.relay.core.onion_packets import Dropped
+from roost.relay.core.fair_queue import FairQueue
+from roost.relay.core.onion_packets import Dropped, Source
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.addresses import RelayAddress
 from roost.wire.mailbox import OnionPacket, ProveNode, RefusalCode, Request, Response
@@ -23,11 +23,14 @@ IDLE_S = 180.0  # a link that nobody used
 CALL_S = 15.0
 PROOF_S = 600  # how far clocks may differ
 _LINE = 512  # packets that wait for one node: 6 MB
+_SHARE = 48  # of one client's; the room for others is never taken by one
 _WINDOW = 128  # packets to one node without an answer
 _PATIENCE_S = 10.0  # for a node that does not take what waits for it
 _PAUSE_S = 0.5
 _FIRST_PAUSE_S = 0.05
 
+_Waiting = tuple[float, bytes]
+"""Since when a packet waits, and the packet."""
 Dial = Callable[[RelayAddress], Awaitable[Link]]
 
 
@@ -85,10 +88,10 @@ class Peers:
         """Ask another node. Raises Unreachable (UnknownNode), Refused."""
         return await self._peer(node).call(request)
 
-    def forward(self, node: bytes, packet: bytes) -> None:
+    def forward(self, node: bytes, packet: bytes, source: Source) -> None:
         """Have a packet taken by another node, if it can be done."""
         try:
-            self._peer(node).forward(packet)
+            self._peer(node).forward(packet, source)
         except UnknownNode:
             self._dropped(Dropped.NO_NODE)
 
@@ -148,7 +151,7 @@ class _Peer:
         self._dropped = dropped
         self._loop = asyncio.get_running_loop()
         self._link: asyncio.Task[Link] | None = None
-        self._line: deque[tuple[float, bytes]] = deque()  # since when each waits
+        self._line: FairQueue[Source, _Waiting] = FairQueue(_LINE, _SHARE, lambda _: dropped(Dropped.CROWDED))
         self._under_way: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._change = asyncio.Event()
@@ -163,11 +166,10 @@ class _Peer:
     def usable(self) -> bool:
         return self._link is not None and _usable(self._link)
 
-    def forward(self, packet: bytes) -> None:
-        if len(self._line) >= _LINE:
-            self._dropped(Dropped.NODE_DOWN)
+    def forward(self, packet: bytes, source: Source) -> None:
+        if not self._line.offer(source, (self._loop.time(), packet), source.weight):
+            self._dropped(Dropped.CROWDED)
             return
-        self._line.append((self._loop.time(), packet))
         self._change.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="onion peer")
@@ -188,9 +190,8 @@ class _Peer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in self._line:
+        while self._line.take():
             self._dropped(Dropped.NODE_DOWN)
-        self._line.clear()
         if link is not None:
             await link.close()
 
@@ -228,8 +229,8 @@ class _Peer:
                 pause_s = min(_PAUSE_S, pause_s * 2)
                 self._drop_old()
                 continue
-            while self._line and len(self._under_way) < _WINDOW:
-                task = asyncio.create_task(self._hand_over(link, *self._line.popleft()))
+            while len(self._under_way) < _WINDOW and (taken := self._line.take()):
+                task = asyncio.create_task(self._hand_over(link, *taken))
                 self._under_way.add(task)
                 task.add_done_callback(self._handed_over)
 
@@ -237,27 +238,27 @@ class _Peer:
         self._under_way.discard(task)
         self._change.set()
 
-    async def _hand_over(self, link: Link, since: float, packet: bytes) -> None:
+    async def _hand_over(self, link: Link, source: Source, waiting: _Waiting) -> None:
         self.used_at = self._loop.time()
         try:
-            await link.call(OnionPacket(packet), timeout_s=CALL_S)
+            await link.call(OnionPacket(waiting[1]), timeout_s=CALL_S)
         except Refused as error:
             self._paused_until = self._loop.time() + max(_FIRST_PAUSE_S, error.retry_after_ms / 1_000)
-            self._again(since, packet)
+            self._again(source, waiting)
         except Unreachable:  # it may have come or not; a second copy would be dropped there as a replay
-            self._again(since, packet)
+            self._again(source, waiting)
 
-    def _again(self, since: float, packet: bytes) -> None:
-        if self._loop.time() - since > _PATIENCE_S or len(self._line) >= _LINE:
+    def _again(self, source: Source, waiting: _Waiting) -> None:
+        if self._loop.time() - waiting[0] > _PATIENCE_S:
             self._dropped(Dropped.NODE_DOWN)
-        else:
-            self._line.appendleft((since, packet))
+        elif not self._line.offer(source, waiting, source.weight):
+            self._dropped(Dropped.CROWDED)
 
     def _drop_old(self) -> None:
-        before = self._loop.time() - _PATIENCE_S
-        while self._line and self._line[0][0] < before:
-            self._line.popleft()
-            self._dropped(Dropped.NODE_DOWN)
+        for _ in range(len(self._line)):
+            taken = self._line.take()
+            if taken is not None:
+                self._again(*taken)
 
 
 def _usable(task: asyncio.Task[Link]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -48,6 +49,7 @@ SESSION_DATA = ONION_DATA - 48  # of a frame in one packet; the rest is what `Se
 MAX_SESSIONS = 16_384
 MAX_BYTES = 256 * 1024**2  # of all sessions
 QUIET_S = 300.0  # after which a session that waits for nothing is forgotten
+_PACE = 0.1  # of what a link may ask
 _AGAIN_S = 15.0  # a call without an answer for so long is begun once more
 _BLOCKS = 96  # of one session: 350 KB
 _PARTIAL = 8  # messages of one session of which parts are missing
@@ -73,7 +75,8 @@ class Host(Protocol):
 
 
 class Sessions:
-    """All sessions of this node. `limits` pace each, `clock` is seconds since 1970, reply blocks last `period_s`."""
+    """All sessions of this node. `limits` are a link's, of which each has a part; `clock` is seconds since 1970; reply
+    blocks last `period_s`."""
 
     def __init__(
         self,
@@ -89,7 +92,13 @@ class Sessions:
         self._host = host
         self._outgoing = outgoing
         self._admission = admission
-        self._limits = limits
+        self._limits = replace(
+            limits,
+            requests_per_second=limits.requests_per_second * _PACE,
+            request_burst=limits.request_burst * _PACE,
+            forwards_per_second=limits.forwards_per_second * _PACE,
+            forward_burst=limits.forward_burst * _PACE,
+        )
         self._period_s = period_s
         self._reply = reply
         self._dropped = dropped
@@ -206,7 +215,7 @@ class Session:
         self._blocks: deque[tuple[float, bytes]] = deque()  # the oldest first
         self._partial: OrderedDict[int, _Partial] = OrderedDict()
         self._begun: dict[int, float] = {}
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[int, bytes]] = OrderedDict()  # by call: its number, the frame
         self._kept_bytes = 0
         self._sent = 0
         self._out: deque[tuple[int, int, int, bytes]] = deque()
@@ -249,7 +258,8 @@ class Session:
         """Whether a call is to be handled: it is not being answered already, and was not answered lately."""
         kept = self._kept.get(call.id)
         if kept is not None:
-            self.send(kept)
+            if kept[0] not in {number for number, *_ in self._out}:  # under the same number: parts that came count
+                self._send(*kept)
             return False
         now = self._clock()
         if now - self._begun.get(call.id, now - _AGAIN_S) < _AGAIN_S or self._out_bytes > _OUT_BYTES:
@@ -263,9 +273,9 @@ class Session:
         if self.closed:
             return
         frame = encode(Reply(call.id, response))
+        self.send(frame)
         if not isinstance(response, Refusal) and not isinstance(call.request, Subscribe):
             self._keep(call.id, frame)
-        self.send(frame)
 
     def tidy(self, now: float) -> None:
         """Forget what is too old to be of use."""
@@ -281,11 +291,13 @@ class Session:
         return bool(self._blocks) and not self._out
 
     def send(self, frame: bytes) -> None:
-        if self.closed:
-            return
-        self._sent += 1
+        if not self.closed:
+            self._sent += 1
+            self._send(self._sent, frame)
+
+    def _send(self, message: int, frame: bytes) -> None:
         parts = [frame[at : at + SESSION_DATA] for at in range(0, len(frame), SESSION_DATA)]
-        self._out.extend((self._sent, number, len(parts), part) for number, part in enumerate(parts))
+        self._out.extend((message, number, len(parts), part) for number, part in enumerate(parts))
         self._out_bytes += len(frame)
         self._pump()
 
@@ -311,10 +323,11 @@ class Session:
             self._blocks.popleft()
 
     def _keep(self, call: int, frame: bytes) -> None:
-        self._kept[call] = frame
+        self._kept_bytes -= len(self._kept.pop(call, (0, b""))[1])
+        self._kept[call] = self._sent, frame
         self._kept_bytes += len(frame)
         while len(self._kept) > _KEPT or self._kept_bytes > _KEPT_BYTES:
-            self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+            self._kept_bytes -= len(self._kept.popitem(last=False)[1][1])
 
 
 class _Partial:
