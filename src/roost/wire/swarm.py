@@ -41,6 +41,7 @@ class Standing(Record, frozen=True):
     It follows no view below `promised`, which `voted` leads. What it holds is the state after batch `sequence` of
     `view`, which `members` keep; or it holds nothing of that (`present` is False). `planned`: the members of views that
     it promised since. `sure`: what it does not know of this place it did not forget. `leading`: it leads `promised`.
+    `courted`: `voted` is about to lead it, and was heard of a moment ago.
     """
 
     incarnation: Incarnation
@@ -53,6 +54,7 @@ class Standing(Record, frozen=True):
     members: Members = ()
     present: bool = False
     leading: bool = False
+    courted: bool = False
 
     @property
     def known(self) -> bool:

@@ -35,7 +35,7 @@ class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
     present: bool = False
     day: int = 0
 
-    def standing(self, incarnation: bytes, *, sure: bool, leading: bool) -> Standing:
+    def standing(self, incarnation: bytes, *, sure: bool, leading: bool, courted: bool) -> Standing:
         return Standing(
             incarnation,
             sure,
@@ -47,6 +47,7 @@ class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
             self.members,
             self.present,
             leading,
+            courted,
         )
 
     def follows(self, node: bytes, view: int) -> bool:
@@ -149,7 +150,7 @@ class Ballot:
 
     `swarm`: who is to keep the place; `proposed` the same with incarnations, once they are asked to promise. `before`:
     the swarm by the consensus before, who may hold what the others never heard of. `listed`: whether a node is in a
-    consensus still; if not, it is gone for good.
+    consensus still; if not, it is gone for good. `hints`: others who said that they hold something.
     """
 
     def __init__(
@@ -158,11 +159,13 @@ class Ballot:
         before: Sequence[bytes],
         listed: Callable[[bytes], bool],
         proposed: Members | None = None,
+        hints: Iterable[bytes] = (),
     ) -> None:
         self._swarm = swarm
         self._before = before
         self._listed = listed
         self._proposed = proposed
+        self._hints = frozenset(hints)
         self.standings: dict[bytes, Standing] = {}
 
     def add(self, node: bytes, standing: Standing) -> None:
@@ -185,6 +188,10 @@ class Ballot:
             return None
         return max(holding, key=lambda node: (self.standings[node].view, self.standings[node].sequence))
 
+    def courted(self, own: bytes) -> bool:
+        """Whether another is about to lead: it was promised something a moment ago."""
+        return any(standing.courted and standing.voted != own for standing in self.standings.values())
+
     def leader(self) -> bytes | None:
         """Who says that it leads the highest view anybody promised."""
         for node, standing in self.standings.items():
@@ -192,9 +199,9 @@ class Ballot:
                 return node
         return None
 
-    def asked(self) -> set[bytes]:
+    def asked(self) -> frozenset[bytes]:
         """All who must be asked, as far as is known now."""
-        return {member.node for members in self._electorates() for member in members}
+        return self._hints.union(member.node for members in self._electorates() for member in members)
 
     def enough(self) -> bool:
         """Whether so many answered that nothing acknowledged can be unknown to all of them."""
@@ -227,9 +234,10 @@ class Ballot:
         return tuple(Member(node, _ANY) for node in nodes)
 
     def _satisfied(self, members: Members) -> bool:
-        majority = len(members) // 2 + 1
-        left = sum(1 for member in members if not self._lost(member))
-        votes = sum(1 for member in members if self._votes(member))
+        known = [member for member in members if member.incarnation]  # nothing was acknowledged by counting others
+        majority = len(known) // 2 + 1
+        left = sum(1 for member in known if not self._lost(member))
+        votes = sum(1 for member in known if self._votes(member))
         return votes >= min(majority, left)
 
     def _lost(self, member: Member) -> bool:
@@ -237,7 +245,7 @@ class Ballot:
         standing = self.standings.get(member.node)
         if standing is None:
             return not self._listed(member.node)
-        return member.incarnation not in (b"", _ANY, standing.incarnation)
+        return member.incarnation not in (_ANY, standing.incarnation)
 
     def _votes(self, member: Member) -> bool:
         standing = self.standings.get(member.node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from roost.crypto import Entropy
@@ -73,8 +73,8 @@ class Colleagues:
     def quorum(self, members: Sequence[object]) -> int:
         return min(self._quorum, len(members))
 
-    def ballot(self, place: bytes, proposed: Members | None = None) -> Ballot:
-        return Ballot(self.swarm(place), self.before(place), self.listed, proposed)
+    def ballot(self, place: bytes, proposed: Members | None, hints: Iterable[bytes]) -> Ballot:
+        return Ballot(self.swarm(place), self.before(place), self.listed, proposed, hints)
 
     def pause(self, least: float) -> float:
         """Some seconds, up to three times as many: who hinders each other does not do so for ever."""

@@ -52,12 +52,15 @@ class NoMajority(SurroundingsError):
 
 
 class Election:
-    """One attempt. `creating`: something is to be made at the place if nothing is there."""
+    """One attempt. `hints`: who else may hold something. `creating`: something is to be made if nothing is there."""
 
-    def __init__(self, place: bytes, colleagues: Colleagues, replica: Replica, *, creating: bool) -> None:
+    def __init__(
+        self, place: bytes, colleagues: Colleagues, replica: Replica, hints: frozenset[bytes], *, creating: bool
+    ) -> None:
         self._place = place
         self._colleagues = colleagues
         self._replica = replica
+        self._hints = hints
         self._creating = creating
 
     async def run(self) -> Elected | Led | NothingThere:
@@ -66,6 +69,8 @@ class Election:
         leader = seen.leader()
         if leader is not None and leader != self._colleagues.own and leader in self._colleagues.swarm(self._place):
             return Led(leader)
+        if seen.courted(self._colleagues.own):
+            raise NoMajority
         newest = seen.newest
         if not self._creating and (newest is None or not newest.view):
             return NothingThere()
@@ -83,7 +88,7 @@ class Election:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _look(self) -> Ballot:
-        ballot = self._colleagues.ballot(self._place)
+        ballot = self._colleagues.ballot(self._place, None, self._hints)
         own, place = self._colleagues.own, self._place
 
         async def look(node: bytes) -> None:
@@ -97,7 +102,7 @@ class Election:
         return ballot
 
     async def _prepare(self, view: int, members: Members) -> Ballot:
-        ballot = self._colleagues.ballot(self._place, members)
+        ballot = self._colleagues.ballot(self._place, members, self._hints)
         own, call = self._colleagues.own, Prepare(self._place, view, members)
 
         async def prepare(node: bytes) -> None:

@@ -47,11 +47,17 @@ from roost.wire.swarm import (
 T = TypeVar("T")
 
 _SELF = b""  # under which the storage keeps what a node knows of itself
+_COURTING_S = 3.0  # how long others wait for one who is about to lead
 _SCAN = 500  # places read at one time
 
 _encoder = msgspec.msgpack.Encoder()
 _records = msgspec.msgpack.Decoder(PlaceRecord)
 _selves = msgspec.msgpack.Decoder(SelfRecord)
+
+
+def decode_record(data: bytes) -> PlaceRecord:
+    """As it is on disk."""
+    return _records.decode(data)
 
 
 class Replica:
@@ -67,6 +73,7 @@ class Replica:
         self.failed: Callable[[], None] = lambda: None
         self.generation = 0
         self._records: dict[bytes, PlaceRecord] = {}
+        self._courted: dict[bytes, float] = {}  # when that was last seen, the oldest first
         self._last_mailbox = 0
         self._copies = Copies(storage)
         self._intakes: dict[bytes, Intake] = {}
@@ -98,7 +105,7 @@ class Replica:
             if generation == self.generation and place not in self._records:
                 if stored is None:
                     return PlaceRecord(self.number())  # not kept: anybody may ask about any place
-                self._records[place] = _records.decode(stored)
+                self._records[place] = decode_record(stored)
         return self._records[place]
 
     def at_hand(self, place: bytes) -> PlaceRecord:
@@ -150,11 +157,24 @@ class Replica:
     async def scan(self, after: bytes) -> list[tuple[bytes, PlaceRecord]]:
         """The next places behind `after`, as they are on disk."""
         rows = await self.ask(lambda reader: reader.places(after, _SCAN))
-        return [(place, _records.decode(record)) for place, record in rows]
+        return [(place, decode_record(record)) for place, record in rows]
 
     def standing(self, place: bytes, record: PlaceRecord) -> Standing:
-        sure = bool(self.identity.sure)
-        return record.standing(self.identity.incarnation, sure=sure, leading=self.leads(place))
+        since = asyncio.get_running_loop().time() - _COURTING_S
+        return record.standing(
+            self.identity.incarnation,
+            sure=bool(self.identity.sure),
+            leading=self.leads(place),
+            courted=self._courted.get(place, since) > since,
+        )
+
+    def court(self, place: bytes) -> None:
+        """Somebody is about to lead the place."""
+        now = asyncio.get_running_loop().time()
+        self._courted.pop(place, None)
+        self._courted[place] = now
+        while next(iter(self._courted.values())) < now - _COURTING_S:
+            del self._courted[next(iter(self._courted))]
 
     # --- a member's answers -----------------------------------------------------------------------------------------
 
@@ -167,6 +187,7 @@ class Replica:
         promised = places.prepare(record, node, call.view, call.members)
         if promised is None or not (standing.known or standing.sure):
             return Promise(granted=False, standing=standing)
+        self.court(call.place)
         await self.commit(call.place, promised)
         return Promise(granted=True, standing=standing)
 
@@ -174,6 +195,8 @@ class Replica:
         record = await self.record(call.place)
         base = (call.base, call.base_sequence)
         verdict, adopted = places.adopt(record, node, call.view, call.members, base)
+        if verdict != Verdict.REFUSED:
+            self.court(call.place)
         return await self._taken(call.place, verdict, adopted, ())
 
     async def append(self, node: bytes, call: Append) -> Taken:
@@ -188,6 +211,7 @@ class Replica:
         record = await self.record(call.place)
         if not record.follows(node, call.view):
             return self._told(record, done=False)
+        self.court(call.place)
         if record.view == call.view and record.present and record.sequence >= call.sequence:
             return await self._taken(call.place, Verdict.ALREADY, record, ())
         ready = await self.take_piece(call.place, (node, call.view, call.sequence), call.piece, call.operations)
@@ -202,6 +226,7 @@ class Replica:
         record = await self.record(call.place)
         if not record.present or record.promised != call.view or record.voted != node:
             return Piece(last=True, operations=b"")
+        self.court(call.place)
         copy = await self._copies.of(call.place, record)
         return await copy.piece(call.piece)
 

@@ -119,6 +119,7 @@ class Swarm:
         self._by_mailbox: dict[int, Serving] = {}
         self._electing: dict[bytes, asyncio.Task[None]] = {}
         self._waiting: dict[bytes, list[_Waiter]] = {}
+        self._hints: dict[bytes, set[bytes]] = {}
         self._renewed_at: dict[bytes, float] = {}
         self._upkeep: Upkeep | None = None
 
@@ -244,6 +245,7 @@ class Swarm:
         lead = self.leads.get(place)
         if lead is None:
             if self._own in swarm:
+                self._hints.setdefault(place, set()).add(node)
                 self.see_to(place)
         elif not lead.kept_by(swarm):
             self.outdated(lead)
@@ -300,6 +302,7 @@ class Swarm:
                     self._serve(place, outcome)
         finally:
             del self._electing[place]
+            self._hints.pop(place, None)
             left = self._waiting.pop(place, [])
             lead = self.leads.get(place)
             if lead is not None and place not in self.serving:
@@ -314,7 +317,8 @@ class Swarm:
             creating = any(waiter.creating for waiter in self._waiting.get(place, ()))
             lead = None
             try:
-                outcome = await Election(place, self.colleagues, self.replica, creating=creating).run()
+                hints = frozenset(self._hints.get(place, ()))
+                outcome = await Election(place, self.colleagues, self.replica, hints, creating=creating).run()
                 if not isinstance(outcome, Elected):
                     return outcome
                 lead = self.leads[place] = Lead(place, outcome, self.colleagues, self.replica, self)
