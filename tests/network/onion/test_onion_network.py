@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from roost.crypto import capability_hash
+from roost.errors import Refused, Unreachable
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import Network
 from roost.network.onion.memory import Forgetful
@@ -16,18 +20,29 @@ from roost.relay.onion.memory import FileMemory
 from roost.wire.addresses import OnionHost
 from roost.wire.links import parse_relay_link
 from roost.wire.mailbox import (
+    BlobData,
+    CardData,
     Create,
     Done,
     Entries,
     Get,
+    GetBlob,
+    GetCard,
     Grant,
     MailboxKind,
+    Needs,
     Put,
+    PutBlob,
+    PutCard,
+    RefusalCode,
+    Response,
     Right,
     Stored,
 )
-from roost.wire.sizes import ENVELOPE_SIZE
+from roost.wire.sizes import BLOB_SIZE, CARD_SIZE, ENVELOPE_SIZE
+from tests.network.relay_process import relay_process
 from tests.relay.onion_helpers import World
+from tests.relay.onion_network import OnionNetwork, onion_network
 
 PLACE = b"a place of sixte"
 ADMIN, GET, PUT = (PLACE + name.ljust(16, b".") for name in (b"admin", b"get", b"put"))
@@ -101,3 +116,76 @@ async def test_put_get_and_deliveries(tmp_path: Path) -> None:
         page = await writer.call(host(world), Get(GET, 0))
         assert isinstance(page, Entries)
         assert [entry.envelope for entry in page.entries] == [envelope(number) for number in range(5)]
+
+
+async def test_blobs_cards_and_the_way_to_a_relay_outside(tmp_path: Path) -> None:
+    world = World(tmp_path / "nodes", 7)
+    async with relays(world), relay_process(tmp_path / "relay") as outside, networked(world) as network:
+        there = host(world)
+        assert await network.call(there, CREATE) == Done()
+        hold, data = bytes(16), [bytes([number]) * BLOB_SIZE for number in range(4)]
+        blobs = [PutBlob(PUT, hold, bytes([number]) * 32, part) for number, part in enumerate(data)]
+        assert await asyncio.gather(*(network.call(there, blob) for blob in blobs)) == [Done()] * len(blobs)
+        assert isinstance(await network.call(there, Put(PUT, envelope(1), needs=(Needs(hold, len(blobs)),))), Stored)
+        found = await asyncio.gather(*(network.call(there, GetBlob(GET, blob.blob)) for blob in blobs))
+        assert found == [BlobData(part) for part in data]
+        card = PutCard(b"l" * 32, b"w" * 32, 1, b"c" * CARD_SIZE, int(time.time()) + 86_400)
+        assert await network.call(there, card) == Done()
+        assert await network.call(there, GetCard(card.locator)) == CardData(card.card)
+        address = outside.link.address
+        assert network.route(address) == "federated"
+        with pytest.raises(Refused) as refusal:
+            await network.call(address, Get(b"g" * 32, 0))
+        assert refusal.value.code == RefusalCode.DENIED  # said by the relay itself, sealed
+
+
+@asynccontextmanager
+async def joined(network: OnionNetwork) -> AsyncIterator[Network]:
+    """Somebody who has nothing but the link, once there are nodes that keep mailboxes."""
+    async with Network(ENTROPY, lambda *_: None) as made:
+        made.set_relays((parse_relay_link(network.link),))
+        async with asyncio.timeout(90):
+            while True:
+                try:
+                    if await made.call(network.host, CREATE) == Done():
+                        break
+                except (Refused, Unreachable):
+                    await asyncio.sleep(0.2)
+        yield made
+
+
+async def test_a_node_is_killed_while_messages_flow_and_a_long_absence_drains(tmp_path: Path) -> None:
+    delivered: list[tuple[int, bytes]] = []
+    async with onion_network(tmp_path, nodes=7, period_s=10) as network, joined(network) as reader:
+        reading = reader.subscribe(network.host, GET, lambda: 0, lambda *one: delivered.append(one))
+        async with joined(network) as writer:
+            for number in range(60):
+                if number == 20:
+                    await asyncio.to_thread(network.kill, "node 3")
+                assert isinstance(await put(writer, network, number), Stored)
+            await until(lambda: len(delivered) == 60, 60)
+            assert sorted(data for _, data in delivered) == [envelope(number) for number in range(60)]
+            reading.close()
+            async with asyncio.TaskGroup() as group:
+                for number in range(60, 500):
+                    group.create_task(put(writer, network, number))
+        delivered.clear()
+        reader.subscribe(network.host, GET, lambda: 0, lambda *one: delivered.append(one))
+        await until(lambda: len(delivered) == 500, 60)
+        assert [number for number, _ in delivered] == sorted(number for number, _ in delivered)
+        assert sorted(data for _, data in delivered) == [envelope(number) for number in range(500)]
+
+
+async def put(writer: Network, network: OnionNetwork, number: int) -> Response:
+    """As the outbox does: until it is stored."""
+    while True:
+        try:
+            return await writer.call(network.host, Put(PUT, envelope(number)))
+        except (Refused, Unreachable):
+            await asyncio.sleep(0.5)
+
+
+async def until(done: Callable[[], bool], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not done():  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(0.05)

@@ -43,11 +43,10 @@ def answer_parts(request: Request) -> int:
 
 
 def up_parts(frame: bytes) -> list[bytes]:
-    """An encoded call in parts that fit packets; none larger than the packet that carries no block."""
-    if len(frame) <= UP_DATA[1]:
-        return [frame]
-    size = UP_DATA[0]
-    return [frame[at : at + size] for at in range(0, len(frame), size)]
+    """An encoded call in parts that fit packets, the last one with a reply block beside it."""
+    size, last = UP_DATA[0], UP_DATA[1]
+    before = frame[:-last]
+    return [*(before[at : at + size] for at in range(0, len(before), size)), frame[-last:]]
 
 
 def blocks_beside(data: bytes) -> int:
