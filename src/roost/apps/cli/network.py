@@ -9,6 +9,7 @@ import click
 
 from roost.apps.cli.common import DURATION, LISTEN, RoostGroup
 from roost.apps.cli.formats import count, format_duration, one_line, relative
+from roost.apps.cli.network_demo import demo
 from roost.apps.cli.session import Session, absolute, session, text_argument
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         "roost network init --data ./relay --listen 0.0.0.0:7777 --public-url https://one.example.org:7777",
         "roost network add-authority --data ./relay 'roost-authority:…'",
         "roost network consensus 'roost-network:…'",
+        "roost network demo",
     ),
 )
 def network() -> None:
@@ -153,3 +155,6 @@ def _show_network(here: Session, report: NetworkReport) -> None:
         live, serves = f"{node.live:.0%}", "yes" if node.serves else "not yet"
         table.add_row(node.node[:8], node.host, one_line(node.operator, 30), live, serves, relative(node.since))
     here.out.say(table)
+
+
+network.add_command(demo)
