@@ -26,7 +26,17 @@ def test_the_sample_shows_the_defaults(tmp_path: Path) -> None:
     default = load_config(None, data=Path("/var/lib/roost-relay"))
     assert load_config(SAMPLE) == default
     shown = re.sub(r"^# (?=\w+ = )", "", SAMPLE.read_text(), flags=re.MULTILINE)
-    chosen = "public_url", "access", "access_file", "tls_", "proxy_", "metrics_listen", "forward_networks"
+    chosen = (
+        "public_url",
+        "access",
+        "access_file",
+        "tls_",
+        "proxy_",
+        "metrics_listen",
+        "forward_networks",
+        "directory",
+        "operator",
+    )
     kept = [line for line in shown.splitlines() if not line.startswith(chosen)]
     (tmp_path / "all.toml").write_text("\n".join(kept))
     assert load_config(tmp_path / "all.toml") == default
@@ -66,6 +76,11 @@ def test_with_carriers_an_address_is_one_that_is_named(tmp_path: Path) -> None:
         "data = 'x'\npublic_url = 'https://'",
         "data = 'x'\nlisten = ''",
         "data = 'x'\ncarriers = ['pigeon']",
+        "data = 'x'\nonion = true",
+        "data = 'x'\nonion = true\ndirectory = 'roost-network:broken'",
+        "data = 'x'\ndirectory = 'roost-network:without-a-part-in-it'",
+        "data = 'x'\noperator = 'nobody'",
+        "data = 'x'\nonion = true\ncarriers = ['lan']",
         "data = 'x'\ncarriers = ['lan']\npublic_url = 'https://relay.example'",
         "data = 'x'\ncarriers = ['lan']\ntls_certificate = 'a.pem'\ntls_key = 'a.key'",
         "data = 'x'\n[tor]\nother = 1",

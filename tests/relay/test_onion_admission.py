@@ -1,0 +1,72 @@
+"""Work in place of an access secret: on an onion network each mailbox and each new card costs a little."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from roost.crypto import solve_work
+from roost.relay.core.admission import Client, NetworkNonces, WorkAdmission
+from roost.relay.core.limits import Limits
+from roost.relay.core.refusal import RefusedRequest
+from roost.wire.codec import decode
+from roost.wire.mailbox import Create, PutCard, RefusalCode, WorkChallenge
+from roost.wire.onion import admission_hash
+from tests.relay.relay_core import NOW, create, name32
+
+BITS = 8
+CLIENT = Client(Limits(), NOW)
+
+
+def asked(admission: WorkAdmission, request: Create | PutCard) -> WorkChallenge | None:
+    """What is asked for before the request is let in."""
+    try:
+        admission.admit_creation(CLIENT, request, NOW)
+    except RefusedRequest as error:
+        refusal = error.refusal
+    else:
+        return None
+    assert refusal.code is RefusalCode.WORK_NEEDED
+    return decode(WorkChallenge, refusal.detail)
+
+
+def worked(request: Create, challenge: WorkChallenge) -> Create:
+    proof = solve_work(challenge.nonce, bytes(32), admission_hash(request), challenge.bits)
+    return replace(request, admission=proof)
+
+
+def test_a_proof_is_for_one_request_and_for_its_time() -> None:
+    nonces = NetworkNonces()
+    nonces.renew(b"1" * 32)
+    admission = WorkAdmission(nonces, BITS)
+    challenge = asked(admission, create("a"))
+    assert challenge == WorkChallenge(b"1" * 16, BITS)
+    proven = worked(create("a"), challenge)
+    assert asked(admission, proven) is None
+    assert asked(admission, replace(create("b"), admission=proven.admission)) is not None
+    nonces.renew(b"1" * 32)
+    nonces.renew(b"2" * 32)
+    assert asked(admission, proven) is None, "under way when the period ended"
+    nonces.renew(b"3" * 32)
+    assert asked(admission, proven) is not None
+
+
+def test_every_node_takes_it() -> None:
+    one, other = NetworkNonces(), NetworkNonces()
+    for nonces in (one, other):
+        nonces.renew(b"1" * 32)
+    challenge = asked(WorkAdmission(one, BITS), create("a"))
+    assert challenge is not None
+    assert asked(WorkAdmission(other, BITS), worked(create("a"), challenge)) is None
+
+
+@pytest.mark.parametrize("proof", [b"", b"short", bytes(9), b"an access secret"])
+def test_what_is_no_proof_is_answered_by_a_challenge(proof: bytes) -> None:
+    admission = WorkAdmission(NetworkNonces(), 40)
+    assert asked(admission, replace(create("a"), admission=proof)) is not None
+    card = PutCard(name32("card"), name32("writer"), 1, b"card", int(NOW) + 1, proof)
+    assert asked(admission, card) is not None
+
+
+def test_an_operator_may_ask_for_none() -> None:
+    assert asked(WorkAdmission(NetworkNonces(), 0), create("a")) is None
