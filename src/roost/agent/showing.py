@@ -98,14 +98,14 @@ class Way(TypedDict):
 def way_of(work: Work, account: bytes) -> Way:
     """How what is said in a conversation now will travel: the network, and the relays between."""
     kind = network_of(work, account)
-    theirs = {host_in(work, address): None for address in _hosts(work, account)}
+    theirs = {host_in(work, address): None for address in hosts(work, account)}
     relays = (row for row in work.find(r.OwnRelay) if not row.leaving and not row.here)
     own = sorted(relays, key=lambda row: row.rank)
     first = (own_host(own[0]),) if kind is v.NetworkKind.FEDERATED and own else ()
     return Way(network=str(kind), route=(*first, *list(theirs)[:1]))
 
 
-def _hosts(work: Work, account: bytes) -> list[HostAddress]:
+def hosts(work: Work, account: bytes) -> list[HostAddress]:
     """Where what is said in a conversation is put."""
     group = work.get(r.GroupRow, account)
     if group is not None:

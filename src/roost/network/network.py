@@ -159,6 +159,11 @@ class Network:
             raise carriers_off()
         return await self.direct.link(host)
 
+    def expected_delay_s(self, host: OnionHost, *, mixed: bool) -> float | None:
+        """How long what is sent to a reader there takes on average; None while nothing is known of the network."""
+        keeper = self._keeper(host.key)
+        return keeper.expected_delay_s(mixed) if isinstance(keeper, OnionKeeper) else None
+
     def route(self, relay: HostAddress) -> Route:
         """How a request to this host travels."""
         if isinstance(relay, DeviceHost):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from roost.agent.service import Service
 
 _BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
-EXPECTED_S = {v.Timing.FAST: 0.5, v.Timing.MIXED: 6.0}
+FIRST_GUESS_S = {v.Timing.FAST: 0.5, v.Timing.MIXED: 4.5}  # before anything was sent through a network
 _APART = "You are not in reach of each other now. What you write goes out when the devices meet."
 
 
@@ -120,10 +120,19 @@ def _through_onion(work: Work, conversation: bytes) -> bool:
     return bool(mine) or showing.network_of(work, conversation) is v.NetworkKind.ONION
 
 
-def _delays(work: Work, conversation: bytes, network: v.NetworkKind) -> dict[str, Any]:
+def _delays(service: Service, work: Work, conversation: bytes) -> dict[str, Any]:
     """How fast a conversation goes through an onion network, and how fast it could."""
     timing = v.Timing.MIXED if travel.chosen(work, conversation).mixed else v.Timing.FAST
-    return {"timing": timing, "delays": EXPECTED_S if network is v.NetworkKind.ONION else {}}
+    host = next((host for host in showing.hosts(work, conversation) if isinstance(host, OnionHost)), None)
+    return {"timing": timing, "delays": _expected_s(service, host) if host is not None else {}}
+
+
+def _expected_s(service: Service, host: OnionHost) -> dict[v.Timing, float]:
+    found: dict[v.Timing, float] = {}
+    for timing in v.Timing:
+        told_s = service.engine.network.expected_delay_s(host, mixed=timing is v.Timing.MIXED)
+        found[timing] = round(FIRST_GUESS_S[timing] if told_s is None else told_s, 1)
+    return found
 
 
 def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
@@ -151,7 +160,7 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
         note=_APART if network is v.NetworkKind.DIRECT and not carrier and not held else "",
         ways=_ways(work, contact.account),
         prefers=preferred,
-        **_delays(work, contact.account, network),
+        **_delays(service, work, contact.account),
     )
 
 
@@ -194,7 +203,7 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
         hops=tuple(hop(party) for party in who_sees_what().ways(kind)[network].hops),
         exposure=exposure(network, kind),
         facts=who_sees_what().facts,
-        **_delays(work, found.id, network),
+        **_delays(service, work, found.id),
     )
 
 

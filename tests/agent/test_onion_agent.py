@@ -1,0 +1,156 @@
+"""Agents of people on an onion network of real nodes: all that works by relays works where nobody has one, and between
+them and those who do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from roost.agent import browsing as b
+from roost.agent import events as e
+from roost.agent import groups as g
+from roost.agent import operations as o
+from roost.agent import showing, syncing
+from roost.agent import views as v
+from roost.agent.service import Service, create_profile
+from roost.errors import CallerError
+from roost.messaging.records import OnionMemory
+from roost.wire.addresses import OnionHost
+from roost.wire.links import RelayLink
+from tests.agent.test_service import befriend, following
+from tests.apps.processes import Relay
+from tests.network.onion.test_onion_network import relays
+from tests.relay.onion_helpers import World
+
+WITHIN_S = 90.0  # a busy machine makes and opens many packets
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    made = Relay(tmp_path / "relay").start()
+    yield made
+    made.close()
+
+
+@asynccontextmanager
+async def network(folder: Path) -> AsyncIterator[str]:
+    """The link of a network of seven nodes, which have its directory."""
+    world = World(folder / "network", 7)
+    async with relays(world):
+        places = tuple(node.address for node in world.nodes[:2])
+        yield str(RelayLink(OnionHost(world.document.id, places)))
+
+
+async def joined(stack: AsyncExitStack, folder: Path, name: str, *networks: str, relay: str | None = None) -> Service:
+    await create_profile(folder / name, name, relay, None, "none", (), networks)
+    return await stack.enter_async_context(Service.open(folder / name))
+
+
+async def shown(service: Service, conversation: str) -> list[v.MessageView]:
+    page = await service.call(o.Read(conversation=conversation, mark_read=False))
+    return list(page.messages)
+
+
+async def by_onion(service: Service, contact: Service) -> None:
+    """Until it knows an address of the contact's on the network."""
+    account = contact.engine.look().me.account
+    known = await syncing.until(
+        service.engine,
+        lambda: v.NetworkKind.ONION in showing.networks_of(service.engine.look(), account),
+        WITHIN_S,
+    )
+    assert known
+
+
+async def test_people_with_nothing_but_an_onion_address(tmp_path: Path) -> None:
+    async with network(tmp_path) as link, AsyncExitStack() as stack:
+        alice = await joined(stack, tmp_path, "Alice", link)
+        bob = await joined(stack, tmp_path, "Bob", link)
+        assert alice.engine.look().find(OnionMemory)  # what was learned at the first look is kept
+        await befriend(alice, bob)
+        (relay,) = (await alice.call(o.Status())).relays
+        assert (relay.onion, relay.reachable) == (True, True)
+        assert relay.link_host.startswith("network-")
+        (contact,) = await bob.call(o.Contacts())
+        assert (contact.name, contact.networks) == ("Alice", (v.NetworkKind.ONION,))
+
+        photo = tmp_path / "photo.bin"
+        photo.write_bytes(content := bytes(range(256)) * 1_000)
+        async with aclosing(bob.events()) as at_bob:
+            sent = await alice.call(o.Send(conversation="Bob", text="hello", files=(str(photo),)))
+            heard = await following(at_bob, e.MessageEvent, within_s=WITHIN_S)
+            assert (heard.text, heard.network, heard.id) == ("hello", v.NetworkKind.ONION, sent.id)
+            await bob.call(o.Save(id=sent.id, to=str(tmp_path / "saved.bin")))
+            assert await asyncio.to_thread((tmp_path / "saved.bin").read_bytes) == content
+        async with aclosing(alice.events()) as at_alice:
+            await bob.call(o.MarkRead(conversation="Alice", upto=sent.id))
+            read = await following(at_alice, e.ReceiptEvent, lambda event: event.state is v.MessageState.READ, WITHIN_S)
+            assert read.id == sent.id
+        (mine,) = await shown(alice, "Bob")
+        assert (mine.network, mine.state) == (v.NetworkKind.ONION, v.MessageState.READ)
+
+
+async def test_a_group_on_a_network(tmp_path: Path) -> None:
+    async with network(tmp_path) as link, AsyncExitStack() as stack:
+        alice, bob, carol = [await joined(stack, tmp_path, name, link) for name in ("Alice", "Bob", "Carol")]
+        await befriend(alice, bob)
+        await befriend(alice, carol)
+        async with aclosing(bob.events()) as at_bob, aclosing(carol.events()) as at_carol:
+            await alice.call(g.GroupCreate(title="Choir", members=("Bob", "Carol")))
+            for events in (at_bob, at_carol):
+                await following(events, e.GroupEvent, lambda event: event.change == "joined", WITHIN_S)
+            await bob.call(o.Send(conversation="Choir", text="la"))
+            heard = await following(at_carol, e.MessageEvent, lambda event: event.text == "la", WITHIN_S)
+            assert heard.network == v.NetworkKind.ONION
+        route = await carol.call(b.Route(conversation="Choir"))
+        assert route.network is v.NetworkKind.ONION
+        assert [hop.party for hop in route.hops] == ["me", "entry", "middle", "exit", "swarm", "member"]
+        route = await carol.call(b.SetTiming(conversation="Choir", timing=v.Timing.MIXED))
+        assert route.timing is v.Timing.MIXED
+
+
+async def test_one_with_a_relay_and_one_with_a_network(tmp_path: Path, relay: Relay) -> None:
+    async with network(tmp_path) as link, AsyncExitStack() as stack:
+        alice = await joined(stack, tmp_path, "Alice", relay=relay.link)
+        bob = await joined(stack, tmp_path, "Bob", link)
+        await befriend(alice, bob)
+        async with aclosing(alice.events()) as at_alice, aclosing(bob.events()) as at_bob:
+            await alice.call(o.Send(conversation="Bob", text="to the network"))
+            await following(at_bob, e.MessageEvent, lambda event: event.text == "to the network", WITHIN_S)
+            await bob.call(o.Send(conversation="Alice", text="to the relay"))
+            await following(at_alice, e.MessageEvent, lambda event: event.text == "to the relay", WITHIN_S)
+        assert (await alice.call(b.Route(conversation="Bob"))).network is v.NetworkKind.ONION
+        assert (await bob.call(b.Route(conversation="Alice"))).network is v.NetworkKind.FEDERATED
+
+
+async def test_a_relay_and_a_network_and_how_a_conversation_travels(tmp_path: Path, relay: Relay) -> None:
+    async with network(tmp_path) as link, AsyncExitStack() as stack:
+        alice = await joined(stack, tmp_path, "Alice", relay=relay.link)
+        bob = await joined(stack, tmp_path, "Bob", link, relay=relay.link)
+        await befriend(bob, alice)
+        with pytest.raises(CallerError) as refused:
+            await bob.call(b.Prefer(conversation="Alice", network=v.NetworkKind.ONION))
+        assert refused.value.code == "not_available"
+        assert "central" in refused.value.hint
+        await alice.call(o.RelaysAdd(link=link))
+        async with aclosing(bob.events()) as at_bob, aclosing(alice.events()) as at_alice:
+            await by_onion(bob, alice)
+            await by_onion(alice, bob)
+            chosen = await bob.call(b.Prefer(conversation="Alice", network=v.NetworkKind.ONION))
+            assert (chosen.network, chosen.prefers) == (v.NetworkKind.ONION, v.NetworkKind.ONION)
+            assert chosen.delays[v.Timing.MIXED] > chosen.delays[v.Timing.FAST] > 0
+            await bob.call(o.Send(conversation="Alice", text="hidden"))
+            heard = await following(at_alice, e.MessageEvent, within_s=WITHIN_S)
+            assert (heard.text, heard.network) == ("hidden", v.NetworkKind.ONION)
+            held = await bob.call(b.Floor(conversation="Alice", network=v.NetworkKind.ONION))
+            assert (held.floor, held.held) == (v.NetworkKind.ONION, False)
+            await following(at_alice, e.ContactEvent, lambda event: event.change == "floor", WITHIN_S)
+            relay.stop()  # nothing needs it any more
+            sent = await alice.call(o.Send(conversation="Bob", text="without it"))
+            await following(at_bob, e.MessageEvent, lambda event: event.text == "without it", WITHIN_S)
+            assert sent.conversation == (await bob.call(o.WhoAmI())).account
