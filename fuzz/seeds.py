@@ -15,21 +15,24 @@ from typing import Any
 import msgspec
 
 from fuzz.runner import CORPUS
-from fuzz.targets import TARGETS, files, groups, logs, mls, network, wire
+from fuzz.targets import TARGETS, directory, files, groups, logs, mls, network, wire
 from fuzz.targets.crypto import states, vector
 from fuzz.tools import CountedEntropy
 from roost.agent.operations import OPERATIONS
-from roost.crypto import LOG_BODY_SIZE, AgreementPublic, account_id, post_id
+from roost.crypto import LOG_BODY_SIZE, AgreementPublic, Label, account_id, post_id
 from roost.crypto.mls.framing import MlsMessage
 from roost.crypto.mls.key_package import make_key_package
 from roost.crypto.mls.leaf import Credential, Lifetime
 from roost.crypto.mls.suites import MLS_128_X25519, MLS_256_XWING
 from roost.messaging.records import ROWS
 from roost.network.direct.lan_packets import Said
+from roost.relay.core.ballots import Ballots, vote_hash
+from roost.relay.core.directory import make_consensus, make_vote, read_vote
 from roost.store import protection
 from roost.store.protection import ByKeyring, ByNothing, ByPassphrase, KeyFile
 from roost.wire import padding
 from roost.wire.addresses import MailboxAddress
+from roost.wire.ballots import BallotBox, VotedNode
 from roost.wire.channels import ChannelBan, ChannelPost, ChannelState, Posting
 from roost.wire.codec import encode
 from roost.wire.content import Entry, Reaction, Text
@@ -51,6 +54,7 @@ from roost.wire.mailbox import (
     Subscribed,
     Trim,
 )
+from roost.wire.onion import AuthoritySignature, SignedConsensus, SignedDescriptor
 from roost.wire.parcels import Parcel, file_record, write_file
 from tests.relay.relay_core import capability, envelope
 
@@ -75,7 +79,21 @@ def write() -> int:
 
 def expected() -> list[tuple[str, bytes]]:
     """Target and input of all seeds, without repetitions."""
-    rooms = (_wire, _links, _crypto, _onion_packets, _peers, _logs, _groups, _mls, _network, _parcels, _relay, _files)
+    rooms = (
+        _wire,
+        _links,
+        _crypto,
+        _onion_packets,
+        _peers,
+        _logs,
+        _groups,
+        _mls,
+        _network,
+        _parcels,
+        _relay,
+        _directory,
+        _files,
+    )
     found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}
     unknown = {name for name, _ in found} - set(TARGETS)
     if unknown:
@@ -161,6 +179,41 @@ def _crypto() -> Seeds:
     yield "crypto-cards", b"\x02" + bytes(6_112)
     yield "crypto-blobs", b"\x02\0\1\1\x80\0\0\4blob"
     yield "crypto-blobs", b"\x01\0\1\1blob"
+
+
+def _directory() -> Seeds:
+    descriptor, vote = directory.node_descriptor(), directory.honest_encoded()
+    signed = SignedDescriptor(descriptor, directory.NODE.sign(Label.ONION_NODE, descriptor))
+    yield "onion-descriptors", b"\x00" + encode(signed)
+    yield "onion-descriptors", b"\x01" + descriptor
+    own = make_vote(directory.DOCUMENT, directory.PERIOD, directory.KEYS[0], None, [VotedNode(signed, 700)])
+    yield "onion-votes", own
+    yield "onion-votes", make_vote(directory.DOCUMENT, directory.PERIOD, directory.KEYS[0], None, ())
+    ballots = Ballots(directory.DOCUMENT, directory.PERIOD, directory.KEYS[0])
+    ballots.cast(own)
+    yield "onion-boxes", b"\x01" + encode(ballots.box())
+    other = read_vote(directory.DOCUMENT, directory.PERIOD, directory.KEYS[0].public.raw, own)
+    consensus = make_consensus(directory.DOCUMENT, directory.PERIOD, [directory.honest_vote(), other], None)
+    ballots.sign(encode(consensus))
+    yield "onion-boxes", b"\x00" + encode(ballots.box())
+    yield "onion-boxes", b"\x01" + encode(_voted_by_another(vote))
+    yield "onion-documents", encode(directory.DOCUMENT)
+    yield "onion-consensuses", b"\x01" + encode(consensus)
+    yield "onion-consensuses", b"\x02" + encode(consensus)
+    signature = directory.KEYS[0].sign(Label.ONION_CONSENSUS, encode(consensus))
+    made = AuthoritySignature(directory.KEYS[0].public.raw, signature)
+    yield "onion-consensuses", b"\x00" + encode(SignedConsensus(encode(consensus), (made,)))
+    for case in _cases("wire/onion"):
+        yield "wire-structures", _kind(case["value"]["structure"]) + _bytes(case["encoded"])
+
+
+def _voted_by_another(vote: bytes) -> BallotBox:
+    """The vote of authority 1 as authority 2 shows it."""
+    ballots = Ballots(directory.DOCUMENT, directory.PERIOD, directory.KEYS[1])
+    ballots.cast(vote)
+    second = Ballots(directory.DOCUMENT, directory.PERIOD, directory.KEYS[2])
+    second.take_in(ballots.box(), {vote_hash(vote): vote}, 1)
+    return second.box()
 
 
 def _onion_packets() -> Seeds:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from fuzz.targets import crypto, files, groups, logs, mls, network, onion_packets, parcels, peers, relay, wire
+from fuzz.targets import (
+    crypto,
+    directory,
+    files,
+    groups,
+    logs,
+    mls,
+    network,
+    onion_packets,
+    parcels,
+    peers,
+    relay,
+    wire,
+)
 from fuzz.tools import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for room in (wire, crypto, onion_packets, peers, logs, groups, mls, network, parcels, relay, files)
+    for room in (wire, crypto, onion_packets, peers, logs, groups, mls, network, parcels, relay, directory, files)
     for target in room.TARGETS
 }

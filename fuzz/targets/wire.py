@@ -10,7 +10,7 @@ from typing import Any
 from fuzz.tools import Choices, Target, insist, only
 from roost.crypto import padding as crypto_padding
 from roost.errors import CryptoError, WireError
-from roost.wire import addresses, codec, content, identity, links, mailbox, padding
+from roost.wire import addresses, ballots, codec, content, identity, links, mailbox, onion, padding
 from roost.wire.addresses import canonical_host
 from roost.wire.calls import MalformedCall, decode_call
 from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, decode_parts, encode
@@ -24,7 +24,7 @@ UNIONS: dict[str, Any] = {
 }
 KINDS: dict[str, Any] = UNIONS | {
     name: kind
-    for module in (addresses, codec, content, identity, links, mailbox)
+    for module in (addresses, codec, content, identity, links, mailbox, onion, ballots)
     for name, kind in sorted(vars(module).items())
     if inspect.isclass(kind) and issubclass(kind, Record) and kind not in (Record, TextRecord)
 }
@@ -93,6 +93,9 @@ def _one_link(text: str) -> None:
     with only(links.MalformedLink):
         relay = links.parse_relay_link(text)
         insist(links.parse_relay_link(str(relay)) == relay, "a relay link changes when it is written")
+    with only(links.MalformedLink):
+        line = links.parse_authority_line(text)
+        insist(links.parse_authority_line(str(line)) == line, "an authority's line changes when it is written")
 
 
 def host(data: bytes) -> None:

@@ -352,7 +352,7 @@ def structures(records: tuple[Record, ...]) -> list[dict[str, Any]]:
 
 
 def link_vectors() -> list[dict[str, Any]]:
-    made: list[links.RelayLink | links.Invitation | links.ChannelLink] = [
+    made: list[links.RelayLink | links.Invitation | links.ChannelLink | links.AuthorityLine] = [
         links.RelayLink(RELAY),
         links.RelayLink(RELAY, "open sesame"),
         links.RelayLink(BEHIND_PROXY, "s3cret"),
@@ -363,6 +363,7 @@ def link_vectors() -> list[dict[str, Any]]:
         links.Invitation(1, links.InvitationKind.ONE_TIME, DEVICE_HOST, counting(0xC0, 16), counting(0xD0, 16)),
         links.ChannelLink(1, RELAY, counting(0xC0, 16), counting(0x80)),
         links.RelayLink(NETWORK),
+        links.AuthorityLine(1, RELAY, "Coast", 3, 2, 3_600, 3, 2),
         links.Invitation(1, links.InvitationKind.REUSABLE, NETWORK, counting(0xC0, 16), counting(0xD0, 16)),
     ]
     return [{"value": readable(link), "link": str(link)} for link in made]

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from roost.wire.addresses import RelayAddress
 from roost.wire.links import (
+    AuthorityLine,
     ChannelLink,
     Invitation,
     InvitationKind,
     MalformedLink,
     RelayLink,
+    parse_authority_line,
     parse_channel_link,
     parse_invitation,
     parse_relay_link,
@@ -148,3 +150,16 @@ def test_channel_links_survive_copying_and_show_typing_errors(link: ChannelLink,
         parse_channel_link(text[: data.draw(st.integers(0, len(text) - 1))])
     with pytest.raises(MalformedLink):
         parse_invitation(text)
+
+
+@given(values(AuthorityLine), st.data())
+def test_authorities_lines_survive_copying_and_show_typing_errors(line: AuthorityLine, data: st.DataObject) -> None:
+    text = str(line)
+    assert parse_authority_line(f" {text}\n") == line
+    place = data.draw(st.integers(len("roost-authority:"), len(text) - 1))
+    other = data.draw(st.sampled_from("ABCxyz019-_"))
+    if text[place] != other:
+        with pytest.raises(MalformedLink):
+            parse_authority_line(text[:place] + other + text[place + 1 :])
+    with pytest.raises(MalformedLink):
+        parse_relay_link(text)

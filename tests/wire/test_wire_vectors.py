@@ -31,6 +31,7 @@ PARSERS = {
     "RelayLink": links.parse_relay_link,
     "Invitation": links.parse_invitation,
     "ChannelLink": links.parse_channel_link,
+    "AuthorityLine": links.parse_authority_line,
 }
 RENAMED = {"Entry": {"contents": content.Entry, "responses": mailbox.Entry}}  # a conversation's, a mailbox's
 
