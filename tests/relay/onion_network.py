@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import urlopen
 
 from msgspec.structs import replace
 
@@ -64,8 +65,20 @@ class OnionNetwork:
             settings = {"authority": True, **settings}
         else:
             settings = {"onion": True, "directory": self.link, "operator": name, **settings}
+        settings["metrics_listen"] = f"127.0.0.1:{self._ports.setdefault(f'{name} metrics', free_port())}"
         stack = self._stacks[name] = ExitStack()
         self.running[name] = stack.enter_context(running(self.folder / name, self._listen(name), **settings))
+
+    def terminate(self, name: str) -> int:
+        """Its exit code."""
+        code = self.running.pop(name).terminate()
+        self._stacks.pop(name).close()
+        return code
+
+    def metrics(self, name: str) -> dict[str, float]:
+        with urlopen(f"http://127.0.0.1:{self._ports[f'{name} metrics']}/metrics") as page:
+            lines = [line for line in page.read().decode().splitlines() if not line.startswith("#")]
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
     def kill(self, name: str) -> None:
         self.running.pop(name).kill()
@@ -88,11 +101,11 @@ class OnionNetwork:
         return f"127.0.0.1:{self._ports.setdefault(name, free_port())}"
 
 
-@asynccontextmanager
-async def onion_network(folder: Path, nodes: int = 4, **given: int) -> AsyncIterator[OnionNetwork]:
+@contextmanager
+def onion_network(folder: Path, nodes: int = 4, **given: int) -> Iterator[OnionNetwork]:
     network = OnionNetwork(folder, nodes=nodes, **given)
     try:
-        await asyncio.to_thread(network.found)
+        network.found()
         yield network
     finally:
         network.stop()
@@ -113,6 +126,11 @@ class Client:
     def document(self) -> NetworkDocument:
         assert self.directory.document is not None
         return self.directory.document
+
+    @property
+    def network(self) -> Network:
+        """All nodes as they are now."""
+        return Network(list(self.consensus.nodes), self.document.period(time.time()))
 
     @property
     def consensus(self) -> Consensus:

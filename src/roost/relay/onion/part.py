@@ -98,10 +98,14 @@ class OnionPart:
         return self._place.address
 
     async def start(self) -> None:
+        """Raises SurroundingsError: the node's files cannot be used."""
         await self._directory.__aenter__()
         if self._authority is not None:
             await self._authority.start()
-        self._beginning = asyncio.create_task(self._begin(), name="onion node")
+        if self._wants_node and self._directory.document is not None:
+            await self._begin(self._directory.document)
+        elif self._wants_node:
+            self._beginning = asyncio.create_task(self._begin_later(), name="onion node")
 
     async def drain(self) -> None:
         if self.node is not None:
@@ -153,17 +157,19 @@ class OnionPart:
             raise RefusedRequest(RefusalCode.NOT_FOUND)
         respond(part)
 
-    async def _begin(self) -> None:
-        while (document := self._directory.document) is None:  # noqa: ASYNC110 - at the start only
+    async def _begin_later(self) -> None:
+        """Nobody is there yet who has the network's document."""
+        while (document := self._directory.document) is None:  # noqa: ASYNC110 - at the first start only
             await asyncio.sleep(_LOOK_S)
-        if not self._wants_node:
-            return
         try:
-            node = self._made(document)
-            await node.start()
-        except SurroundingsError as error:  # its files cannot be used
+            await self._begin(document)
+        except SurroundingsError as error:
             self._given.broken(error)
-            return
+
+    async def _begin(self, document: NetworkDocument) -> None:
+        """Raises SurroundingsError: the node's files cannot be used."""
+        node = self._made(document)
+        await node.start()
         self.node = node
         if self._directory.consensus is not None:
             node.on_consensus(self._directory.consensus)

@@ -184,6 +184,8 @@ class _Relay:
 
     async def start(self) -> None:
         """Begin to accept."""
+        if self._onion is not None:
+            await self._onion.start()
         if self._listener is not None:
             self._acceptor = await asyncio.get_running_loop().create_server(
                 lambda: Link(self._server),
@@ -194,8 +196,6 @@ class _Relay:
             )
         if self._home is not None:
             await self._home.start()
-        if self._onion is not None:
-            await self._onion.start()
 
     async def until(self, stop: asyncio.Event) -> None:
         """Run until `stop`. Raises SurroundingsError if the storage breaks."""
