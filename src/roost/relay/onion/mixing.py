@@ -9,12 +9,15 @@ between. It decides nothing about packets: `open` and `hand_on` are given.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable
 
 from roost.crypto.onion import Unwrapped
 from roost.relay.core.fair_queue import FairQueue
 from roost.relay.core.onion_packets import Dropped, Refused, Source
+
+_log = logging.getLogger("roost.relay")
 
 CAPACITY = 4_096  # packets that wait to be opened: 50 MB
 SHARE = 128  # of one client's link
@@ -73,7 +76,10 @@ class Mixing:
             self._filled.clear()
             while self._queue:
                 for _ in range(_ROUND):
-                    self._one()
+                    try:
+                        self._one()
+                    except Exception:  # noqa: BLE001 - a fault of ours loses this packet, not the node
+                        _log.exception("internal error with an onion packet")
                 await asyncio.sleep(0)
 
     def _one(self) -> None:

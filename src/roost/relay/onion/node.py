@@ -48,7 +48,8 @@ _SWARM_CALLS = 2_048  # under way at one time
 _BUSY_RETRY_MS = 100
 _DRAINING_RETRY_MS = 2_000
 _NODE_REQUESTS = 50_000.0  # a second, over another node's link: its packets take turns anyway
-_UPKEEP_S = 1.0
+_UPKEEP_S = 5.0
+_TELL_S = 1.0
 _LOOK_S = 10.0  # a clock that was set is noticed within this time
 _DRAIN_S = 1.5
 
@@ -261,7 +262,7 @@ class OnionNode:
 
     async def _describe(self) -> None:
         """Make each period's keys and tell the authorities, until each was told."""
-        period, told, pause_s = -1, set[bytes](), _UPKEEP_S
+        period, told, pause_s = -1, set[bytes](), _TELL_S
         while True:
             now = self.document.period(self._clock())
             if now != period:
@@ -271,12 +272,12 @@ class OnionNode:
                     _log.warning("packet keys of the onion node not renewed: %s", error.message)
                     await asyncio.sleep(_LOOK_S)
                     continue
-                period, told, pause_s = now, set(), _UPKEEP_S
+                period, told, pause_s = now, set(), _TELL_S
             untold = [one.address for one in self.document.authorities if one.key not in told]
             if untold:
                 request = describe(self.document, self._own, self._address, self._operator, self._keys, period)
                 told |= await tell(untold, request, self._dial)
-                pause_s = min(pause_s * 2, max(_UPKEEP_S, self.document.period_s / 20))
+                pause_s = min(pause_s * 2, max(_TELL_S, self.document.period_s / 20))
             ends_in = (period + 1) * self.document.period_s - self._clock()
             await asyncio.sleep(min(pause_s if untold else _LOOK_S, max(0.0, ends_in) + 0.01))
 

@@ -141,8 +141,9 @@ class Sessions:
             patience = self._period_s + 60.0 if session.subscriptions else QUIET_S
             if now - session.heard_at > patience:
                 self._forget(session)
-        while sum(session.size for session in self._sessions.values()) > MAX_BYTES:
-            self._make_room()
+        while self._sessions and self._size() > MAX_BYTES:
+            for _ in range(-(-len(self._sessions) // 16)):
+                self._make_room()
 
     def goodbye(self, retry_after_ms: int) -> None:
         """The node is about to stop: every session ends."""
@@ -186,6 +187,9 @@ class Sessions:
     def _unknown(self, up: SessionUp) -> None:
         for block in up.blocks[:1]:
             self._reply(block, encode(SessionDown(up.session, 1, 0, 1, encode(Goodbye(0)), 0)))
+
+    def _size(self) -> int:
+        return sum(session.size for session in self._sessions.values())
 
     def _make_room(self) -> None:
         """One that waits for nothing goes before those that do: to wait, one must have a mailbox."""
