@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,11 +17,12 @@ from roost.relay.onion.authority_files import AuthorityFiles
 from roost.relay.onion.founding import CannotFound, Founding, Terms, add_authority, authority_of, found, founding
 from roost.wire import mailbox as m
 from roost.wire.addresses import RelayAddress
-from roost.wire.ballots import BallotBox
+from roost.wire.ballots import Ballot, BallotBox
 from roost.wire.codec import decode, encode
 from roost.wire.links import MalformedLink, parse_relay_link
-from roost.wire.onion import NodeDescriptor, SignedDescriptor
+from roost.wire.onion import AuthoritySignature, NodeDescriptor, SignedDescriptor
 from tests.network.onion_directory import stranger_key
+from tests.network.tiny_relay import Client
 from tests.relay.authority_world import AuthorityWorld, Seat, authorities, describe
 
 # --- together ---------------------------------------------------------------------------------------------------------
@@ -122,6 +125,55 @@ async def box_of(world: AuthorityWorld, seat: Seat) -> BallotBox | None:
 def own_vote(seat: Seat, box: BallotBox | None) -> bytes | None:
     own = seat.relay.key.public.raw
     return next((ballot.vote for ballot in box.ballots if ballot.authority == own), None) if box else None
+
+
+def endless(world: AuthorityWorld, seat: Seat) -> m.Response:
+    """Parts upon parts, of which each is new."""
+    key, period = seat.relay.key, int(time.time() / world.document.period_s + 0.5)
+    hash_ = bytes(32)
+    message = world.document.id + period.to_bytes(8) + key.public.raw + hash_
+    signature = AuthoritySignature(key.public.raw, key.sign(Label.ONION_VOTE, message))
+    box = BallotBox(world.document.id, period, (Ballot(key.public.raw, hash_, 1, 256, (signature,)),))
+    return m.DirectoryPart(encode(box), 257)
+
+
+HOSTILE: dict[str, Callable[[AuthorityWorld, Seat], m.Response]] = {
+    "garbage": lambda *_: m.DirectoryPart(b"\xc1" * 60_000, 1),
+    "nothing": lambda *_: m.DirectoryPart(b"", 1),
+    "a refusal": lambda *_: m.Refusal(m.RefusalCode.INTERNAL),
+    "no answer to that": lambda *_: m.Done(),
+    "a vote without end": endless,
+}
+
+
+@pytest.mark.parametrize("what", [*HOSTILE, "silence"])
+async def test_an_authority_that_answers_with_anything_stops_nobody(tmp_path: Path, what: str) -> None:
+    world = AuthorityWorld(tmp_path, 3, 4)
+    hostile = world.seats[1]
+    for seat in (world.seats[0], world.seats[2]):
+        await seat.start()
+    await hostile.start()
+    part, hostile.part = hostile.part, None
+    assert part is not None
+    await part.close()
+    hostile.part = part  # it can be reached, but what answers is this:
+    made = HOSTILE.get(what)
+
+    async def handle(client: Client, body: bytes) -> None:
+        call = decode(m.Call, body)
+        if made is not None:
+            client.send(encode(m.Reply(call.id, made(world, hostile))))
+
+    hostile.relay.handle = handle  # type: ignore[method-assign]
+    try:
+        honest = [world.seats[0], world.seats[2]]
+        first = await world.until(lambda consensus: True, honest)
+        second = await world.until(lambda consensus: consensus.period > first.period, honest)
+        assert len(second.commitments) == 2
+    finally:
+        hostile.part = None
+        for seat in honest:
+            await seat.stop()
 
 
 # --- descriptors ------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from roost.wire.mailbox import (
 from roost.wire.sizes import DIRECTORY_PART, MAX_NAME, MAX_REPLY_BLOCK, ONION_PAYLOAD, ONION_ZEROS, PLACE_SIZE
 
 MAX_AUTHORITIES = 16
-MAX_NODES = 4_096
+MAX_NODES = 2_500  # of a network; a vote on so many descriptors still fits MAX_CONSENSUS
 MAX_CONSENSUS = 16 * 1024**2
 KEYS_AHEAD = 4  # packet keys in a descriptor: of its period, the next, whose consensus is made of it, and two more
 USABLE_PERIODS = 2  # how long a consensus is good for beyond its own period

@@ -59,7 +59,7 @@ def rounds_of(document: NetworkDocument) -> int:
 
 def timetable(document: NetworkDocument, period: int) -> Iterator[Appointment]:
     """What is to be done, and when, for the consensus of `period`; most of it in the period before. Rounds are in the
-    middle of equal spans, so clocks may differ by nearly half of one."""
+    middle of equal spans, so clocks may differ by a quarter of one, and fetching may take another."""
     start, rounds = (period - 1) * document.period_s, rounds_of(document)
     yield Appointment(start + _CAST_AT * document.period_s, Step.CAST)
     span = (_ROUNDS_UNTIL - _CAST_AT) / rounds

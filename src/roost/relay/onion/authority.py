@@ -69,6 +69,8 @@ class Authority:
         self._links: dict[bytes, Link] = {}
         self._ballots: Ballots | None = None
         self._known: dict[bytes, Consensus] = {}
+        self._nodes: frozenset[bytes] = frozenset()
+        self._listed_in = -1
         self._problem = ""
         self._task: asyncio.Task[None] | None = None
 
@@ -93,7 +95,7 @@ class Authority:
         if request.network != self.document.id:
             raise RefusedRequest(RefusalCode.NOT_FOUND)
         if isinstance(request, PutDescriptor):
-            self.descriptors.take(request.descriptor, self._listed, self._clock())
+            self.descriptors.take(request.descriptor, self._listed(), self._clock())
             respond(Done())
             return
         part = self._ballots.part(request.part) if self._ballots and self._ballots.period == request.period else None
@@ -101,10 +103,12 @@ class Authority:
             raise RefusedRequest(RefusalCode.NOT_FOUND)
         respond(part)
 
-    def _listed(self, node: bytes) -> bool:
-        """Whether the newest consensus lists it."""
-        held = self._newest()
-        return held is not None and held.node(node) is not None
+    def _listed(self) -> frozenset[bytes]:
+        """The nodes of the newest consensus."""
+        newest = self._newest()
+        if newest is not None and newest.period != self._listed_in:
+            self._listed_in, self._nodes = newest.period, frozenset(node.key for node in newest.nodes)
+        return self._nodes
 
     # --- periods ----------------------------------------------------------------------------------------------------
 
@@ -159,10 +163,9 @@ class Authority:
         ballots.cast(self._files.vote(period, vote))
 
     async def _round(self, ballots: Ballots, number: int, until: float) -> None:
-        shown = await asyncio.gather(*(self._fetched(address, ballots, number, until) for address in self._others))
-        for found in shown:
-            if found is not None:
-                ballots.take_in(*found, number)
+        """What is taken in is there for others when they ask in the next round, which begins at `until`."""
+        half = (self._clock() + until) / 2
+        await asyncio.gather(*(self._take_in(address, ballots, number, half) for address in self._others))
         if number == rounds_of(self.document):
             for vote in ballots.counted():
                 self.descriptors.learn([node.descriptor for node in vote.vote.nodes], self._clock())
@@ -224,21 +227,19 @@ class Authority:
 
     # --- the others -------------------------------------------------------------------------------------------------
 
-    async def _fetched(
-        self, address: RelayAddress, ballots: Ballots, number: int, until: float
-    ) -> tuple[BallotBox, dict[bytes, bytes]] | None:
-        """Another's box, with the votes that are wanted of it and could be had in time."""
+    async def _take_in(self, address: RelayAddress, ballots: Ballots, number: int, until: float) -> None:
+        """Another's box, with the votes that are wanted of it and can be had in time."""
         votes: dict[bytes, bytes] = {}
         box = await self._box(address, ballots.period, until)
         if box is None:
-            return None
+            return
         with contextlib.suppress(Unreachable, Refused, RefusedRequest, TimeoutError, WireError):
             async with asyncio.timeout(self._left(until)):
                 for ballot in ballots.wanted(box, number):
                     parts = range(ballot.first, ballot.first + ballot.parts)
                     pieces = [await self._part(address, ballots.period, part) for part in parts]
                     votes[ballot.vote] = b"".join(piece.data for piece in pieces)
-        return box, votes
+        ballots.take_in(box, votes, number)
 
     async def _box(self, address: RelayAddress, period: int, until: float) -> BallotBox | None:
         try:

@@ -6,7 +6,7 @@ it; a node of the consensus always finds room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from roost.errors import WireError
 from roost.relay.core.directory import BadVote, good_for, read_descriptor
@@ -29,8 +29,12 @@ class Descriptors:
         self._probing = probing
         self._held: dict[bytes, tuple[NodeDescriptor, SignedDescriptor]] = {}
 
-    def take(self, data: bytes, listed: Callable[[bytes], bool], now: float) -> None:
-        """What a node brought. Raises RefusedRequest: bad_request, old_version, full."""
+    def take(self, data: bytes, listed: frozenset[bytes], now: float) -> None:
+        """What a node brought; `listed` are those of the consensus.
+
+        Raises:
+            RefusedRequest: bad_request, old_version, full.
+        """
         try:
             signed = decode(SignedDescriptor, data)
             descriptor = read_descriptor(signed)
@@ -41,7 +45,7 @@ class Descriptors:
         held = self._held.get(descriptor.address.key)
         if held is not None and held[0].period > descriptor.period:
             raise RefusedRequest(RefusalCode.OLD_VERSION)
-        if held is None and not listed(descriptor.address.key) and not self._room(descriptor, listed):
+        if held is None and descriptor.address.key not in listed and not self._room(descriptor, listed):
             raise RefusedRequest(RefusalCode.FULL, retry_after_ms=_FULL_RETRY_MS)
         self._hold(descriptor, signed)
 
@@ -89,8 +93,8 @@ class Descriptors:
             and good_for(descriptor, period + 1)
         )
 
-    def _room(self, descriptor: NodeDescriptor, listed: Callable[[bytes], bool]) -> bool:
-        new = [held.address.host for key, (held, _) in self._held.items() if not listed(key)]
+    def _room(self, descriptor: NodeDescriptor, listed: frozenset[bytes]) -> bool:
+        new = [held.address.host for key, (held, _) in self._held.items() if key not in listed]
         if len(new) >= _NEW or len(self._held) >= MAX_NODES:
             return False
         return is_loopback(descriptor.address.host) or new.count(descriptor.address.host) < _OF_ONE_HOST
