@@ -13,6 +13,7 @@ import pytest
 
 from roost.crypto import Label
 from roost.errors import SurroundingsError
+from roost.relay.core.directory import read_descriptor
 from roost.relay.onion.authority_files import AuthorityFiles
 from roost.relay.onion.founding import CannotFound, Founding, Terms, add_authority, authority_of, found, founding
 from roost.wire import mailbox as m
@@ -221,6 +222,41 @@ async def test_one_address_cannot_fill_the_directory(tmp_path: Path) -> None:
         elsewhere = stranger_key()
         address = RelayAddress("other.example", 1, elsewhere.public.raw)
         assert isinstance(await world.put(seat, describe(world.document, elsewhere, address, world.period)), m.Done)
+
+
+async def test_a_full_directory_makes_room_for_who_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roost.relay.onion.descriptors._NEW", 3)
+    async with authorities(tmp_path, 1, 3_600) as world:
+        seat, live = world.seats[0], world.node()
+        await world.put(seat, describe(world.document, live.key, live.address, world.period))
+        for number in range(6):  # of nodes that do not exist
+            key = stranger_key()
+            address = RelayAddress(f"flood-{number}.example", 1, key.public.raw)
+            descriptor = describe(world.document, key, address, world.period)
+            async with asyncio.timeout(10):
+                while await world.refusal(seat, m.PutDescriptor(world.document.id, encode(descriptor))):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)  # until one of those before it was tried
+        held = {read_descriptor(signed).address.key for signed in seat.authority.descriptors.all()}
+        assert len(held) == 3
+        assert live.key.public.raw in held
+
+
+async def test_a_node_need_not_reach_all_authorities(tmp_path: Path) -> None:
+    async with authorities(tmp_path) as world:
+        node = world.node()
+
+        async def announcing() -> None:
+            while True:
+                for seat in world.seats[:2]:
+                    await world.put(seat, describe(world.document, node.key, node.address, world.period))
+                await asyncio.sleep(1)
+
+        announce = asyncio.create_task(announcing())
+        await world.until(lambda consensus: bool(consensus.nodes) and consensus.nodes[0].live == 1_000)
+        async with asyncio.timeout(30):
+            while not world.seats[2].authority.descriptors.all():  # noqa: ASYNC110 - it learns it from a vote
+                await asyncio.sleep(0.05)
+        announce.cancel()
 
 
 async def test_ballots_of_another_time_are_not_there(tmp_path: Path) -> None:

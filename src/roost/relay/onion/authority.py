@@ -167,8 +167,7 @@ class Authority:
         half = (self._clock() + until) / 2
         await asyncio.gather(*(self._take_in(address, ballots, number, half) for address in self._others))
         if number == rounds_of(self.document):
-            for vote in ballots.counted():
-                self.descriptors.learn([node.descriptor for node in vote.vote.nodes], self._clock())
+            self.descriptors.learn(ballots.counted(), self._clock())
 
     def _sign(self, ballots: Ballots) -> None:
         self._remember()

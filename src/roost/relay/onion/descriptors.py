@@ -1,15 +1,17 @@
 """The nodes' descriptors that an authority holds: what it takes from whom, and what it votes on.
 
-Anybody may bring a descriptor that a node signed. New nodes only fill what room there is, many of one address less of
-it; a node of the consensus always finds room.
+Anybody may bring a descriptor that a node signed. New nodes fill only so much room, and those of one address less; one
+that was tried and did not answer makes room for the next. A node of the consensus always finds room.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from roost.errors import WireError
-from roost.relay.core.directory import BadVote, good_for, read_descriptor
+from roost.relay.core.ballots import rounds_of
+from roost.relay.core.directory import BadVote, CountedVote, good_for, read_descriptor
 from roost.relay.core.forwarding import is_loopback
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.onion.probing import Probing
@@ -49,9 +51,10 @@ class Descriptors:
             raise RefusedRequest(RefusalCode.FULL, retry_after_ms=_FULL_RETRY_MS)
         self._hold(descriptor, signed)
 
-    def learn(self, found: Iterable[SignedDescriptor], now: float) -> None:
-        """What other authorities hold: a node need not reach all of them. Their votes were checked."""
-        for signed in found:
+    def learn(self, votes: Iterable[CountedVote], now: float) -> None:
+        """What other authorities hold, at least one honest among them: a node need not reach all."""
+        held_by: Counter[SignedDescriptor] = Counter(node.descriptor for vote in votes for node in vote.vote.nodes)
+        for signed in [signed for signed, count in held_by.items() if count >= rounds_of(self._document)]:
             descriptor = read_descriptor(signed)
             held = self._held.get(descriptor.address.key)
             room = held is not None or len(self._held) < MAX_NODES
@@ -95,6 +98,13 @@ class Descriptors:
 
     def _room(self, descriptor: NodeDescriptor, listed: frozenset[bytes]) -> bool:
         new = [held.address.host for key, (held, _) in self._held.items() if key not in listed]
-        if len(new) >= _NEW or len(self._held) >= MAX_NODES:
+        alone = is_loopback(descriptor.address.host) or new.count(descriptor.address.host) < _OF_ONE_HOST
+        if not alone:
             return False
-        return is_loopback(descriptor.address.host) or new.count(descriptor.address.host) < _OF_ONE_HOST
+        if len(new) < _NEW and len(self._held) < MAX_NODES:
+            return True
+        dead = next((key for key in self._held if key not in listed and self._probing.dead(key)), None)
+        if dead is not None:
+            del self._held[dead]
+            self._probing.forget(self._held.__contains__)
+        return dead is not None

@@ -58,6 +58,11 @@ class Probing:
         results = self._results.get(key)
         return 1_000 * sum(results) // len(results) if results else 0
 
+    def dead(self, key: bytes) -> bool:
+        """Whether it was tried and never answered."""
+        results = self._results.get(key)
+        return bool(results) and not any(results or ())
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
