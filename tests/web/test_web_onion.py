@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.links import RelayLink
 from tests.web.onion import become_contacts, begin, names, network, panel
-from tests.web.people import Person, Stage, command
+from tests.web.people import WAIT_S, Person, Stage, command, roost
 from tests.web.test_web_access import serious
 
 pytestmark = pytest.mark.timeout(150)
@@ -57,19 +57,24 @@ def test_what_is_wrong_with_a_link_is_said_where_it_stands(stage: Stage) -> None
 
 
 @pytest.fixture(scope="module")
-def two(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with network(tmp_path_factory.mktemp("onion"), browser) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def two(place: Stage) -> Iterator[Two]:
     """Alice and Bob, who have nothing but an address in an onion network each, and became contacts in it."""
-    with network(tmp_path_factory.mktemp("onion"), browser) as place:
-        with ThreadPoolExecutor() as pool:
-            served = list(pool.map(place.host, ("alice", "bob")))
-        alice, bob = (place.window(name, *one) for name, one in zip(("Alice", "Bob"), served, strict=True))
-        for person in (alice, bob):
-            begin(person, place.relay)
-        become_contacts(alice, bob)
-        yield alice, bob
-        for person in (alice, bob):
-            assert person.complaints == []
-            assert person.foreign == []
+    with ThreadPoolExecutor() as pool:
+        served = list(pool.map(place.host, ("alice", "bob")))
+    alice, bob = (place.window(name, *one) for name, one in zip(("Alice", "Bob"), served, strict=True))
+    for person in (alice, bob):
+        begin(person, place.relay)
+    become_contacts(alice, bob)
+    yield alice, bob
+    for person in (alice, bob):
+        assert person.complaints == []
+        assert person.foreign == []
 
 
 def test_two_who_have_only_an_onion_address_talk(two: Two) -> None:
@@ -95,16 +100,18 @@ def test_the_panel_shows_the_stations_of_both_sides(two: Two) -> None:
     assert names(shown.locator(".hops > .hop")) == [
         "You",
         "Your side",
-        "The stations that keep the mailbox",
+        "The mailbox's stations",
         "Bob's side",
         "Bob",
     ]
-    assert names(shown.get_by_role("list", name="Your side").locator(".station")) == ["Entry", "Middle", "Exit"]
+    mine = shown.get_by_role("list", name="Your side").locator(".station")
+    assert names(mine) == ["Entry", "Middle", "Exit"]
+    expect(mine.first.locator("bdi")).to_contain_text("127.0.0.1:")  # the guard to which this device is linked
     assert names(shown.get_by_role("list", name="Bob's side").locator(".station")) == ["Exit", "Middle", "Entry"]
     entry = shown.locator(".parties li", has_text="Your entry station")
     assert "your network address" in entry.locator(".sees").inner_text()
     assert "that the two of you talk at all" in entry.locator(".hidden").inner_text()
-    keeping = shown.locator(".parties li", has_text="The stations that keep the mailbox")
+    keeping = shown.locator(".parties li", has_text="The mailbox's stations")
     assert "your network address" in keeping.locator(".hidden").inner_text()
     expect(shown.get_by_role("radiogroup", name="Which way first?")).to_have_count(0)  # there is one way alone
 
@@ -138,3 +145,46 @@ def test_the_settings_know_the_network(two: Two) -> None:
     expect(row.get_by_role("button", name="Leave")).to_have_count(0)  # the only place where messages wait
     assert serious(alice) == []
     alice.close()
+
+
+def test_another_way_beside_it(two: Two, place: Stage) -> None:
+    """Bob takes a relay too: which way first is Alice's choice, and the panel follows. He leaves the network, which is
+    asked about before: what the floor forbids waits."""
+    alice, bob = two
+    shown = panel(alice)
+    shown.get_by_text("Whatever way there is").click()
+    with roost("relay", "--data", str(place.folder / "relay"), "--listen", "127.0.0.1:0") as relay:
+        bob.settings("Relays and networks")
+        bob.page.get_by_label("Link of a relay or an onion network").fill(relay["link"])
+        bob.page.get_by_role("button", name="Add the relay").click()
+        bob.page.get_by_role("listitem").filter(has_text=relay["listen"]).get_by_text("connected").wait_for()
+
+        first = shown.get_by_role("radiogroup", name="Which way first?")
+        expect(first.get_by_role("radio", name="Whichever is there")).to_be_checked(timeout=WAIT_S * 1000)
+        first.get_by_text("Through two relays").click()
+        shown.get_by_role("heading", name="Through an onion network to a relay").wait_for()
+        assert names(shown.locator(".hops > .hop")) == [
+            "You",
+            "Your side",
+            "The station that passes it on",
+            "Bob's relay",
+            "Bob",
+        ]
+        alice.say("to your relay")
+        bob.sees("to your relay")
+        first.get_by_text("Through an onion network").click()
+        shown.get_by_role("list", name="Bob's side").wait_for()
+
+        shown.get_by_text("Only through an onion network").click()
+        row = bob.page.get_by_role("listitem").filter(has_text="Onion network")
+        row.get_by_role("button", name="Leave").click()
+        leave = bob.page.get_by_role("dialog", name="Leave")
+        leave.get_by_text("conversations that may take no other way wait").wait_for()
+        leave.get_by_role("button", name="Leave").click()
+        row.wait_for(state="detached")
+        bob.close()
+        shown.locator(".notice", has_text="allows only an onion network").wait_for()
+        alice.say("not by a relay")
+        alice.page.locator(".presence", has_text="the way is not private enough").wait_for()
+        shown.get_by_text("Whatever way there is").click()
+        bob.sees("not by a relay")

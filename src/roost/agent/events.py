@@ -97,8 +97,8 @@ class TypingEvent(View, frozen=True, kw_only=True, tag="typing", tag_field="type
 
 class ContactEvent(View, frozen=True, kw_only=True, tag="contact", tag_field="type"):
     """A contact changed. `change`: requested, accepted, verified, unverified, renamed, about, blocked, unblocked,
-    deleted, devices (their device list changed), timer, floor, travel (a network or timing was
-    chosen), introduced (an introduction came; `link` opens it)."""
+    deleted, devices (their device list changed), addresses (they are written to at other hosts),
+    timer, floor, travel (a network or timing was chosen), introduced (an introduction came; `link` opens it)."""
 
     contact: str
     name: str

@@ -24,12 +24,14 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WhoSeesWhat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`networks`: of conversations with contacts; groups and channels take no other ways than those listed."""
+    """`networks`: of conversations with contacts; `groups` and `channels`: of those. `behind`: of what goes through an
+    onion network to another's relay, by kind of conversation."""
 
     facts: dict[str, str]
     networks: dict[NetworkKind, Network]
     groups: dict[NetworkKind, Network]
     channels: dict[NetworkKind, Network]
+    behind: dict[ConversationKind, Network]
 
     def ways(self, kind: ConversationKind) -> dict[NetworkKind, Network]:
         """The networks that a conversation of this kind may take."""
@@ -49,10 +51,9 @@ def who_sees_what() -> WhoSeesWhat:
     return msgspec.json.decode(data, type=WhoSeesWhat)
 
 
-def exposure(network: NetworkKind, kind: ConversationKind) -> tuple[Exposure, ...]:
-    """What each party on a network's route sees."""
-    parties = who_sees_what().ways(kind)[network].parties
-    return tuple(Exposure(party=name, sees=row.sees, hidden=row.hidden) for name, row in parties.items())
+def exposure(way: Network) -> tuple[Exposure, ...]:
+    """What each party on a way sees."""
+    return tuple(Exposure(party=name, sees=row.sees, hidden=row.hidden) for name, row in way.parties.items())
 
 
 _PARTIES = {
@@ -66,7 +67,8 @@ _PARTIES = {
     "middle": "the middle station",
     "exit": "the exit station",
     "their_entry": "the other side's entry station",
-    "all_stations": "all stations together",
+    "forwarder": "the station that passes it on",
+    "all_stations": "all of these together",
     "swarm": "the mailbox's hosts",
     "host": "the relay that hosts it",
     "host_member": "the device that hosts it",
@@ -87,7 +89,7 @@ def documented() -> str:
 
 def _table(kind: ConversationKind) -> str:
     table = who_sees_what()
-    ways = table.ways(kind)
+    ways = {str(name): way for name, way in table.ways(kind).items()} | {"onion, then a relay": table.behind[kind]}
     lines = [f"| {_HEADINGS[kind]} | " + " | ".join(ways) + " |", "| --- |" + " --- |" * len(ways)]
     told = {fact for way in ways.values() for party in way.parties.values() for fact in (*party.sees, *party.hidden)}
     for fact, words in table.facts.items():

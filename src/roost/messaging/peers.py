@@ -178,7 +178,7 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
     if known.card is not None and known.card_version >= card.version:
         return False
     further = identity.fallbacks_of(card)
-    work.put(
+    learned = work.put(
         msgspec.structs.replace(
             known,
             card=signed,
@@ -191,7 +191,13 @@ def learn_card(work: Work, account: bytes, signed: SignedCard) -> bool:
             announced=known.announced if known.address == card.address else 0,  # it may have forgotten us in between
         )
     )
+    if known.card is not None and _hosts(learned) != _hosts(known) and account != work.me.account:
+        work.tell("contact", account, account, "addresses")
     return not has_shown_itself(known) or known.address != card.address
+
+
+def _hosts(peer: PeerDevice) -> list[bytes]:
+    return [address.relay.key for address in peer.addresses]
 
 
 def has_shown_itself(peer: PeerDevice) -> bool:

@@ -159,6 +159,11 @@ class Network:
             raise carriers_off()
         return await self.direct.link(host)
 
+    def entry(self, host: OnionHost) -> RelayAddress | None:
+        """The node of an onion network to which this device is linked first; None while there is no link to any."""
+        keeper = self._keeper(host.key)
+        return keeper.entry() if isinstance(keeper, OnionKeeper) else None
+
     def expected_delay_s(self, host: OnionHost, *, mixed: bool) -> float | None:
         """How long what is sent to a reader there takes on average; None while nothing is known of the network."""
         keeper = self._keeper(host.key)

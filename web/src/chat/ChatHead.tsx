@@ -99,11 +99,13 @@ function Presence({ conversation }: { conversation: Conversation }): ReactNode {
   const roost = useRoost();
   const typing = typingText(roost, conversation, useStore(roost.typing).get(conversation.id), t);
   const link = useStore(roost.link);
-  const text = presence(conversation, typing, link, t);
+  const behind = useStore(roost.status)?.relays[0]?.onion ?? false;
+  const text = presence(conversation, typing, link, behind, t);
   return <span className={typing !== "" ? "presence typing" : "presence"} role="status" dir="auto">{text}</span>;
 }
 
-function presence(conversation: Conversation, typing: string, link: Link, t: Translate): string {
+/** `behind`: one's own first host is an onion network, through which one writes to others' relays too. */
+function presence(conversation: Conversation, typing: string, link: Link, behind: boolean, t: Translate): string {
   const name = cleanName(conversation.name);
   if (typing !== "") return typing;
   if (conversation.key_changed) return t("contact.keyChanged");
@@ -117,7 +119,7 @@ function presence(conversation: Conversation, typing: string, link: Link, t: Tra
     return t(conversation.network === "onion" && link === "online" ? "chat.waitingOnion.other" : link === "online" ? "chat.waitingTheirs.other" : "chat.waitingMine.other", { n: conversation.waiting, name });
   }
   const reach = reachOf(conversation, t);
-  if (conversation.status === "") return reach ?? t(`network.${conversation.network}`);
+  if (conversation.status === "") return reach ?? t(`network.${behind && conversation.network === "federated" ? "behind" : conversation.network}`);
   const status = cleanName(conversation.status, 120);
   return conversation.network === "direct" && reach !== null ? `${reach} · ${status}` : status;
 }

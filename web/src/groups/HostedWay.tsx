@@ -3,7 +3,7 @@ import type { Conversation } from "../api/types";
 import { useT } from "../i18n/i18n";
 import { TimingChoice } from "../people/TravelChoice";
 import { useRoute } from "../people/useRoute";
-import { Way } from "../people/Way";
+import { Way, wayOf } from "../people/Way";
 
 /** The way of what is written in a group or channel, and who sees what. `host` says what its relay keeps. */
 export function HostedWay({ conversation, host }: { conversation: Conversation; host: string }): ReactNode {
@@ -12,7 +12,7 @@ export function HostedWay({ conversation, host }: { conversation: Conversation; 
   if (route === null) return <p className="hint panel-note">{host}</p>;
   return (
     <>
-      <Way route={route} conversation={conversation} how={t(`network.${route.network}.hosted`)}>
+      <Way route={route} conversation={conversation} how={t(`network.${wayOf(route)}.hosted`)}>
         <TimingChoice route={route} onRoute={setRoute} />
       </Way>
       <p className="hint panel-note">{host}</p>

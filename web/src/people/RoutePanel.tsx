@@ -5,7 +5,7 @@ import { useRoost } from "../state/roost";
 import { FloorChoice } from "./FloorChoice";
 import { TimingChoice, WayChoice } from "./TravelChoice";
 import { useRoute } from "./useRoute";
-import { Way } from "./Way";
+import { Way, wayOf } from "./Way";
 import { Avatar } from "../ui/Avatar";
 import { Button, IconButton } from "../ui/controls";
 import { Icon } from "../ui/icons";
@@ -57,7 +57,7 @@ export function RoutePanel({ conversation, onClose, onRelays, onCarriers }: Prop
 
 /** How the ends are placed; of two devices also whether they are in reach of each other now. */
 function how(route: RouteView, name: string, t: Translate): string {
-  const said = t(`network.${route.network}.how`, { name });
+  const said = t(`network.${wayOf(route)}.how`, { name });
   if (route.carrier !== "") return `${said} ${t("route.over", { over: t(`over.${route.carrier}`) })}`;
   return route.network === "direct" && !route.held ? `${said} ${t("route.apart")}` : said;
 }

@@ -14,6 +14,11 @@ interface Props {
   children?: ReactNode;
 }
 
+/** What a way is called; one to another's relay may begin in an onion network. */
+export function wayOf(route: RouteView): RouteView["network"] | "behind" {
+  return route.network === "federated" && route.hops.some((hop) => hop.party === "entry") ? "behind" : route.network;
+}
+
 /** The way of a conversation's messages, hop by hop, and what each party on it can see. */
 export function Way({ route, conversation, how, children }: Props): ReactNode {
   const t = useT();
@@ -21,14 +26,14 @@ export function Way({ route, conversation, how, children }: Props): ReactNode {
   return (
     <Fragment>
       <section className="card">
-        <h3>{t(`network.${route.network}`)}</h3>
+        <h3>{t(`network.${wayOf(route)}`)}</h3>
         <p className="hint">{how}</p>
         <ol className="hops">
           {legs(route.hops).map((leg, index, all) =>
             leg.length === 1 ? <Station key={index} hop={leg[0]!} last={index === all.length - 1} conversation={conversation} /> : <Stations key={index} hops={leg} mine={index === 1} conversation={conversation} />,
           )}
         </ol>
-        {route.network === "onion" && <p className="hint">{t("route.fresh")}</p>}
+        {route.hops.some((hop) => hop.party === "entry") && <p className="hint">{t("route.fresh")}</p>}
       </section>
       {children}
       <section className="card">
@@ -74,6 +79,7 @@ const PARTIES: Record<string, Key> = {
   middle: "party.middle",
   exit: "party.exit",
   their_entry: "party.their_entry",
+  forwarder: "party.forwarder",
   all_stations: "party.all_stations",
   swarm: "party.swarm",
   host: "party.host",

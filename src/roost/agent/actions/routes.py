@@ -9,6 +9,7 @@ from roost.agent import naming, showing, syncing
 from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.agent.devices import MEET_S
+from roost.agent.exposure import Network as Table
 from roost.agent.exposure import exposure, who_sees_what
 from roost.agent.networks import KINDS, network_to
 from roost.crypto import account_id
@@ -123,7 +124,7 @@ def _through_onion(work: Work, conversation: bytes) -> bool:
 def _delays(service: Service, work: Work, conversation: bytes) -> dict[str, Any]:
     """How fast a conversation goes through an onion network, and how fast it could."""
     timing = v.Timing.MIXED if travel.chosen(work, conversation).mixed else v.Timing.FAST
-    host = next((host for host in showing.hosts(work, conversation) if isinstance(host, OnionHost)), None)
+    host = _onion_host(work, conversation)
     return {"timing": timing, "delays": _expected_s(service, host) if host is not None else {}}
 
 
@@ -143,14 +144,12 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
         network = v.NetworkKind.DIRECT  # what waits goes to the device itself while it is near
     preferred = KINDS.get(Network(travel.chosen(work, contact.account).prefers))
     held = floors.holds(work, contact.account)
+    way = _way(work, v.ConversationKind.DIRECT, network)
     return b.RouteView(
         conversation=account_id(contact.account),
         network=network,
-        hops=tuple(
-            _hop(service, work, contact, party, network, near=bool(carrier))
-            for party in who_sees_what().networks[network].hops
-        ),
-        exposure=exposure(network, v.ConversationKind.DIRECT),
+        hops=tuple(_hop(service, work, contact, party, network, near=bool(carrier)) for party in way.hops),
+        exposure=exposure(way),
         facts=who_sees_what().facts,
         choices=_choices(work, contact.account),
         floor=showing.floor_name(contact.floor),
@@ -162,6 +161,17 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
         prefers=preferred,
         **_delays(service, work, contact.account),
     )
+
+
+def _way(work: Work, kind: v.ConversationKind, network: v.NetworkKind) -> Table:
+    """What there is to see on a network; what is for another's relay passes an onion network where that is my first."""
+    if network is v.NetworkKind.FEDERATED and isinstance(_first(work).link.address, OnionHost):
+        return who_sees_what().behind[kind]
+    return who_sees_what().ways(kind)[network]
+
+
+def _first(work: Work) -> r.OwnRelay:
+    return min((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
 
 
 def _ways(work: Work, account: bytes) -> tuple[b.WayView, ...]:
@@ -180,7 +190,8 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
     """A group's or channel's: to the relay that hosts it, and from there to everybody else."""
     kind = v.ConversationKind.GROUP if found.group else v.ConversationKind.CHANNEL
     network = showing.network_of(work, found.id)
-    relays = iter(showing.way_of(work, found.id)["route"])
+    way = _way(work, kind, network)
+    relays = iter(showing.way_of(work, found.id)["route"][1 if way is who_sees_what().behind[kind] else 0 :])
 
     def hop(party: str) -> b.Hop:
         match party:
@@ -194,14 +205,18 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
                     name=showing.own_host(own) if own else name,
                     reachable=service.engine.network.reachable(own.relay) if own else None,
                 )
-            case _:
+            case "entry":
+                return _entry(service, work, found.id)
+            case "member" | "reader" | "host_member":
                 return b.Hop(party=party, name=found.name)
+            case _:
+                return b.Hop(party=party, name="")
 
     return b.RouteView(
         conversation=account_id(found.id),
         network=network,
-        hops=tuple(hop(party) for party in who_sees_what().ways(kind)[network].hops),
-        exposure=exposure(network, kind),
+        hops=tuple(hop(party) for party in way.hops),
+        exposure=exposure(way),
         facts=who_sees_what().facts,
         **_delays(service, work, found.id),
     )
@@ -216,12 +231,31 @@ def _hop(service: Service, work: Work, contact: r.Contact, party: str, network: 
             hosted = _their_relays(work, contact.account)
             row = next((row for row in rows if party == "relay" and row.relay in hosted), rows[0])
             return b.Hop(party=party, name=showing.own_host(row), reachable=service.engine.network.reachable(row.relay))
+        case "entry":
+            return _entry(service, work, contact.account)
         case "their_relay" | "swarm":
             return b.Hop(party=party, name=", ".join(sorted(set(_their_relays(work, contact.account).values()))))
         case _:
             name = showing.contact_name(contact) if party == "contact" else ""
             met = party == "contact" and network is v.NetworkKind.DIRECT
             return b.Hop(party=party, name=name, reachable=near if met else None)
+
+
+def _entry(service: Service, work: Work, conversation: bytes) -> b.Hop:
+    """The station of an onion network to which this device is linked; the others change with every packet."""
+    network = _onion_host(work, conversation)
+    entry = service.engine.network.entry(network) if network is not None else None
+    return b.Hop(party="entry", name=entry.endpoint if entry is not None else "", reachable=entry is not None)
+
+
+def _onion_host(work: Work, conversation: bytes) -> OnionHost | None:
+    """The onion network through which a conversation goes: to where it is kept, or to another's relay."""
+    there = showing.hosts(work, conversation)
+    found = next((host for host in there if isinstance(host, OnionHost)), None)
+    if found is None and showing.network_of(work, conversation) is v.NetworkKind.FEDERATED:
+        first = _first(work).link.address
+        return first if isinstance(first, OnionHost) else None
+    return found
 
 
 def _their_relays(work: Work, account: bytes) -> dict[bytes, str]:

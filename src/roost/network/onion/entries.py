@@ -148,6 +148,10 @@ class Entries:
         """The guards whose links stand, in their order, and the tokens there."""
         return [(entry.address.key, entry.token) for entry in self._order if entry.stands]
 
+    def first(self) -> RelayAddress | None:
+        """The first guard whose link stands."""
+        return next((entry.address for entry in self._order if entry.stands), None)
+
     def failure(self) -> Unreachable | None:
         """Why there is no link, once each guard was tried."""
         failures = [entry.failure for entry in self._order]

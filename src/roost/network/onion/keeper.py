@@ -174,6 +174,10 @@ class OnionKeeper:
             subscription.interrupted()
         return taken
 
+    def entry(self) -> RelayAddress | None:
+        """The node to which packets go first; None while there is no link to any."""
+        return self._entries.first()
+
     def expected_delay_s(self, mixed: bool) -> float:
         """From sending to arriving at a reader who is there."""
         return self.exchange.expected_delay_s(mixed)
