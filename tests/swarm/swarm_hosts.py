@@ -219,9 +219,10 @@ class Network:
         """The next consensus: these nodes. Each hears of it at a time of its own."""
         self.period += 1
         self.previous, self.current = self.current, self._consensus(keys)
+        slow = self.rng.choice((0.5, 3.0, 15.0))
         for node in self.nodes.values():
             if node.swarm is not None:
-                later = self.rng.uniform(0.0, 3.0)
+                later = self.rng.uniform(0.0, slow)
                 asyncio.get_running_loop().call_later(later, self._tell, node, self.current, self.previous)
 
     def _tell(self, node: Node, current: Consensus, previous: Consensus | None) -> None:

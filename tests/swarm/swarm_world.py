@@ -269,7 +269,7 @@ class World:
             await asyncio.sleep(rng.expovariate(0.25))
             keys = sorted(network.nodes)
             node = network.nodes[rng.choice(keys)]
-            match rng.choice(("crash", "crash", "crash", "cut", "heal", "disk", "consensus", "storm")):
+            match rng.choice(("crash", "crash", "crash", "cut", "heal", "disk", "plot", "consensus", "storm")):
                 case "crash":
                     node.crash()
                     network.background.add(asyncio.ensure_future(self._restart(node, rng.expovariate(0.15))))
@@ -283,6 +283,8 @@ class World:
                     node.crash(disk=True)
                     network.background.add(asyncio.ensure_future(self._restart(node, 1.0)))
                     network.background.add(asyncio.ensure_future(self._whole_again(node, away)))
+                case "plot" if not away and self._kept():
+                    await self._plot(away)
                 case "consensus" if not away and self._kept():
                     listed = {one.key for one in network.current.nodes}
                     if node.key in listed and len(listed) > 4:
@@ -291,6 +293,25 @@ class World:
                         network.agree(sorted(listed | {node.key}))
                 case "storm":
                     network.weather.loss = rng.choice((0.0, 0.0, 0.05, 0.3))
+
+    async def _plot(self, away: list[bytes]) -> None:
+        """One of a place's nodes hears nothing for a while; then another loses its disk, the third is down, and the
+        first is back: of what was acknowledged in between, neither of the two that are left knows anything."""
+        rng, network = self.rng, self.network
+        places = sorted(place for node in network.nodes.values() for place, _ in node.engine.places(b"", 100))
+        if not places:
+            return
+        swarm = [network.nodes[node.key] for node in swarm_of(network.current, rng.choice(places), REPLICAS)]
+        deaf, lost, down = rng.sample(swarm, 3)
+        network.weather.parts.append({deaf.key})
+        await asyncio.sleep(rng.uniform(2.0, 8.0))
+        away.append(lost.key)
+        down.crash()
+        lost.crash(disk=True)
+        network.weather.parts.clear()
+        network.background.add(asyncio.ensure_future(self._restart(lost, rng.uniform(0.1, 1.0))))
+        network.background.add(asyncio.ensure_future(self._restart(down, rng.uniform(5.0, 15.0))))
+        network.background.add(asyncio.ensure_future(self._whole_again(lost, away)))
 
     async def _restart(self, node: Node, after: float) -> None:
         await asyncio.sleep(after)
