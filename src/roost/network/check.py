@@ -1,4 +1,4 @@
-"""The operator's self-test of a relay: does it answer, is it the right one, does a mailbox work, and how fast."""
+"""The self-test of a relay or a network: does it answer, is it the right one, does a mailbox work, and how fast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from roost.network.errors import RelayKeyChanged, RelayTooNew, answered_wrongly
 from roost.network.federation import open_answer, seal_request
 from roost.network.identity import read_info
 from roost.network.link import Link
-from roost.wire.addresses import DeviceHost
+from roost.network.onion.check import check_network
+from roost.wire.addresses import DeviceHost, OnionHost
 from roost.wire.links import RelayLink
 from roost.wire.mailbox import (
     Create,
@@ -41,11 +42,12 @@ T = TypeVar("T")
 @dataclass
 class CheckReport:
     """What was found. `steps_ms` holds, in order, how long each step took: connect, create, put, deliver, trim, delete,
-    packet (a sealed `get_info`, as another relay would forward it). `problem` is what stopped the test, or None."""
+    packet (a sealed `get_info`, as another relay would forward it); of an onion network, directory, entry, create,
+    subscribe, put, deliver, trim, delete. `problem` is what stopped the test, or None."""
 
     reachable: bool = False
     key_right: bool = False
-    carrier: str = ""  # raw or websocket; of a relay at home, the carrier's name
+    carrier: str = ""  # raw or websocket; of a relay at home, the carrier's name; onion
     open: bool = False  # anyone may create mailboxes
     software: str = ""
     steps_ms: dict[str, float] = field(default_factory=dict)
@@ -74,6 +76,11 @@ async def _check(relay: RelayLink, entropy: Entropy, connect: Connect, report: C
     if isinstance(relay.address, DeviceHost):
         async with visiting(relay.address, entropy) as visit:
             await _check_link(visit.link(), relay, entropy, report)
+    elif isinstance(relay.address, OnionHost):
+        report.carrier, report.open = "onion", True
+        nodes = await check_network(relay, entropy, connect, report.steps_ms)
+        report.reachable = report.key_right = True
+        report.software = f"{nodes} nodes"
     else:
         await _check_link(connect(relay.address), relay, entropy, report)
 

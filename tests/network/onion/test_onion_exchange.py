@@ -46,15 +46,15 @@ def test_a_long_absence_drains_at_once() -> None:
     assert reader.delivered == numbered(500)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_loss_doubling_and_reordering(seed: int) -> None:
     world = World(seed, loss=0.03, double=0.05)
     writer, reader = Client(world, *outsider(world)), Client(world, *outsider(world))
     reader.subscribe(GET)
-    asked = [writer.call(Put(PUT, envelope(number))) for number in range(1, 101)]
-    assert world.run(120, lambda: len(writer.answers) == len(asked) and len(reader.delivered) == 100)
-    assert [number for number, _ in reader.delivered] == list(range(1, 101))
-    assert sorted(data for _, data in reader.delivered) == [envelope(number) for number in range(1, 101)]
+    asked = [writer.call(Put(PUT, envelope(number))) for number in range(1, 51)]
+    assert world.run(120, lambda: len(writer.answers) == len(asked) and len(reader.delivered) == 50)
+    assert [number for number, _ in reader.delivered] == list(range(1, 51))
+    assert sorted(data for _, data in reader.delivered) == [envelope(number) for number in range(1, 51)]
 
 
 def test_a_file_in_parts() -> None:

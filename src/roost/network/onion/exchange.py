@@ -18,7 +18,7 @@ from roost.network.onion.members import Members
 from roost.network.onion.packing import Block, Outgoing, Packing
 from roost.network.onion.paths import Paths, TooFewNodes
 from roost.network.onion.reputation import LOOPS_S, Reputation
-from roost.network.onion.requests import fitted
+from roost.network.onion.requests import MAX_BLOCKS, fitted
 from roost.network.onion.session import Session
 from roost.network.onion.session_parts import Outcome, SessionEvent, Up
 from roost.network.onion.window import FAST, MIXED, RoundTrip, Window
@@ -181,6 +181,7 @@ class Exchange:
         except (CryptoError, WireError):
             return
         if down.session == block.id:
+            self.window.grow(1 / MAX_BLOCKS)  # the packet that brought the block has arrived
             block.session.receive(down, now)
             self._touched(block.session, now)
 
@@ -299,7 +300,7 @@ class Exchange:
         """It counts as sent, and in time as lost, if it cannot be made."""
         self.window.sent()
         if not up.asks:
-            self._unasked.append(now + self._trips[session.mixed].usual)
+            self._unasked.append(now + self._trips[session.mixed].usual / 2)
         self._touched(session, now)
         return self._made(lambda: self._packing.pack(session, up, now))
 

@@ -18,7 +18,7 @@ import msgspec
 
 from roost.crypto import Entropy, PacketPublic
 from roost.errors import Unreachable, WireError
-from roost.network.onion.chance import pick
+from roost.network.onion.chance import fraction, pick, waiting
 from roost.network.onion.reputation import Reputation
 from roost.wire.codec import Record, decode, encode
 from roost.wire.mailbox import Count, NodeKey
@@ -29,6 +29,7 @@ DAY_S = 86_400
 FAILED_DAYS = 3  # on so many days in a row a guard did not answer while another did
 UNLISTED_S = 3 * DAY_S  # how long a guard that left the consensus keeps its place for a return
 _MOST_KEPT = 12  # with those that are unlisted for the moment
+_TRIES = 40  # to draw a node that fits, before all are looked at
 _LIVE = 500  # per mille of the authorities' attempts; nodes below are used when there is no other way
 
 
@@ -45,6 +46,7 @@ class TooFewNodes(Unreachable):
 # --- nodes ------------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8_192)
 def neighbourhood(host: str) -> str | None:
     """The network that an address lies in: /16 of IPv4, /32 of IPv6, a name's last two labels; None for addresses that
     lead nowhere in the internet, of which a demonstration may have many."""
@@ -208,25 +210,36 @@ class Paths:
         choices = [node for node in self._usable if node.key not in avoid] or self._usable
         if not choices:
             return None
-        return pick(self._entropy, choices, self._weights(choices, now)).key
+        return pick(self._entropy, choices, [self._weight(node, now) for node in choices]).key
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _two(self, entry: ConsensusNode, to: ConsensusNode, now: float | None) -> tuple[ConsensusNode, ConsensusNode]:
+        """Best are nodes that are apart from the host too; a small network may not have them."""
+        first = self._drawn((entry, to), now)
+        second = self._drawn((entry, to, first), now) if first is not None else None
+        if first is not None and second is not None:
+            return first, second
         others = [node for node in self._usable if node.key not in (entry.key, to.key) and apart(node, entry)]
-        # Best are nodes that are apart from the host too; a small network may not have them.
         for middle in ([node for node in others if apart(node, to)], others):
-            if not middle:
-                continue
-            for _ in range(4):
-                first = pick(self._entropy, middle, self._weights(middle, now))
+            for first in self._in_turn(middle, now):
                 seconds = [node for node in middle if apart(node, first)]
                 if seconds:
-                    return first, pick(self._entropy, seconds, self._weights(seconds, now))
+                    return first, pick(self._entropy, seconds, [self._weight(node, now) for node in seconds])
         raise TooFewNodes
 
-    def _weights(self, nodes: Sequence[ConsensusNode], now: float | None) -> list[float] | None:
-        """None without a time: all alike."""
-        if now is None:
-            return None
-        return [math.prod(one.weight(node.key, now) for one in self._reputations) for node in nodes]
+    def _drawn(self, others: Sequence[ConsensusNode], now: float | None) -> ConsensusNode | None:
+        """A node that is apart from all these, without looking at every node there is; None after some tries."""
+        for _ in range(_TRIES if self._usable else 0):
+            node = pick(self._entropy, self._usable)
+            if all(apart(node, other) for other in others) and fraction(self._entropy) < self._weight(node, now):
+                return node
+        return None
+
+    def _in_turn(self, nodes: Sequence[ConsensusNode], now: float | None) -> list[ConsensusNode]:
+        """In an order that chance gives, by weight."""
+        return sorted(nodes, key=lambda node: waiting(self._entropy, 1.0) / self._weight(node, now))
+
+    def _weight(self, node: ConsensusNode, now: float | None) -> float:
+        """All alike without a time."""
+        return 1.0 if now is None else math.prod(one.weight(node.key, now) for one in self._reputations)

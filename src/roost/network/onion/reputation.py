@@ -20,7 +20,7 @@ _MOST = 512  # paths and outcomes that are kept
 _ROUNDS = 8
 _PRIOR = 0.02  # what an unknown node is taken to lose ...
 _PRIOR_WEIGHT = 1.0  # ... with the weight of so many observations
-_LEAST = 0.02  # of its weight, that the worst node keeps
+_LEAST = 0.005  # of its weight, that the worst node keeps
 _SUSPICIOUS = 0.25
 _ENOUGH = 4.0  # observations before a node is called suspicious
 
@@ -46,7 +46,7 @@ class Reputation:
     def weight(self, node: bytes, now: float) -> float:
         """How readily this node is chosen, from just above 0 to 1."""
         self._estimate(now)
-        return max(_LEAST, (1.0 - self._lost.get(node, _PRIOR)) ** 4)
+        return max(_LEAST, (1.0 - self._lost.get(node, _PRIOR)) ** 6)
 
     def suspicious(self, now: float) -> dict[bytes, float]:
         """The nodes that seem to lose packets, with the share that they lose."""

@@ -58,6 +58,7 @@ _LEAVE_AFTER = 5  # askings, whatever else is heard
 _COPIES = 2  # of a call when nothing at all is heard
 _MOST_REPAIRS = 4  # in a row, of what seems to be missing and may be gone from the mailbox
 _LARGE = 4  # messages of several parts that are under way at one time
+_MOST_DOWN = 36  # packets of answers that are waited for at one time: four blobs
 _ASIDE_S = 1.0  # before a node is asked that did not answer just now
 _MOST_MOVES = 3  # in a row, without a pause
 _PASSING = frozenset({RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL, RefusalCode.FULL, RefusalCode.UNREACHABLE})
@@ -159,10 +160,14 @@ class Session:
         return self._up(0, 0, 1, b"", wanted, now) if wanted else None
 
     def _may_begin(self, message: Message) -> bool:
-        """Nodes put few messages of several parts together at one time."""
-        if len(message.parts) == 1 or message.unsent or message.attempts:
+        """Nodes put few messages of several parts together at one time, and keep few large answers."""
+        if message.unsent or message.attempts:
             return True
-        return sum(len(one.parts) > 1 and bool(one.unsent or one.attempts) for one in self._messages.values()) < _LARGE
+        begun = [one for one in self._messages.values() if one.unsent or one.attempts]
+        answers = sum(one.needs for one in begun)
+        if message.needs > 1 and answers and answers + message.needs > _MOST_DOWN:
+            return False
+        return len(message.parts) == 1 or sum(len(one.parts) > 1 for one in begun) < _LARGE
 
     def _next_part(self, message: Message, now: float) -> Up:
         part = message.unsent % len(message.parts)
@@ -187,7 +192,7 @@ class Session:
         return Up(self.host, self.id, message, part, parts, data, blocks)
 
     def _wanted(self, now: float) -> int:
-        needed = sum(message.needs for message in self._messages.values()) - self._incoming.expected
+        needed = sum(message.needs * message.copies for message in self._messages.values()) - self._incoming.expected
         return self._blocks.wanted(max(needed, 1 if self._messages else 0), bool(self._subscriptions), now)
 
     def receive(self, down: SessionDown, now: float) -> None:
@@ -294,10 +299,9 @@ class Session:
 
     def _late(self, number: int, call: int, response: Response, now: float) -> None:
         """A second reply: to a call that was repeated, or to a subscription that ends or begins once more."""
-        subscription = self._subscriptions.get(call)
-        if subscription is None:
-            return
-        if isinstance(response, Refusal) and response.code is RefusalCode.MOVED:
+        if call not in self._subscriptions:
+            self._blocks.settled(now)  # it used up a block that was meant for another answer
+        elif isinstance(response, Refusal) and response.code is RefusalCode.MOVED:
             self._moved(response, now)
         elif isinstance(response, (Refusal, Subscribed)):
             self._subscribed(number, call, response, now)

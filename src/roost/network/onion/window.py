@@ -23,7 +23,7 @@ class Patience:
     most_s: float
 
 
-FAST = Patience(first_s=2.0, least_s=1.0, most_s=15.0)
+FAST = Patience(first_s=2.0, least_s=0.7, most_s=15.0)
 MIXED = Patience(first_s=12.0, least_s=8.0, most_s=40.0)
 
 
@@ -92,6 +92,10 @@ class Window:
     def arrived(self, packets: int = 1) -> None:
         """They were answered."""
         self.gone(packets)
+        self.grow(packets)
+
+    def grow(self, packets: float) -> None:
+        """So many are known to have arrived."""
         self.size = min(_MOST, self.size + (packets if self.size < self._threshold else packets / self.size))
 
     def gone(self, packets: int = 1) -> None:
