@@ -110,9 +110,9 @@ def _own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         try:
             connected.bind((own, 0))
             await asyncio.get_running_loop().sock_connect(connected, (host, port))
-        except BaseException as error:
+        except OSError as error:
             connected.close()
-            raise no_answer() if isinstance(error, OSError) else error
+            raise no_answer() from error
         return connected
 
     monkeypatch.setattr(stream, "reach", reaching)

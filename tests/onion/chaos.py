@@ -1,0 +1,90 @@
+"""People write to each other over a network of nine nodes, of which a third is killed meanwhile, at moments of chance.
+
+    python -m tests.onion.chaos --seconds 600 --messages 1000 [--seed 7]
+
+Every node is a process of its own and ends by SIGKILL. What is killed stays away for a while and comes back; never are
+more than a third away at a time. Afterwards everything is there, once, in order, at everybody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.onion.people import NODES, Exchange, network_that_serves, people_on
+from tests.relay.onion_network import OnionNetwork
+
+PEOPLE = ("Alice", "Bob", "Carol", "Dave")
+SETTLE_S = 180.0
+
+
+@dataclass
+class Report:
+    """What happened. `settled_s`: how long after the last message everything was there."""
+
+    messages: int
+    kills: int
+    settled_s: float
+
+
+async def chaos(folder: Path, seconds: float, messages: int, seed: int, people: int = len(PEOPLE)) -> Report:
+    """Raises AssertionError when something is lost, doubled or out of order, TimeoutError when it does not arrive."""
+    chance, names = random.Random(seed), PEOPLE[:people]
+    async with network_that_serves(folder / "network") as network, people_on(network, folder, *names) as services:
+        exchange, stop = Exchange(services, names), asyncio.Event()
+        killing = asyncio.create_task(kill(network, seconds, chance, stop))
+        await exchange.write(messages, seconds / messages, chance)
+        stop.set()
+        kills = await killing
+        began = time.monotonic()
+        await exchange.settle(SETTLE_S)
+        exchange.check()
+        return Report(messages, kills, time.monotonic() - began)
+
+
+async def kill(network: OnionNetwork, seconds: float, chance: random.Random, stop: asyncio.Event) -> int:
+    """Kill a third of the nodes one after the other, then go on: one comes back, another one dies. The number of
+    kills."""
+    alive, dead, kills = [f"node {number}" for number in range(NODES)], list[str](), 0
+    while not stop.is_set():
+        if len(dead) == NODES // 3:
+            back = dead.pop(0)
+            await asyncio.to_thread(network.start, back)
+            alive.append(back)
+        name = alive.pop(chance.randrange(len(alive)))
+        await asyncio.to_thread(network.kill, name)
+        dead.append(name)
+        kills += 1
+        await _some_time(stop, seconds / 6 * chance.uniform(0.5, 1.5))
+    return kills
+
+
+async def _some_time(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.onion.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--messages", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="roost-chaos-") as folder:
+        report = asyncio.run(chaos(Path(folder), chosen.seconds, chosen.messages, chosen.seed))
+    print(
+        f"{report.messages} messages while {report.kills} nodes were killed: all there, once and in order, "
+        f"{report.settled_s:.1f} s after the last"
+    )
+
+
+if __name__ == "__main__":
+    main()
