@@ -1,0 +1,193 @@
+"""A session against a node that may send anything: nothing is raised, nothing grows without bound, and deliveries keep
+their order."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roost.errors import WireError
+from roost.network.link_core import Answered, Delivered
+from roost.network.onion.blocks import IDLE, MOST, Blocks
+from roost.network.onion.incoming import Incoming
+from roost.network.onion.members import Members
+from roost.network.onion.requests import DOWN_DATA, UP_DATA, answer_parts, blocks_beside, up_parts
+from roost.network.onion.session import Session
+from roost.network.onion.session_parts import Began
+from roost.network.onion.window import FAST, RoundTrip, Window
+from roost.wire import mailbox as m
+from roost.wire.codec import encode
+from roost.wire.onion import SessionDown
+from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE, MAX_CARD_SIZE
+from tests.network.onion.onion_world import SeededEntropy, capability, envelope
+
+GET = capability("get")
+NODES = [bytes([number]) * 32 for number in range(3)]
+
+
+def session() -> Session:
+    members = Members()
+    members.known = frozenset(NODES)
+    made = Session(members, RoundTrip(FAST), SeededEntropy(1))
+    made.led_by(NODES, 0.0)
+    return made
+
+
+def down(to: Session, message: int, frame: m.ServerFrame, left: int = 8) -> SessionDown:
+    return SessionDown(to.id, message, 0, 1, encode(frame), left)
+
+
+calls = st.integers(0, 6)
+frames = st.one_of(
+    st.builds(m.Reply, calls, st.sampled_from([m.Done(), m.Stored(1), m.Subscribed(0), m.Subscribed(7)])),
+    st.builds(
+        m.Reply,
+        calls,
+        st.builds(m.Refusal, st.sampled_from(m.RefusalCode), st.just(0), st.sampled_from([b"", b"?", *NODES])),
+    ),
+    st.builds(m.Delivery, calls, st.integers(0, 20), st.just(envelope(1))),
+    st.builds(m.Goodbye, st.sampled_from([0, 1_000])),
+)
+whole = st.tuples(st.integers(0, 40), st.just(0), st.just(1), frames.map(encode))
+pieces = st.tuples(st.integers(0, 2**53), st.integers(0, 31), st.integers(1, 32), st.binary(max_size=40))
+
+
+@given(st.lists(st.tuples(whole | pieces, st.integers(0, 2**53), st.floats(0, 5)), max_size=60))
+def test_whatever_a_node_sends(sent: list[tuple[tuple[int, int, int, bytes], int, float]]) -> None:
+    client, now = session(), 0.0
+    client.subscribe(GET, 0, now)
+    client.call(m.Put(capability("put"), envelope(1)), now)
+    last = 0
+    for (message, part, parts, data), left, pause in sent:
+        now += pause
+        client.tick(now)
+        for _ in range(64):
+            if client.next_up(now) is None:
+                break
+        client.receive(SessionDown(client.id, message, part, parts, data, left), now)
+        for event in client.events():
+            if isinstance(event, Delivered) and event.number:
+                assert event.number > last
+                last = event.number
+            elif isinstance(event, Began):
+                last = 0 if event.end < last else last
+        assert client.next_deadline(now) is None or client.host is not None
+    assert client.host in NODES
+
+
+def test_deliveries_wait_for_what_is_missing_and_are_asked_for_again() -> None:
+    client = session()
+    call = client.subscribe(GET, 0, 0.0)
+    assert client.next_up(0.0) is not None
+    client.receive(down(client, 1, m.Reply(call, m.Subscribed(3))), 0.1)
+    client.receive(down(client, 3, m.Delivery(call, 2, envelope(2))), 0.2)
+    client.receive(down(client, 4, m.Delivery(call, 3, envelope(3))), 0.2)
+    assert client.events() == [Began(call, 3)]
+    client.tick(10.0)
+    client.receive(down(client, 5, m.Reply(call, m.Subscribed(3))), 10.1)
+    for number in (1, 2, 3):
+        client.receive(down(client, 5 + number, m.Delivery(call, number, envelope(number))), 10.2)
+    delivered = [event.number for event in client.events() if isinstance(event, Delivered)]
+    assert delivered == [1, 2, 3]
+
+
+def test_a_late_part_closes_the_gap_without_asking() -> None:
+    client = session()
+    call = client.subscribe(GET, 0, 0.0)
+    client.receive(down(client, 1, m.Reply(call, m.Subscribed(2))), 0.1)
+    client.receive(down(client, 3, m.Delivery(call, 2, envelope(2))), 0.2)
+    client.receive(down(client, 2, m.Delivery(call, 1, envelope(1))), 0.3)
+    numbers = [event.number for event in client.events() if isinstance(event, Delivered)]
+    assert numbers == [1, 2]
+
+
+def test_an_answer_that_fits_no_request_is_no_answer() -> None:
+    client = session()
+    call = client.call(m.Put(capability("put"), envelope(1)), 0.0)
+    assert client.next_up(0.0) is not None
+    first = client.host
+    client.receive(down(client, 1, m.Reply(call, m.Done())), 0.1)
+    assert client.host != first
+    assert client.next_up(0.1) is not None
+    client.receive(down(client, 1, m.Reply(call, m.Stored(4))), 0.2)
+    assert client.events() == [Answered(call, m.Stored(4))]
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 4)), max_size=80))
+def test_what_is_kept_is_bounded(sent: list[tuple[int, int]]) -> None:
+    incoming = Incoming()
+    try:
+        for number, parts in sent:
+            incoming.whole(SessionDown(bytes(16), number, 0, parts, b"", 0))
+            incoming.take(number + 1_000, None)
+    except WireError:
+        return
+    assert incoming.expected <= 64 * 32
+
+
+@given(st.sampled_from([0, 1, UP_DATA[2], UP_DATA[1], UP_DATA[1] + 1, UP_DATA[0], UP_DATA[0] + 1, 70_000]))
+def test_a_call_in_parts_leaves_room_for_a_reply_block(size: int) -> None:
+    frame = bytes(size)
+    parts = up_parts(frame)
+    assert b"".join(parts) == frame
+    assert all(len(part) <= UP_DATA[0] for part in parts)
+    assert blocks_beside(parts[-1]) >= 1
+
+
+def test_every_answer_fits_its_parts() -> None:
+    blob, entry = bytes(BLOB_SIZE), m.Entry(2**53, bytes(ENVELOPE_SIZE))
+    for request, answer in (
+        (m.GetBlob(GET, bytes(32)), m.BlobData(blob)),
+        (m.GetCard(bytes(32)), m.CardData(bytes(MAX_CARD_SIZE))),
+        (m.Get(GET, 0, 8), m.Entries((entry,) * 8, True)),
+        (m.GetInfo(), m.SignedInfo(bytes(4_096), bytes(64))),
+    ):
+        assert len(encode(m.Reply(2**32 - 1, answer))) <= answer_parts(request) * DOWN_DATA
+
+
+# --- blocks and windows -----------------------------------------------------------------------------------------------
+
+
+def test_blocks_are_topped_up_by_what_is_left() -> None:
+    blocks = Blocks()
+    assert blocks.wanted(1, False, 0.0) == 1
+    blocks.given(1, 0.0)
+    assert blocks.wanted(1, False, 0.0) == 0
+    assert blocks.wanted(0, True, 0.0) == IDLE - 1
+    blocks.given(IDLE - 1, 0.0)
+    blocks.said((1, 0), IDLE, 0.0)
+    assert blocks.wanted(0, True, 1.0) == 0
+    for number in range(2, 40):
+        blocks.said((number, 0), 0, 1.0)
+        blocks.delivered(1.0)
+    assert blocks.wanted(0, True, 1.0) == MOST
+    assert blocks.wanted(0, True, 60.0) == IDLE
+
+
+@given(st.lists(st.sampled_from(["sent", "arrived", "lost", "gone"]), max_size=300))
+def test_the_window_stays_within_its_bounds(happened: list[str]) -> None:
+    window = Window()
+    for at, what in enumerate(happened):
+        match what:
+            case "sent" if window.room(at):
+                window.sent()
+            case "arrived":
+                window.arrived()
+            case "lost":
+                window.lost(1, 0.5, at)
+            case "gone":
+                window.gone()
+        assert 1 < window.size <= 256
+        assert window.under_way >= 0
+        assert window.room(at) >= 0
+
+
+def test_losses_halve_the_window_once_in_a_round_trip() -> None:
+    window = Window()
+    before = window.size
+    for _ in range(5):
+        window.lost(1, 1.0, 10.0)
+    assert window.size == before / 2
+    window.close(2.0, 11.0)
+    assert window.room(12.0) == 0
+    assert window.room(13.0) > 0
