@@ -70,8 +70,15 @@ def bob_and_contacts() -> tuple[Device, list[Device]]:
 
 def watched(bob: Device, alice: Device, *, reads: bool = False) -> Counter[str]:
     """Alice writes at random times; Bob's device does what it does, and he may read at once; the host adds up."""
+    observer = Observer(bob.world)
+    watch(observer, bob, alice, reads=reads)
+    return observer.scores("Bob")
+
+
+def watch(observer: Observer, bob: Device, alice: Device, *, reads: bool = False) -> None:
+    """What the host notes of that, in `observer`."""
     world, chance = bob.world, random.Random(1)
-    observer, began = Observer(world), world.now
+    began = world.now
     for number in range(MESSAGES):
         world.wait(int(chance.expovariate(1 / 20_000)) + WINDOW_MS)
         alice.say(bob.account, f"{number}")
@@ -92,7 +99,6 @@ def watched(bob: Device, alice: Device, *, reads: bool = False) -> Counter[str]:
         while (time := time + int(chance.expovariate(1 / EVERY_MS))) < world.now:
             observer.arrivals.append((time, f"person {person}"))
     observer.arrivals.sort()
-    return observer.scores("Bob")
 
 
 def singled_out(scores: Counter[str]) -> list[str]:
