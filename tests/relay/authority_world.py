@@ -44,6 +44,8 @@ class Seat:
         self.relay = relay
         self.folder = folder
         self.skew = 0.0
+        self.apart: set[bytes] = set()
+        """Keys of relays that this one cannot reach."""
         self.part: OnionPart | None = None
         relay.reply = self._answer
 
@@ -64,7 +66,7 @@ class Seat:
         given = Surroundings(
             own=self.relay.key,
             outgoing=None,  # type: ignore[arg-type]  # of nodes alone
-            dial=self.world.connect,
+            dial=self._dial,
             limits=Limits(),
             entropy=SYSTEM_ENTROPY,
             clock=lambda: time.time() + self.skew,
@@ -74,6 +76,11 @@ class Seat:
         FileMemory(self.folder)
         self.part = OnionPart(place, given, node=False, authority=self.world.document)
         await self.part.start()
+
+    async def _dial(self, address: RelayAddress) -> Link:
+        if address.key in self.apart:
+            raise no_answer()
+        return await self.world.connect(address)
 
     async def stop(self) -> None:
         part, self.part = self.part, None

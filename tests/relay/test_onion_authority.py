@@ -61,6 +61,35 @@ async def test_a_killed_authority_comes_back_and_a_missing_one_catches_up(tmp_pa
         await world.until(lambda consensus: consensus.period > later.period and len(consensus.commitments) == 3)
 
 
+async def test_a_network_that_is_cut_goes_on_where_most_are_and_heals(tmp_path: Path) -> None:
+    async with authorities(tmp_path) as world:
+        await world.until(lambda consensus: True)
+        alone, others = world.seats[0], world.seats[1:]
+        keys = {seat: seat.relay.key.public.raw for seat in world.seats}
+        alone.apart = {keys[seat] for seat in others}
+        for seat in others:
+            seat.apart = {keys[alone]}
+        await cut_links(world)
+        before = alone.directory.consensus
+        assert before is not None
+        later = await world.until(lambda consensus: consensus.period > before.period + 2, others)
+        held = alone.directory.held
+        assert held is not None
+        assert held.consensus is not None
+        assert held.consensus.period < later.period
+        for seat in world.seats:
+            seat.apart = set()
+        whole = await world.until(lambda consensus: consensus.period > later.period and len(consensus.commitments) == 3)
+        assert whole == alone.directory.consensus
+
+
+async def cut_links(world: AuthorityWorld) -> None:
+    """Those that stand between authorities."""
+    for seat in world.seats:
+        for link in tuple(seat.authority._links.values()):
+            await link.close()
+
+
 async def test_clocks_may_differ(tmp_path: Path) -> None:
     world = AuthorityWorld(tmp_path, 3, 6)
     for seat, skew in zip(world.seats, (-0.2, 0.0, 0.2), strict=True):

@@ -39,12 +39,9 @@ class NetworkReport(Done, frozen=True, kw_only=True):
 async def check_network_link(link: str) -> NetworkReport:
     """Fetch and check the directory of the network behind `link`. Raises what stopped it."""
     from roost.errors import CallerError
-    from roost.network.onion.directory import signers
     from roost.network.onion.directory_client import DirectoryClient
     from roost.wire.addresses import OnionHost
-    from roost.wire.codec import decode
     from roost.wire.links import parse_relay_link
-    from roost.wire.onion import SignedConsensus
 
     host = parse_relay_link(link).address
     if not isinstance(host, OnionHost):
@@ -64,7 +61,7 @@ async def check_network_link(link: str) -> NetworkReport:
         period=consensus.period,
         period_s=document.period_s,
         age_s=max(0, int(now - consensus.period * document.period_s)),
-        signed=signers(document, decode(SignedConsensus, held.encoded)),
+        signed=held.signatures,
         threshold=document.threshold,
         replicas=document.replicas,
         quorum=document.quorum,

@@ -32,13 +32,14 @@ def read_document(network: bytes, data: bytes) -> NetworkDocument:
     return document
 
 
-def read_consensus(document: NetworkDocument, signed: SignedConsensus) -> Consensus:
-    """The consensus, if authorities of this network signed it, as many as must.
+def read_consensus(document: NetworkDocument, signed: SignedConsensus) -> tuple[Consensus, int]:
+    """The consensus, if authorities of this network signed it, as many as must; and how many did.
 
     Raises:
         DirectoryRefused: other_network, not_signed.
     """
-    if signers(document, signed) < document.threshold:
+    count = signers(document, signed)
+    if count < document.threshold:
         raise DirectoryRefused("Too few of the network's authorities signed its consensus.", code="not_signed")
     try:
         consensus = decode(Consensus, signed.consensus)
@@ -46,7 +47,7 @@ def read_consensus(document: NetworkDocument, signed: SignedConsensus) -> Consen
         raise DirectoryRefused("A network's consensus cannot be read.", code="other_network") from error
     if consensus.network != document.id:
         raise DirectoryRefused("This is the consensus of another network.", code="other_network")
-    return consensus
+    return consensus, count
 
 
 def signers(document: NetworkDocument, signed: SignedConsensus) -> int:
@@ -71,6 +72,8 @@ class Directory:
         self.consensus: Consensus | None = None
         self.encoded = b""
         """The signed consensus, for those who ask for it."""
+        self.signatures = 0
+        """By so many authorities."""
 
     def accept(self, data: bytes, now: float) -> Consensus:
         """Believe an encoded `SignedConsensus` that is newer than the one held; the same again changes nothing.
@@ -86,14 +89,14 @@ class Directory:
             signed = decode(SignedConsensus, data)
         except WireError as error:
             raise DirectoryRefused("A network's consensus cannot be read.", code="malformed") from error
-        consensus = read_consensus(self.document, signed)
+        consensus, count = read_consensus(self.document, signed)
         self._check_newer(consensus)
         if consensus.period > self.document.period(now) + PERIODS_AHEAD:
             raise DirectoryRefused(
                 "The network's consensus is of a time to come.", code="too_early", hint="Set this machine's clock."
             )
         if consensus != self.consensus:
-            self.consensus, self.encoded = consensus, data
+            self.consensus, self.encoded, self.signatures = consensus, data, count
         return consensus
 
     def _check_newer(self, consensus: Consensus) -> None:

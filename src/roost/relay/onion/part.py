@@ -14,6 +14,7 @@ from pathlib import Path
 
 from roost.crypto import Entropy, SigningKey
 from roost.errors import SurroundingsError
+from roost.network.onion.directory import Directory
 from roost.network.onion.directory_client import DirectoryClient
 from roost.relay.core.limits import Limits
 from roost.relay.core.refusal import RefusedRequest
@@ -91,6 +92,11 @@ class OnionPart:
             self._authority = Authority(
                 folder, authority, given.own, self._directory, given.dial, given.entropy, given.clock
             )
+
+    @property
+    def directory(self) -> Directory | None:
+        """What is believed of the network."""
+        return self._directory.held
 
     @property
     def address(self) -> RelayAddress:

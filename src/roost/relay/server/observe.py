@@ -50,9 +50,25 @@ def metrics(server: Server, forwarder: Forwarder, carrier_links: dict[str, int],
     ]
     if carrier_links:
         lines += _metric("roost_carrier_links", "gauge", "Links over carriers.", _labelled("carrier", carrier_links))
-    if onion is not None and onion.node is not None:
-        lines += _onion(onion.node)
+    if onion is not None:
+        lines += _directory(onion)
+        if onion.node is not None:
+            lines += _onion(onion.node)
     return "\n".join(lines) + "\n"
+
+
+def _directory(onion: OnionPart) -> list[str]:
+    held = onion.directory
+    if held is None or held.consensus is None:
+        return []
+    consensus, document = held.consensus, held.document
+    began = consensus.period * document.period_s
+    return [
+        *_metric("roost_directory_period_start_seconds", "gauge", "When the newest consensus begins.", {"": began}),
+        *_metric("roost_directory_signatures", "gauge", "By so many authorities.", {"": held.signatures}),
+        *_metric("roost_directory_threshold", "gauge", "So many must sign.", {"": document.threshold}),
+        *_metric("roost_directory_nodes", "gauge", "Nodes that it lists.", {"": len(consensus.nodes)}),
+    ]
 
 
 def _onion(node: OnionNode) -> list[str]:
