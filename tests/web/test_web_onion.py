@@ -14,6 +14,7 @@ from roost.wire.links import RelayLink
 from tests.web.onion import become_contacts, begin, names, network, panel
 from tests.web.people import WAIT_S, Person, Stage, command, roost
 from tests.web.test_web_access import serious
+from tests.web.test_web_groups import about, leave_panel, make
 
 pytestmark = pytest.mark.timeout(150)
 Two = tuple[Person, Person]
@@ -129,12 +130,36 @@ def test_the_panel_shows_the_stations_of_both_sides(two: Two) -> None:
 
     shown.get_by_text("Only through an onion network").click()
     expect(shown.get_by_role("radio", name="Only through an onion network")).to_be_checked()
+    shown.get_by_role("radio", name="Only through an onion network").focus()  # far down: the panel alone scrolls
+    assert alice.page.evaluate(SCROLLED) == 0
     alice.say("still the only way there is")
     bob.sees("still the only way there is")
     panel(bob).get_by_text("Alice asks for a stricter way").wait_for()
     for person in two:
         assert serious(person) == []
         panel(person).get_by_role("button", name="Close").click()
+
+
+SCROLLED = "() => [document.documentElement, document.body].reduce((sum, element) => sum + element.scrollTop, 0)"
+
+
+def test_a_group_in_the_network(two: Two) -> None:
+    alice, bob = two
+    make(alice, "Lake", "Bob")
+    bob.open("Lake")
+    alice.say("all of us through three stations")
+    bob.sees("all of us through three stations")
+    shown = about(alice)
+    shown.get_by_role("heading", name="Through an onion network", exact=True).wait_for()
+    assert names(shown.locator(".hops > .hop")) == ["You", "Your side", "The mailbox's stations", "The other members"]
+    shown.get_by_text("What is said is kept in an onion network").wait_for()
+    shown.get_by_role("radio", name="Mixed with others").focus()
+    alice.page.keyboard.press("Space")
+    expect(shown.get_by_role("radio", name="Mixed with others")).to_be_checked()
+    assert serious(alice) == []
+    leave_panel(alice)
+    for person, other in ((alice, bob), (bob, alice)):
+        person.open(other.name)
 
 
 def test_the_settings_know_the_network(two: Two) -> None:
@@ -161,7 +186,7 @@ def test_another_way_beside_it(two: Two, place: Stage) -> None:
 
         first = shown.get_by_role("radiogroup", name="Which way first?")
         expect(first.get_by_role("radio", name="Whichever is there")).to_be_checked(timeout=WAIT_S * 1000)
-        first.get_by_text("Through two relays").click()
+        first.get_by_text("Through an onion network to a relay").click()
         shown.get_by_role("heading", name="Through an onion network to a relay").wait_for()
         assert names(shown.locator(".hops > .hop")) == [
             "You",
@@ -172,7 +197,7 @@ def test_another_way_beside_it(two: Two, place: Stage) -> None:
         ]
         alice.say("to your relay")
         bob.sees("to your relay")
-        first.get_by_text("Through an onion network").click()
+        first.get_by_text("Through an onion network", exact=True).click()
         shown.get_by_role("list", name="Bob's side").wait_for()
 
         shown.get_by_text("Only through an onion network").click()

@@ -49,6 +49,7 @@ export const deOnion: Record<keyof typeof enOnion, string> = {
   "way.central.hint": "Ein Relay, das ihr beide nutzt.",
   "way.federated.hint": "Deines und das des anderen.",
   "way.onion.hint": "Etwas langsamer, und niemand auf dem Weg kennt beide Enden.",
+  "way.behind.hint": "Das andere Relay erfährt, wann, aber nicht, von wo.",
   "way.direct.hint": "Von Gerät zu Gerät, solange sie in Reichweite sind.",
   "timing.title": "Wie schnell durch das Onion-Netz?",
   "timing.fast": "Sofort",

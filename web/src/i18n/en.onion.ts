@@ -49,6 +49,7 @@ export const enOnion = {
   "way.central.hint": "A relay that you both use.",
   "way.federated.hint": "Yours and theirs.",
   "way.onion.hint": "A little slower, and nobody on the way knows both ends.",
+  "way.behind.hint": "Their relay learns when, not from where.",
   "way.direct.hint": "From device to device, while they are in reach of each other.",
   "timing.title": "How fast through the onion network?",
   "timing.fast": "At once",

@@ -3,6 +3,7 @@ import { Radio, RadioGroup } from "react-aria-components";
 import type { NetworkKind, RouteView, Timing } from "../api/types";
 import { useT, type Key, type Translate } from "../i18n/i18n";
 import { useRoost } from "../state/roost";
+import { useStore } from "../state/store";
 
 const TIMINGS = ["fast", "mixed"] as const;
 const MINUTE_S = 60;
@@ -17,6 +18,7 @@ interface Props {
 export function WayChoice({ route, name, onRoute }: Props): ReactNode {
   const roost = useRoost();
   const t = useT();
+  const behind = useStore(roost.status)?.relays[0]?.onion ?? false; // what goes to a relay then begins in an onion network
   const networks = [...new Set(route.ways.map((way) => way.network))];
   if (networks.length < 2) return null;
   const choose = (value: string): void =>
@@ -31,7 +33,10 @@ export function WayChoice({ route, name, onRoute }: Props): ReactNode {
         <p className="hint">{t("way.how")}</p>
         <div className="options-list">
           <Choice value="any" says="way.any" hint={t("way.any.hint", { name })} />
-          {networks.map((network) => <Choice key={network} value={network} says={`network.${network}`} hint={t(`way.${network}.hint`)} />)}
+          {networks.map((network) => {
+            const way = behind && network === "federated" ? "behind" : network;
+            return <Choice key={network} value={network} says={`network.${way}`} hint={t(`way.${way}.hint`)} />;
+          })}
         </div>
       </RadioGroup>
     </section>
