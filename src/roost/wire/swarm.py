@@ -22,6 +22,7 @@ MAX_RECALLED = 256
 
 Place = Annotated[bytes, Meta(min_length=PLACE_SIZE, max_length=PLACE_SIZE)]
 Incarnation = Annotated[bytes, Meta(min_length=INCARNATION_SIZE, max_length=INCARNATION_SIZE)]
+View = Annotated[int, Meta(ge=0, lt=2**33)]  # so that numbers of entries, which begin with it, are below 2**53
 Operations = Annotated[bytes, Meta(max_length=SWARM_OPERATIONS)]
 
 
@@ -46,10 +47,10 @@ class Standing(Record, frozen=True):
 
     incarnation: Incarnation
     sure: bool
-    promised: Count = 0
+    promised: View = 0
     voted: Annotated[bytes, Meta(max_length=32)] = b""
     planned: Annotated[tuple[Members, ...], Meta(max_length=MAX_PLANS)] = ()
-    view: Count = 0
+    view: View = 0
     sequence: Count = 0
     members: Members = ()
     present: bool = False
@@ -75,7 +76,7 @@ class Prepare(Record, frozen=True, tag=1):
     """Promise to follow nobody but me in a view below `view`, which I want to lead for `members`. By `Promise`."""
 
     place: Place
-    view: Count
+    view: View
     members: Members
 
 
@@ -83,9 +84,9 @@ class Adopt(Record, frozen=True, tag=2):
     """What you hold as of (`base`, `base_sequence`) is the beginning of my view. By `Taken`."""
 
     place: Place
-    view: Count
+    view: View
     members: Members
-    base: Count
+    base: View
     base_sequence: Count
 
 
@@ -93,7 +94,7 @@ class Append(Record, frozen=True, tag=3):
     """The batch `sequence` of my view. By `Taken`."""
 
     place: Place
-    view: Count
+    view: View
     sequence: Count
     operations: Operations
 
@@ -103,7 +104,7 @@ class Deposit(Record, frozen=True, tag=4):
     what you hold. By `Taken`."""
 
     place: Place
-    view: Count
+    view: View
     members: Members
     sequence: Count
     piece: Count
@@ -115,13 +116,13 @@ class Fetch(Record, frozen=True, tag=5):
     """Give me piece `piece` of a copy of what you hold; you have promised me `view`. By `Piece`."""
 
     place: Place
-    view: Count
+    view: View
     piece: Count
 
 
 class BeatItem(Record, frozen=True):
     place: Place
-    view: Count
+    view: View
     sequence: Count
 
 
@@ -135,7 +136,7 @@ class Retire(Record, frozen=True, tag=7):
     """`view` is installed on its `members`, and you are none of them: what you hold may go. By `Taken`."""
 
     place: Place
-    view: Count
+    view: View
     members: Members
 
 
@@ -170,7 +171,7 @@ class Taken(Record, frozen=True, tag=1):
 
     done: bool
     incarnation: Incarnation
-    promised: Count = 0
+    promised: View = 0
     sequence: Count = 0
 
 

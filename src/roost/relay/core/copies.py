@@ -198,6 +198,22 @@ def _check_values(row: Operation | EntryRow | GrantRow | CardRow) -> None:
             raise WireError("a number is out of bounds")
         if isinstance(value, bytes) and len(value) != _SIZES.get(name, len(value)):
             raise WireError("a value has the wrong size")
+    match row:
+        case TrimEntries(keep=keep, holds=holds):
+            if any(not 0 <= number <= _MAX_NUMBER for number in keep):
+                raise WireError("a number is out of bounds")
+            _check_sizes(holds, HOLD_SIZE)
+        case EntryRow(holds=holds):
+            _check_sizes(holds, HOLD_SIZE)
+        case ChangeGrantRows(revoke=revoke):
+            _check_sizes(revoke, HASH_SIZE)
+        case _:
+            pass
+
+
+def _check_sizes(values: Iterable[bytes], size: int) -> None:
+    if any(len(value) != size for value in values):
+        raise WireError("a value has the wrong size")
 
 
 def _check_locator(locator: bytes, place: bytes) -> None:

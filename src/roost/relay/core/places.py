@@ -258,7 +258,8 @@ class Progress:
     """How far each member of a view is, as its leader knows; `durable` are the batches that enough have on disk.
     Members whose incarnation is not known, or another than the view's, do not count."""
 
-    def __init__(self, members: Iterable[bytes], quorum: int) -> None:
+    def __init__(self, own: bytes, members: Iterable[bytes], quorum: int) -> None:
+        self._own = own
         self._quorum = quorum
         self._has: dict[bytes, int] = dict.fromkeys(members, -1)
 
@@ -273,6 +274,6 @@ class Progress:
 
     @property
     def durable(self) -> int:
-        """-1 while the view is not installed on enough members."""
+        """-1 while the view is not installed on enough members. The leader, who answers from its own disk, is one."""
         ordered = sorted(self._has.values(), reverse=True)
-        return ordered[self._quorum - 1] if len(ordered) >= self._quorum else -1
+        return min(self._has[self._own], ordered[self._quorum - 1])

@@ -87,7 +87,7 @@ class Lead:
         self._loop = asyncio.get_running_loop()
         own = colleagues.own
         self._quorum = colleagues.quorum(elected.members)
-        self._progress = Progress([member.node for member in elected.members], self._quorum)
+        self._progress = Progress(own, [member.node for member in elected.members], self._quorum)
         self._progress.has(own, 0)
         now = self._loop.time()
         self._followers = {member.node: _Follower(member, now) for member in elected.members if member.node != own}
