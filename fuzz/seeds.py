@@ -84,6 +84,7 @@ def expected() -> list[tuple[str, bytes]]:
         _links,
         _crypto,
         _onion_packets,
+        _onion_sessions,
         _peers,
         _logs,
         _groups,
@@ -229,6 +230,15 @@ def _onion_packets() -> Seeds:
     yield "crypto-onion-replies", b"\x00payload"
     yield "crypto-onion-replies", b"\x01" + bytes(19) + b"\x07carried"
     yield "crypto-onion-replies", b"\x02block"
+
+
+def _onion_sessions() -> Seeds:
+    """Calls in one part and in three, an answer, time, blocks alone."""
+    for call in range(4):
+        asked = bytes((4, 2, 0, 1, call, 0, 0, 0))
+        yield "onion-sessions", asked + bytes((1, 0, call)) + asked
+        parts = b"".join(bytes((5, 1, 0, 1, call, 2, part, 3)) for part in (2, 0, 1))
+        yield "onion-sessions", parts + bytes((1, 0, 1)) + bytes((7, 2, 0, 0, 0, 0)) * 5 + bytes((2, 255, 255)) + asked
 
 
 def _peers() -> Seeds:

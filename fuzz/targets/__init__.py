@@ -11,6 +11,7 @@ from fuzz.targets import (
     mls,
     network,
     onion_packets,
+    onion_sessions,
     parcels,
     peers,
     relay,
@@ -20,6 +21,20 @@ from fuzz.tools import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for room in (wire, crypto, onion_packets, peers, logs, groups, mls, network, parcels, relay, directory, files)
+    for room in (
+        wire,
+        crypto,
+        onion_packets,
+        peers,
+        logs,
+        groups,
+        mls,
+        network,
+        parcels,
+        relay,
+        directory,
+        onion_sessions,
+        files,
+    )
     for target in room.TARGETS
 }

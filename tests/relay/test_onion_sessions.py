@@ -2,113 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.relay.core.admission import Client, NetworkNonces, WorkAdmission
-from roost.relay.core.limits import Limits
 from roost.relay.core.subscriptions import Subscription
 from roost.relay.onion import sessions as sessions_module
-from roost.relay.onion.sessions import QUIET_S, SESSION_DATA, Session, Sessions
-from roost.relay.server.service import Peer, Respond
+from roost.relay.onion.sessions import QUIET_S, SESSION_DATA
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import (
     BlobData,
     Call,
     Done,
-    Forward,
     Get,
     GetBlob,
-    GetInfo,
     Goodbye,
     Ping,
     Refusal,
     RefusalCode,
     Reply,
-    Request,
     ServerFrame,
     Subscribe,
 )
-from roost.wire.onion import SessionDown, SessionUp
 from tests.relay.relay_core import blob_data, capability, name32
-
-PERIOD_S = 1_000
-ID = b"a session of six"
-
-
-class Host:
-    """Answers nothing by itself."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Peer, int, Request, Respond]] = []
-        self.over: list[Peer] = []
-        self.resumed: list[Peer] = []
-
-    def handle(self, session: Peer, call: int, request: Request, respond: Respond) -> None:
-        self.asked.append((session, call, request, respond))
-
-    def resume(self, session: Peer) -> None:
-        session.stalled = False
-        self.resumed.append(session)
-
-    def dropped(self, session: Peer) -> None:
-        self.over.append(session)
-
-    def forward(self, _request: Forward, _client: Client, respond: Respond) -> None:
-        respond(Done())
-
-    def info_of(self, _request: GetInfo, _client: Client, respond: Respond) -> None:
-        respond(Done())
-
-
-class World:
-    """One node's sessions, and what they send over reply blocks."""
-
-    def __init__(self) -> None:
-        self.now = 10_000.0
-        self.host = Host()
-        self.sent: list[tuple[bytes, SessionDown]] = []
-        self.dropped: Counter[str] = Counter()
-        self.sessions = Sessions(
-            self.host,
-            self.host,
-            WorkAdmission(NetworkNonces(), 0),
-            Limits(),
-            PERIOD_S,
-            lambda block, payload: self.sent.append((block, decode(SessionDown, payload))),
-            lambda reason: self.dropped.update([reason]),
-            lambda: self.now,
-        )
-
-    def up(
-        self, data: bytes, *blocks: bytes, session: bytes = ID, message: int = 1, part: int = 0, of: int = 1
-    ) -> None:
-        self.sessions.arrived(encode(SessionUp(session, message, part, of, data, blocks)))
-
-    def ask(self, call: int, request: Request, *blocks: bytes, session: bytes = ID) -> None:
-        self.up(encode(Call(call, request)), *blocks, session=session)
-
-    def frames(self) -> list[ServerFrame]:
-        """What was sent, made whole, in the order of its numbers."""
-        parts: dict[int, dict[int, bytes]] = {}
-        for _, down in self.sent:
-            parts.setdefault(down.message, {})[down.part] = down.data
-        return [
-            decode(ServerFrame, b"".join(found[part] for part in sorted(found)))  # type: ignore[arg-type]
-            for _, found in sorted(parts.items())
-        ]
-
-    def session(self) -> Session:
-        found = self.host.asked[0][0]
-        assert isinstance(found, Session)
-        return found
+from tests.relay.session_world import PERIOD_S, SessionWorld
 
 
 def test_answers_wait_for_reply_blocks_and_use_the_oldest_first() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Ping())
     world.ask(2, Ping())
     assert not world.sent
@@ -119,7 +40,7 @@ def test_answers_wait_for_reply_blocks_and_use_the_oldest_first() -> None:
 
 
 def test_reply_blocks_older_than_a_period_are_not_used() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Get(capability("get"), 0), b"old")
     world.now += PERIOD_S + 1
     world.host.asked[0][3](Done())
@@ -130,7 +51,7 @@ def test_reply_blocks_older_than_a_period_are_not_used() -> None:
 
 
 def test_a_session_keeps_so_many_reply_blocks() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Get(capability("get"), 0))
     for number in range(200):
         world.up(b"", b"%d" % number)
@@ -140,7 +61,7 @@ def test_a_session_keeps_so_many_reply_blocks() -> None:
 
 
 def test_what_came_again_under_its_number_makes_the_whole() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, GetBlob(capability("get"), name32("blob")))
     answer = BlobData(blob_data("x"))
     world.host.asked[0][3](answer)
@@ -160,7 +81,7 @@ def test_what_came_again_under_its_number_makes_the_whole() -> None:
 
 
 def test_a_call_without_an_answer_is_begun_again_only_after_a_while() -> None:
-    world = World()
+    world = SessionWorld()
     for _ in range(3):
         world.ask(1, Get(capability("get"), 0))
     assert len(world.host.asked) == 1
@@ -170,7 +91,7 @@ def test_a_call_without_an_answer_is_begun_again_only_after_a_while() -> None:
 
 
 def test_refusals_are_asked_anew_and_so_is_a_subscription() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Get(capability("get"), 0))
     world.host.asked[0][3](Refusal(RefusalCode.MOVED, detail=bytes(32)))
     world.ask(1, Get(capability("get"), 0))
@@ -185,7 +106,7 @@ def test_refusals_are_asked_anew_and_so_is_a_subscription() -> None:
 
 
 def test_who_is_stalled_goes_on_when_it_has_blocks_and_nothing_waits() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Subscribe(capability("get"), 0))
     session = world.session()
     session.stalled = True
@@ -198,7 +119,7 @@ def test_who_is_stalled_goes_on_when_it_has_blocks_and_nothing_waits() -> None:
 
 @given(st.permutations(range(5)), st.integers(0, 4))
 def test_parts_come_in_any_order_and_twice(order: list[int], again: int) -> None:
-    world = World()
+    world = SessionWorld()
     data = encode(Call(7, Get(capability("get"), 0)))
     size = len(data) // 5
     cut = [data[at : at + size] for at in range(0, 4 * size, size)] + [data[4 * size :]]
@@ -208,7 +129,7 @@ def test_parts_come_in_any_order_and_twice(order: list[int], again: int) -> None
 
 
 def test_halves_of_messages_do_not_pile_up() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Get(capability("get"), 0))
     session = world.session()
     for message in range(100):
@@ -220,7 +141,7 @@ def test_halves_of_messages_do_not_pile_up() -> None:
 
 
 def test_nonsense_is_dropped_by_name() -> None:
-    world = World()
+    world = SessionWorld()
     world.sessions.arrived(b"nonsense")
     world.up(b"no call", b"block")
     assert world.dropped == {"no_session": 1}
@@ -231,7 +152,7 @@ def test_nonsense_is_dropped_by_name() -> None:
 
 
 def test_a_quiet_session_is_forgotten() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Get(capability("get"), 0))
     session = world.session()
     world.now += QUIET_S + 1
@@ -244,7 +165,7 @@ def test_a_quiet_session_is_forgotten() -> None:
 
 
 def test_a_subscriber_is_kept_as_long_as_its_blocks() -> None:
-    world = World()
+    world = SessionWorld()
     world.ask(1, Subscribe(capability("get"), 0))
     session = world.session()
     session.subscriptions[1] = Subscription(session, 1, 1, bytes(32), 0)
@@ -258,7 +179,7 @@ def test_a_subscriber_is_kept_as_long_as_its_blocks() -> None:
 
 def test_who_waits_for_nothing_gives_way_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions_module, "MAX_SESSIONS", 3)
-    world = World()
+    world = SessionWorld()
     for number in range(3):
         world.ask(1, Get(capability("get"), 0), session=b"%16d" % number)
     first, second, third = (asked[0] for asked in world.host.asked)
@@ -272,7 +193,7 @@ def test_who_waits_for_nothing_gives_way_first(monkeypatch: pytest.MonkeyPatch) 
 
 def test_memory_is_bounded_over_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions_module, "MAX_BYTES", 1_000_000)
-    world = World()
+    world = SessionWorld()
     for number in range(100):
         for message in range(4):
             world.up(bytes(8_000), session=b"%16d" % number, message=message, of=2)
@@ -281,7 +202,7 @@ def test_memory_is_bounded_over_all_sessions(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_all_are_sent_away_at_the_end() -> None:
-    world = World()
+    world = SessionWorld()
     for number in range(3):
         world.ask(1, Ping(), b"a", b"b", session=b"%16d" % number)
     world.sent.clear()
