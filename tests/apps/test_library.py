@@ -47,6 +47,18 @@ async def test_sending_and_answering(friends: tuple[Person, Person], tmp_path: P
         assert (await two.status()).connected
 
 
+async def test_the_way_of_a_conversation_is_shown_and_chosen(friends: tuple[Person, Person]) -> None:
+    async with roost.open(friends[0].folder) as me:
+        shown = await me.route("Bob", prefer="central", floor="federated", timing="fast")
+        assert (shown.network, shown.prefers, shown.floor, shown.timing) == ("central", "central", "federated", "fast")
+        assert shown.held
+        assert (await me.route("Bob", prefer="any", floor="central")).prefers is None
+        for wrong in ({"prefer": "onion"}, {"floor": "onion"}, {"timing": "mixed"}):
+            with pytest.raises(roost.RoostError) as raised:
+                await me.route("Bob", **wrong)
+            assert raised.value.code == "not_available"
+
+
 async def test_over_an_agent(alice: Person) -> None:
     with alice.agent():
         async with roost.open(alice.folder) as me:
