@@ -142,9 +142,21 @@ def test_malformed_insides_are_refused(inside: bytes) -> None:
         open_packet(SECRET, SECRET.public.seal(inside))
 
 
+@pytest.mark.parametrize("size", [0, 29, 35])
+def test_what_is_too_short_for_a_key_and_a_length_is_malformed(size: int) -> None:
+    with pytest.raises(CryptoError) as caught:
+        open_packet(SECRET, SECRET.public.seal(bytes(size)))
+    assert caught.value.code == "malformed"
+    assert open_packet(SECRET, SECRET.public.seal(bytes(36)))[0] == b""
+
+
 def test_malformed_packet_keys_are_refused() -> None:
     with pytest.raises(CryptoError):
         PacketPublic(b"\xff" * 1_216)
+    low_order = PacketPublic(SECRET.public.raw[:-32] + bytes(32))
+    with pytest.raises(CryptoError) as caught:
+        low_order.seal(b"")
+    assert caught.value.code == "malformed"
 
 
 def test_what_is_encapsulated_is_decapsulated_by_its_key_alone() -> None:

@@ -342,6 +342,7 @@ def test_delays_have_32_bits(delay: int, good: bool) -> None:
     else:
         with pytest.raises(ValueError, match="hop"):
             make_packet([hop], b"", ENTROPY)
+    assert Hop(NODES[0], SECRETS[0].public, 0).delay_ms == 0
 
 
 def test_what_does_not_fit_is_our_mistake() -> None:

@@ -23,6 +23,8 @@ TIMEOUT_S = 240
 TESTS = {
     "crypto": (
         "test_crypto_vectors",
+        "test_onion_vectors",
+        "test_onion_packets",
         "test_crypto_session",
         "test_crypto_session_state",
         "test_crypto_handshake",
