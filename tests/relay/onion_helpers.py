@@ -216,9 +216,9 @@ class Traveller:
 
 
 @asynccontextmanager
-async def travelling(world: Network, entry: int) -> AsyncIterator[Traveller]:
+async def travelling(world: Network, entry: int, *, raw: bool = True) -> AsyncIterator[Traveller]:
     """A client attached to this node."""
-    link = await connect_relay(world.nodes[entry].address, window=8 * 1024**2)
+    link = await connect_relay(world.nodes[entry].address, raw=raw, window=8 * 1024**2)
     try:
         traveller = Traveller(world, link, entry, ENTROPY.bytes(16))
         link.on_arrival = traveller.arrived

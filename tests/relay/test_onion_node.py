@@ -319,6 +319,12 @@ async def test_a_token_ends_with_its_link(net: Running) -> None:
         assert not other.frames
 
 
+async def test_a_link_may_be_a_websocket(net: Running) -> None:
+    async with travelling(net.world, 0, raw=False) as client:
+        assert client.link.carrier == "websocket"
+        assert await client.call(3, Ping()) == Done()
+
+
 async def test_a_link_has_so_many_tokens(net: Running) -> None:
     async with travelling(net.world, 0) as client:
         for _ in range(15):

@@ -125,7 +125,7 @@ class OnionNode:
         listed = [*consensus.nodes, *(previous.nodes if previous is not None else ())]
         self._nodes = frozenset(node.key for node in listed)  # not all change over at the same moment
         self._nonces.renew(consensus.shared_random)
-        self.peers.on_directory(consensus)
+        self.peers.on_directory(consensus, previous)
         self.swarm.on_consensus(consensus, previous)
 
     async def drain(self) -> None:

@@ -74,9 +74,10 @@ class Peers:
         self._peers: dict[bytes, _Peer] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def on_directory(self, consensus: Consensus) -> None:
-        """These are the nodes from now on."""
-        self._addresses = {node.key: node.address for node in consensus.nodes}
+    def on_directory(self, consensus: Consensus, previous: Consensus | None) -> None:
+        """These are the nodes from now on. Packets and reply blocks may still lead to those of before."""
+        before = previous.nodes if previous is not None else ()
+        self._addresses = {node.key: node.address for node in (*before, *consensus.nodes)}
         for key, peer in tuple(self._peers.items()):
             if self._addresses.get(key) != peer.address:
                 self._discard(key)
