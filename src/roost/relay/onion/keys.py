@@ -6,7 +6,7 @@ run      which run of the machine this node works in; gone after a clean stop
 
 A tag is with the operating system before its packet goes on, so a node that was killed accepts none twice. It is not
 flushed to the disk, which would cost more than all the rest: after a power cut the keys are made anew instead, and the
-node is of no use to others until the directory has told them (docs/protocol/onion.md, Nodes and sessions).
+node is of no use to others until the directory has told them (docs/decisions/0028).
 """
 
 from __future__ import annotations
