@@ -17,8 +17,8 @@ ONWARD = ["me", "entry", "middle", "exit", "swarm"]
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[str]:
-    """The link of a network with five nodes."""
-    running = Process("network", "demo", "--nodes", "5")
+    """The link of a network with seven nodes."""
+    running = Process("network", "demo", "--nodes", "7")
     try:
         link: str = running.next(START_S)["link"]
         yield link

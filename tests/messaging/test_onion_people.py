@@ -7,9 +7,9 @@ import pytest
 
 from roost.crypto import capability_place
 from roost.messaging import floors, hosting, mailboxes, peers, travel, ways
-from roost.messaging.records import Contact, Message, OwnMailbox, OwnRelay, PeerDevice, SharedLog, Travel
+from roost.messaging.records import Contact, Message, Outbox, OwnMailbox, OwnRelay, PeerDevice, SharedLog, Travel
 from roost.wire.addresses import DeviceHost, OnionHost, RelayAddress
-from roost.wire.content import Floor
+from roost.wire.content import DeviceAnnouncement, Floor, Text, decode_content
 from roost.wire.links import RelayLink, parse_invitation
 from roost.wire.travel import Network, TravelChange
 from tests.messaging.groups.group_world import GroupWorld, agree
@@ -137,6 +137,32 @@ def test_what_waits_for_the_network_takes_no_other_way(world: Watched) -> None:
     world.wait(3_600_000)
     world.settle()
     assert texts(bob, alice.account) == ["waits"]
+
+
+def test_files_and_cards_keep_to_the_floor_however_often_they_failed(world: Watched) -> None:
+    """Also one whose blobs lie at the relay already: they are stored anew where they may be."""
+    alice, bob = both(world, "Alice", "Bob")
+    alice.do(floors.set_floor, bob.account, Floor.ONION)
+    world.settle()
+    world.down = {NETWORK.address.key}
+    alice.say(bob.account, "with a file")
+    alice.do(peers.announce_anew, bob.account)
+    alice.send()
+    work = alice.work()
+    (peer,) = work.find(PeerDevice, where={"account": bob.account})
+    rows = work.find(Outbox, where={"account": bob.account})
+    assert {type(decode_content(row.content)) for row in rows} == {Text, DeviceAnnouncement}
+    for row in rows:
+        for attempts in range(8):
+            tried = msgspec.structs.replace(
+                row, uploads=1, blobs_at=RELAY.address.key, attempts=attempts, problem="unreachable"
+            )
+            assert ways.address_for(work, tried, peer) == peer.fallback
+        assert not floors.may_take(work, row, peer.address)
+        assert floors.may_leave(work, row, peer)
+        alone = msgspec.structs.replace(peer, address=peer.address, fallback=None)
+        assert floors.allows(work, alone) is False  # nothing that is said is sealed, let alone uploaded
+    assert ways.best_first(work, peer) == [peer.fallback]  # of acknowledgements, too
 
 
 def test_a_preferred_network_goes_first_and_others_take_what_it_does_not(world: Watched) -> None:
