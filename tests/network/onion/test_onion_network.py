@@ -157,7 +157,7 @@ async def joined(network: OnionNetwork) -> AsyncIterator[Network]:
 
 
 @pytest.mark.timeout(900)  # ten processes on what may be a busy machine
-async def test_a_node_is_killed_while_messages_flow_and_a_long_absence_drains(tmp_path: Path) -> None:
+async def test_an_entry_node_is_killed_while_messages_flow_and_a_long_absence_drains(tmp_path: Path) -> None:
     with onion_network(tmp_path, nodes=7, period_s=10) as network:
         await flow(network)
 
@@ -172,7 +172,9 @@ async def flow(network: OnionNetwork) -> None:
         async with joined(network) as writer:
             for number in range(60):
                 if number == 20:
-                    await asyncio.to_thread(network.kill, "node 3")
+                    guard = reader.entry(network.host)
+                    assert guard is not None
+                    await asyncio.to_thread(network.kill, network.name_of(guard.key))
                 assert isinstance(await put(writer, network, number), Stored)
             await until(lambda: len(delivered) == 60, 180)
             assert sorted(data for _, data in delivered) == [envelope(number) for number in range(60)]

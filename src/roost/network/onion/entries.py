@@ -18,6 +18,7 @@ from roost.wire.sizes import TOKEN_SIZE
 
 STANDING = 2  # the second for mailboxes that the first keeps itself, and so that the loss of one is no interruption
 _ATTACHES = 4
+_MOST_TOKENS = 14  # on one link; a node takes 16 and forgets them with the link
 _SLOW_S = 0.5  # after a node that asks to slow down and does not say for how long
 
 
@@ -27,6 +28,8 @@ class Entry:
     def __init__(self, entries: Entries, address: RelayAddress) -> None:
         self.address = address
         self.token = entries.entropy.bytes(TOKEN_SIZE)
+        self._earlier: bytes | None = None  # for reply blocks that were given before the token was renewed
+        self._next: bytes | None = None
         self.link: Link | None = None
         self.failure: Unreachable | None = None
         self._entries = entries
@@ -39,6 +42,11 @@ class Entry:
 
     def wake(self) -> None:
         self._wake.set()
+
+    def renew(self) -> None:
+        """A new token from now on, so that a guard cannot follow a client for long that changes its address."""
+        self._next = self._entries.entropy.bytes(TOKEN_SIZE)
+        self.wake()
 
     async def run(self) -> None:
         while True:
@@ -62,16 +70,24 @@ class Entry:
             await self._pause(self._backoff.next_delay())
 
     async def _serve(self, link: Link) -> None:
-        """The same token again after a lost link: replies that are under way still come."""
+        """The same tokens again after a lost link: replies that are under way still come."""
         loop = asyncio.get_running_loop()
         since = loop.time()
         link.on_arrival = self._entries.on_arrival
-        await self._attach(link)
+        if self._earlier is not None:
+            await self._attach(link, self._earlier)
+        await self._attach(link, self.token)
         self.link, self.failure = link, None
         self._entries.stood(self)
         ended = asyncio.ensure_future(link.ended())
         try:
-            while not ended.done() and self._entries.needs(self):
+            tokens = 2
+            while not ended.done() and self._entries.needs(self) and tokens < _MOST_TOKENS:
+                if self._next is not None:
+                    tokens += 1
+                    await self._attach(link, self._next)
+                    self._earlier, self.token, self._next = self.token, self._next, None
+                    self._entries.changed()
                 waking = asyncio.ensure_future(self._wake.wait())
                 await asyncio.wait((ended, waking), return_when=asyncio.FIRST_COMPLETED)
                 waking.cancel()
@@ -80,11 +96,11 @@ class Entry:
             ended.cancel()
             self._backoff.stood(loop.time() - since)
 
-    async def _attach(self, link: Link) -> None:
+    async def _attach(self, link: Link, token: bytes) -> None:
         """A node that has just started may ask for a moment."""
         for tried in range(_ATTACHES):
             try:
-                await link.call(AttachOnion(self.token))
+                await link.call(AttachOnion(token))
                 return
             except Refused as error:
                 if error.code != RefusalCode.SLOW_DOWN or tried == _ATTACHES - 1:
@@ -148,10 +164,6 @@ class Entries:
         """The guards whose links stand, in their order, and the tokens there."""
         return [(entry.address.key, entry.token) for entry in self._order if entry.stands]
 
-    def first(self) -> RelayAddress | None:
-        """The first guard whose link stands."""
-        return next((entry.address for entry in self._order if entry.stands), None)
-
     def failure(self) -> Unreachable | None:
         """Why there is no link, once each guard was tried."""
         failures = [entry.failure for entry in self._order]
@@ -172,6 +184,11 @@ class Entries:
     def failed(self, entry: Entry) -> None:
         self._on_failure(entry.address.key)
         self._wake_others(entry)
+
+    def renew(self) -> None:
+        """A new period: new tokens."""
+        for entry in self._order:
+            entry.renew()
 
     def retry_now(self) -> None:
         for entry in self._order:

@@ -43,7 +43,7 @@ from roost.wire.mailbox import (
     Subscribe,
     WorkChallenge,
 )
-from roost.wire.onion import Consensus, admission_hash
+from roost.wire.onion import Consensus, ConsensusNode, admission_hash
 
 _UPKEEP_S = 5.0
 _MOST_WORK: Final = 26  # bits; some minutes, and no honest node asks for more
@@ -100,6 +100,7 @@ class OnionKeeper:
         self._followed: dict[tuple[Session, int], Subscription] = {}
         self._outcome: asyncio.Future[Unreachable | None] = self._loop.create_future()  # of the next attempt
         self._wake = asyncio.Event()
+        self._period = -1
         self._timer: asyncio.TimerHandle | None = None
         self._reported: tuple[bool, str] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -174,9 +175,9 @@ class OnionKeeper:
             subscription.interrupted()
         return taken
 
-    def entry(self) -> RelayAddress | None:
-        """The node to which packets go first; None while there is no link to any."""
-        return self._entries.first()
+    def path_to(self, place: bytes) -> tuple[list[ConsensusNode], list[ConsensusNode]]:
+        """For showing, as `Exchange.path_to`."""
+        return self.exchange.path_to(place, self._loop.time())
 
     def expected_delay_s(self, mixed: bool) -> float:
         """From sending to arriving at a reader who is there."""
@@ -278,7 +279,11 @@ class OnionKeeper:
     def _on_period(self, consensus: Consensus) -> None:
         document = self.directory.document
         assert document is not None
-        self.exchange.update(consensus, document.replicas, document.period(self._clock()), self._loop.time())
+        period = document.period(self._clock())
+        if period != self._period:
+            self._period = period
+            self._entries.renew()
+        self.exchange.update(consensus, document.replicas, period, self._loop.time())
         self._on_entries()
 
     def _guard_addresses(self) -> list[RelayAddress]:
