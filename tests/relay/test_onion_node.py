@@ -305,6 +305,17 @@ def _key(node: object) -> bytes:
     return node.key  # type: ignore[attr-defined,no-any-return]
 
 
+async def test_a_node_that_asks_to_slow_down_gets_everything_later(net: Running) -> None:
+    busy = net.node(1)
+    busy.mixing._queue._share = 1  # sixteen packets of each node
+    async with travelling(net.world, 0) as client:
+        packets = [make_packet(net.world.hops(0, 1), b"", ENTROPY, cover=True) for _ in range(100)]
+        await asyncio.gather(*(client.send([packet]) for packet in packets))
+        while busy.packets["cover"] < 100:
+            assert not net.dropped()
+            await asyncio.sleep(0.01)
+
+
 # --- clients' links -------------------------------------------------------------------------------------------------
 
 

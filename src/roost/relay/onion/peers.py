@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from roost.crypto import Label, SigningKey, VerifyKey
 from roost.errors import CryptoError, Refused, Unreachable
@@ -23,7 +24,8 @@ IDLE_S = 180.0  # a link that nobody used
 CALL_S = 15.0
 PROOF_S = 600  # how far clocks may differ
 _LINE = 512  # packets that wait for one node: 6 MB
-_SHARE = 48  # of one client's; the room for others is never taken by one
+_SHARE = 128  # of one client's
+_LINES = 8_192  # packets that wait for all nodes: 100 MB
 _WINDOW = 128  # packets to one node without an answer
 _PATIENCE_S = 10.0  # for a node that does not take what waits for it
 _PAUSE_S = 0.5
@@ -72,6 +74,7 @@ class Peers:
         self._dropped = dropped
         self._addresses: dict[bytes, RelayAddress] = {}
         self._peers: dict[bytes, _Peer] = {}
+        self._lines = _Lines()
         self._closing: set[asyncio.Task[None]] = set()
 
     def on_directory(self, consensus: Consensus, previous: Consensus | None) -> None:
@@ -123,7 +126,7 @@ class Peers:
             address = self._addresses.get(node)
             if address is None:
                 raise UnknownNode
-            peer = self._peers[node] = _Peer(address, self._connect, self._dropped)
+            peer = self._peers[node] = _Peer(address, self._connect, self._lines, self._dropped)
         return peer
 
     async def _connect(self, address: RelayAddress) -> Link:
@@ -141,18 +144,58 @@ class Peers:
         task.add_done_callback(self._closing.discard)
 
 
+@dataclass
+class _Lines:
+    """How many packets wait in all lines together."""
+
+    waiting: int = 0
+
+
+class _Line:
+    """Packets for one node, in turns by who sent them."""
+
+    def __init__(self, all_lines: _Lines, dropped: Callable[[str], None]) -> None:
+        self._queue: FairQueue[Source, _Waiting] = FairQueue(_LINE, _SHARE, lambda _: self._lost())
+        self._all = all_lines
+        self._dropped = dropped
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, source: Source, waiting: _Waiting) -> None:
+        if self._all.waiting >= _LINES or not self._queue.offer(source, waiting, source.weight):
+            self._dropped(Dropped.CROWDED)
+        else:
+            self._all.waiting += 1
+
+    def take(self) -> tuple[Source, _Waiting] | None:
+        taken = self._queue.take()
+        if taken is not None:
+            self._all.waiting -= 1
+        return taken
+
+    def _lost(self) -> None:
+        """It gave way to another source's."""
+        self._all.waiting -= 1
+        self._dropped(Dropped.CROWDED)
+
+
 class _Peer:
     """One other node: its link, made when there is something to say, and the packets in line for it."""
 
     def __init__(
-        self, address: RelayAddress, connect: Callable[[RelayAddress], Awaitable[Link]], dropped: Callable[[str], None]
+        self,
+        address: RelayAddress,
+        connect: Callable[[RelayAddress], Awaitable[Link]],
+        all_lines: _Lines,
+        dropped: Callable[[str], None],
     ) -> None:
         self.address = address
         self._connect = connect
         self._dropped = dropped
         self._loop = asyncio.get_running_loop()
         self._link: asyncio.Task[Link] | None = None
-        self._line: FairQueue[Source, _Waiting] = FairQueue(_LINE, _SHARE, lambda _: dropped(Dropped.CROWDED))
+        self._line = _Line(all_lines, dropped)
         self._under_way: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._change = asyncio.Event()
@@ -168,9 +211,7 @@ class _Peer:
         return self._link is not None and _usable(self._link)
 
     def forward(self, packet: bytes, source: Source) -> None:
-        if not self._line.offer(source, (self._loop.time(), packet), source.weight):
-            self._dropped(Dropped.CROWDED)
-            return
+        self._line.add(source, (self._loop.time(), packet))
         self._change.set()
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="onion peer")
@@ -252,8 +293,8 @@ class _Peer:
     def _again(self, source: Source, waiting: _Waiting) -> None:
         if self._loop.time() - waiting[0] > _PATIENCE_S:
             self._dropped(Dropped.NODE_DOWN)
-        elif not self._line.offer(source, waiting, source.weight):
-            self._dropped(Dropped.CROWDED)
+        else:
+            self._line.add(source, waiting)
 
     def _drop_old(self) -> None:
         for _ in range(len(self._line)):
