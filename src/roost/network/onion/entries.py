@@ -89,8 +89,10 @@ class Entry:
                     self._earlier, self.token, self._next = self.token, self._next, None
                     self._entries.changed()
                 waking = asyncio.ensure_future(self._wake.wait())
-                await asyncio.wait((ended, waking), return_when=asyncio.FIRST_COMPLETED)
-                waking.cancel()
+                try:
+                    await asyncio.wait((ended, waking), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waking.cancel()
                 self._wake.clear()
         finally:
             ended.cancel()
