@@ -109,3 +109,4 @@ def test_what_leads_to_no_network_is_refused(tmp_path: Path, relay: Relay, netwo
     assert damaged["code"] == "malformed_link"
     assert nobody.process("init", "--name", "N", "--no-passphrase").returncode == 2
     assert not nobody.folder.exists()
+    assert nobody.refused("relay", "check", network)["code"] == "not_a_relay"

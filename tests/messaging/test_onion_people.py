@@ -163,6 +163,9 @@ def test_files_and_cards_keep_to_the_floor_however_often_they_failed(world: Watc
         alone = msgspec.structs.replace(peer, address=peer.address, fallback=None)
         assert floors.allows(work, alone) is False  # nothing that is said is sealed, let alone uploaded
     assert ways.best_first(work, peer) == [peer.fallback]  # of acknowledgements, too
+    (card,) = [row for row in rows if isinstance(decode_content(row.content), DeviceAnnouncement)]
+    probe = msgspec.structs.replace(card, address=peer.address, probe=True)  # where a silent device read before
+    assert not floors.may_leave(work, probe, peer)
 
 
 def test_a_preferred_network_goes_first_and_others_take_what_it_does_not(world: Watched) -> None:

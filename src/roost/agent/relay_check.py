@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from roost.agent.views import Done
+from roost.errors import CallerError
 
 
 class RelayCheck(Done, frozen=True, kw_only=True):
@@ -23,9 +24,16 @@ async def check_relay_link(link: str) -> RelayCheck:
     """Test the relay behind `link` with a mailbox of one's own. Raises what stopped the test."""
     from roost.agent.networks import relay_name
     from roost.network import SYSTEM_ENTROPY, check_relay
+    from roost.wire.addresses import OnionHost
     from roost.wire.links import parse_relay_link
 
     relay = parse_relay_link(link)
+    if isinstance(relay.address, OnionHost):
+        raise CallerError(
+            "This is an onion network's link, not a relay's.",
+            code="not_a_relay",
+            hint="See what its authorities agree on: roost network consensus LINK",
+        )
     report = await check_relay(relay, entropy=SYSTEM_ENTROPY)
     if report.problem is not None:
         raise report.problem

@@ -54,7 +54,8 @@ def may_take(work: Work, row: Outbox, address: Address) -> bool:
         return True
     if not isinstance(c.decode_content(row.content), _NEEDED):
         return False
-    peer = work.get(PeerDevice, row.account, row.device) if row.address is None else None
+    to_a_stranger = row.address is not None and not row.probe
+    peer = None if to_a_stranger else work.get(PeerDevice, row.account, row.device)
     return peer is None or not any(meets(work, row.account, other) for other in peer.addresses)
 
 
