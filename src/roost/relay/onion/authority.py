@@ -39,7 +39,7 @@ from roost.wire.mailbox import DirectoryPart, Done, GetBallots, PutDescriptor, R
 from roost.wire.onion import Consensus, NetworkDocument
 
 _log = logging.getLogger("roost.relay")
-_PATIENCE_S = 20.0
+_PATIENCE_S = 80.0  # with one other authority
 _NAP_S = 20.0  # a clock that was set is noticed within this time
 _REMEMBERED = 4  # consensuses that votes may build on
 
@@ -259,4 +259,4 @@ class Authority:
         return answer
 
     def _left(self, until: float) -> float:
-        return min(_PATIENCE_S * 4, max(0.05, until - self._clock()))
+        return min(_PATIENCE_S, max(0.05, until - self._clock()))
