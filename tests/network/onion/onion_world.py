@@ -295,9 +295,9 @@ class Client:
     def call(self, request: Request, *, mixed: bool = False) -> tuple[Session, int]:
         return self.exchange.call(request, self.world.now, mixed=mixed)
 
-    def subscribe(self, get: bytes, after: int = 0, *, mixed: bool = False) -> Session:
-        session = self.exchange.session(Subscribe(get, after), self.world.now, mixed=mixed)
-        session.subscribe(get, after, self.world.now)
+    def subscribe(self, get: bytes, *, mixed: bool = False) -> Session:
+        session = self.exchange.session(Subscribe(get, 0), self.world.now, mixed=mixed)
+        session.subscribe(get, lambda: self.delivered[-1][0] if self.delivered else 0, self.world.now)
         self.exchange.touched(session, self.world.now)
         return session
 

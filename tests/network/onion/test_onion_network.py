@@ -120,9 +120,20 @@ async def test_put_get_and_deliveries(tmp_path: Path) -> None:
         assert [entry.envelope for entry in page.entries] == [envelope(number) for number in range(5)]
 
 
+async def test_mixed(tmp_path: Path) -> None:
+    world = World(tmp_path, 7)
+    delivered: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+    async with relays(world), networked(world) as reader, networked(world) as writer:
+        assert await reader.call(host(world), CREATE) == Done()
+        reader.subscribe(host(world), GET, lambda: 0, lambda *one: delivered.put_nowait(one), mixed=True)
+        stored = await writer.call(host(world), Put(PUT, envelope(1)), mixed=True)
+        assert isinstance(stored, Stored)
+        assert await delivered.get() == (stored.entry, envelope(1))
+
+
 async def test_blobs_cards_and_the_way_to_a_relay_outside(tmp_path: Path) -> None:
     world = World(tmp_path / "nodes", 7)
-    async with relays(world), relay_process(tmp_path / "relay") as outside, networked(world) as network:
+    async with relay_process(tmp_path / "relay") as outside, relays(world), networked(world) as network:
         there = host(world)
         assert await network.call(there, CREATE) == Done()
         hold, data = bytes(16), [bytes([number]) * BLOB_SIZE for number in range(4)]

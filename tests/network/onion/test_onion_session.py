@@ -54,10 +54,9 @@ pieces = st.tuples(st.integers(0, 2**53), st.integers(0, 31), st.integers(1, 32)
 
 @given(st.lists(st.tuples(whole | pieces, st.integers(0, 2**53), st.floats(0, 5)), max_size=60))
 def test_whatever_a_node_sends(sent: list[tuple[tuple[int, int, int, bytes], int, float]]) -> None:
-    client, now = session(), 0.0
-    client.subscribe(GET, 0, now)
+    client, now, last = session(), 0.0, 0
+    client.subscribe(GET, lambda: last, now)
     client.call(m.Put(capability("put"), envelope(1)), now)
-    last = 0
     for (message, part, parts, data), left, pause in sent:
         now += pause
         client.tick(now)
@@ -77,7 +76,7 @@ def test_whatever_a_node_sends(sent: list[tuple[tuple[int, int, int, bytes], int
 
 def test_deliveries_wait_for_what_is_missing_and_are_asked_for_again() -> None:
     client = session()
-    call = client.subscribe(GET, 0, 0.0)
+    call = client.subscribe(GET, lambda: 0, 0.0)
     assert client.next_up(0.0) is not None
     client.receive(down(client, 1, m.Reply(call, m.Subscribed(3))), 0.1)
     client.receive(down(client, 3, m.Delivery(call, 2, envelope(2))), 0.2)
@@ -93,7 +92,7 @@ def test_deliveries_wait_for_what_is_missing_and_are_asked_for_again() -> None:
 
 def test_a_late_part_closes_the_gap_without_asking() -> None:
     client = session()
-    call = client.subscribe(GET, 0, 0.0)
+    call = client.subscribe(GET, lambda: 0, 0.0)
     client.receive(down(client, 1, m.Reply(call, m.Subscribed(2))), 0.1)
     client.receive(down(client, 3, m.Delivery(call, 2, envelope(2))), 0.2)
     client.receive(down(client, 2, m.Delivery(call, 1, envelope(1))), 0.3)

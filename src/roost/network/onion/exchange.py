@@ -84,7 +84,7 @@ class Exchange:
 
     def attached(self, guards: Sequence[tuple[bytes, bytes]], now: float) -> None:
         """Links to these guards stand, in this order, each with the token that was given there."""
-        lost = set(self._packing.attached.items()) - set(guards)
+        lost = set(self._packing.attached) - {guard for guard, _ in guards}
         self._packing.attached = dict(guards)
         for session in self._sessions.values():
             if lost:

@@ -200,9 +200,8 @@ class OnionKeeper:
 
     def _follow(self, subscription: Subscription) -> None:
         now = self._loop.time()
-        after = subscription.starting()
-        session = self.exchange.session(Subscribe(subscription.get, after), now, mixed=subscription.mixed)
-        call = session.subscribe(subscription.get, after, now)
+        session = self.exchange.session(Subscribe(subscription.get, 0), now, mixed=subscription.mixed)
+        call = session.subscribe(subscription.get, subscription.starting, now)
         self._followed[session, call] = subscription
         self.exchange.touched(session, now)
 

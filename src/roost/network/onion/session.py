@@ -14,7 +14,7 @@ It decides neither paths nor pace (`exchange`), nor who is a member of the swarm
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from roost.crypto import Entropy
 from roost.errors import WireError
@@ -111,12 +111,13 @@ class Session:
         """Nobody waits for this answer any more."""
         self._forget(call)
 
-    def subscribe(self, get: bytes, after: int, now: float) -> int:
-        """Have everything after entry `after` delivered, and whatever comes, until `unsubscribe`."""
+    def subscribe(self, get: bytes, after: Callable[[], int], now: float) -> int:
+        """Have everything after entry `after()` delivered, and whatever comes, until `unsubscribe`. It is asked again
+        whenever another node is subscribed with: what was delivered and not stored comes again then."""
         self.used_at = now
         call = self._new_call()
-        self._subscriptions[call] = Following(get, after)
-        return self._ask(call, Subscribe(get, after))
+        self._subscriptions[call] = Following(get, after, after())
+        return self._ask(call, Subscribe(get, self._subscriptions[call].last))
 
     def unsubscribe(self, call: int) -> None:
         self._forget(call)
@@ -412,6 +413,7 @@ class Session:
         for call, subscription in self._subscriptions.items():
             if subscription.since:
                 self._events.append(Interrupted(call))
+                subscription.last = subscription.after()
             subscription.since, subscription.again_at = 0, None
             self._ask(call, Subscribe(subscription.get, subscription.last), not_before=now + pause_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from roost.network.link_core import Answered, Delivered
@@ -84,6 +85,7 @@ class Following:
     """A subscription."""
 
     get: bytes
+    after: Callable[[], int]  # the last entry that is stored
     last: int  # the number of the last entry that was handed on
     since: int = 0  # the frame of the node that began it; deliveries in earlier ones are not for it
     end: int = 0  # the newest entry when it began
