@@ -18,16 +18,27 @@ from tests.web.people import Person, Stage, roost
 NODES = 6  # three keep a mailbox; with one of them and the guard there are enough for the rest of a path
 
 
-@contextlib.contextmanager
-def network(folder: Path, browser: Browser) -> Iterator[Stage]:
+class OnionStage(Stage):
     """A stage whose people keep their mailboxes in an onion network."""
-    world = World(folder / "network", NODES)
-    link = str(RelayLink(OnionHost(world.document.id, (world.nodes[0].address, world.nodes[1].address))))
-    with contextlib.ExitStack() as stack:
+
+    def __init__(self, folder: Path, browser: Browser, stack: contextlib.ExitStack) -> None:
+        world = World(folder / "network", NODES)
+        link = str(RelayLink(OnionHost(world.document.id, (world.nodes[0].address, world.nodes[1].address))))
+        super().__init__(folder, browser, link, stack)
+        self._nodes = stack.enter_context(contextlib.ExitStack())
         with ThreadPoolExecutor(NODES) as pool:
             for entered in pool.map(lambda number: _node(world, number), range(NODES)):
-                stack.enter_context(entered)
-        yield Stage(folder, browser, link, stack)
+                self._nodes.enter_context(entered)
+
+    def go_dark(self) -> None:
+        """All nodes are gone."""
+        self._nodes.close()
+
+
+@contextlib.contextmanager
+def network(folder: Path, browser: Browser) -> Iterator[OnionStage]:
+    with contextlib.ExitStack() as stack:
+        yield OnionStage(folder, browser, stack)
 
 
 def _node(world: World, number: int) -> contextlib.ExitStack:

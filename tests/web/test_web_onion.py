@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.links import RelayLink
-from tests.web.onion import become_contacts, begin, names, network, panel
+from tests.web.onion import OnionStage, become_contacts, begin, names, network, panel
 from tests.web.people import WAIT_S, Person, Stage, command, roost
 from tests.web.test_web_access import serious
 from tests.web.test_web_groups import about, leave_panel, make
@@ -58,7 +58,7 @@ def test_what_is_wrong_with_a_link_is_said_where_it_stands(stage: Stage) -> None
 
 
 @pytest.fixture(scope="module")
-def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnionStage]:
     with network(tmp_path_factory.mktemp("onion"), browser) as made:
         yield made
 
@@ -107,7 +107,10 @@ def test_the_panel_shows_the_stations_of_both_sides(two: Two) -> None:
     ]
     mine = shown.get_by_role("list", name="Your side").locator(".station")
     assert names(mine) == ["Entry", "Middle", "Exit"]
-    expect(mine.first.locator("bdi")).to_contain_text("127.0.0.1:")  # the guard to which this device is linked
+    for station in mine.all():  # the guard to which this device is linked, and two as the next packet may take
+        expect(station.locator("bdi")).to_contain_text("127.0.0.1:")
+    keeping = shown.locator(".hop", has_text="The mailbox's stations").locator("bdi")
+    assert len(keeping.inner_text().split(", ")) == 3
     assert names(shown.get_by_role("list", name="Bob's side").locator(".station")) == ["Exit", "Middle", "Entry"]
     entry = shown.locator(".parties li", has_text="Your entry station")
     assert "your network address" in entry.locator(".sees").inner_text()
@@ -213,3 +216,17 @@ def test_another_way_beside_it(two: Two, place: Stage) -> None:
         alice.page.locator(".presence", has_text="the way is not private enough").wait_for()
         shown.get_by_text("Whatever way there is").click()
         bob.sees("not by a relay")
+
+
+def test_a_network_that_is_gone(two: Two, place: OnionStage) -> None:
+    """Nothing is lost: what one writes waits, and the window says for what."""
+    alice, _ = two
+    place.go_dark()
+    alice.page.locator(".connection", has_text="No way into the onion network now").wait_for()
+    expect(panel(alice).locator(".station.down")).to_have_count(1)
+    alice.say("into the dark")
+    alice.page.locator(".presence", has_text="1 message waits for a connection").wait_for()
+    alice.settings("Relays and networks")
+    alice.page.get_by_role("listitem").filter(has_text="Onion network").get_by_text("building a path").wait_for()
+    assert serious(alice) == []
+    alice.close()

@@ -321,7 +321,8 @@ class SafetyNumber(View, frozen=True, kw_only=True):
 class RelayState(View, frozen=True, kw_only=True):
     """`link_host` is HOST:PORT. `reason` says why it is not reachable. `here`: it is this very device, which keeps its
     mailboxes itself (`link_host` is THIS_DEVICE then). `home`: a relay at home, which is met over carriers. `onion`: an
-    onion network. `problem`: the code of why it is not reachable, where that is known."""
+    onion network. `problem`: the code of why it is not reachable, where that is known; `no_consensus`: the list of its
+    nodes is missing."""
 
     link_host: str
     reachable: bool

@@ -159,10 +159,20 @@ class Network:
             raise carriers_off()
         return await self.direct.link(host)
 
-    def entry(self, host: OnionHost) -> RelayAddress | None:
-        """The node of an onion network to which this device is linked first; None while there is no link to any."""
+    def path_to(self, host: OnionHost, place: bytes) -> tuple[list[str], list[str]]:
+        """For showing: where the three nodes listen by which something could go to a mailbox there now, and those that
+        keep it. Empty while there is no way."""
         keeper = self._keeper(host.key)
-        return keeper.entry() if isinstance(keeper, OnionKeeper) else None
+        try:
+            path, swarm = keeper.path_to(place) if isinstance(keeper, OnionKeeper) else ([], [])
+        except Unreachable:
+            return [], []
+        return [node.address.endpoint for node in path], [node.address.endpoint for node in swarm]
+
+    def knows_nodes(self, host: OnionHost) -> bool:
+        """Whether the list of an onion network's nodes is at hand."""
+        keeper = self._keeper(host.key)
+        return isinstance(keeper, OnionKeeper) and keeper.directory.consensus is not None
 
     def expected_delay_s(self, host: OnionHost, *, mixed: bool) -> float | None:
         """How long what is sent to a reader there takes on average; None while nothing is known of the network."""

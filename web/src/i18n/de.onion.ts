@@ -40,7 +40,7 @@ export const deOnion: Record<keyof typeof enOnion, string> = {
   "route.mine": "Deine Seite",
   "route.theirs": "Die Seite von {name}",
   "route.way.network": "Onion-Netz {host}",
-  "route.fresh": "Mitte und Ausgang wechseln mit jeder Nachricht.",
+  "route.fresh": "Mitte und Ausgang werden für jede Nachricht neu gezogen; diese sind ein Beispiel.",
   "fact.stations": "welche Stationen vor und nach ihr stehen",
   "way.title": "Welcher Weg zuerst?",
   "way.how": "Was diesen Weg nicht nehmen kann, nimmt einen anderen, wenn er privat genug ist.",

@@ -40,7 +40,7 @@ export const enOnion = {
   "route.mine": "Your side",
   "route.theirs": "{name}'s side",
   "route.way.network": "Onion network {host}",
-  "route.fresh": "Middle and exit change with every message.",
+  "route.fresh": "Middle and exit are drawn anew for every message; these are an example.",
   "fact.stations": "which stations stand before and after it",
   "way.title": "Which way first?",
   "way.how": "What cannot go this way takes another one, if it is private enough.",

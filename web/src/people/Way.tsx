@@ -33,7 +33,7 @@ export function Way({ route, conversation, how, children }: Props): ReactNode {
             leg.length === 1 ? <Station key={index} hop={leg[0]!} last={index === all.length - 1} conversation={conversation} /> : <Stations key={index} hops={leg} mine={index === 1} conversation={conversation} />,
           )}
         </ol>
-        {route.hops.some((hop) => hop.party === "entry") && <p className="hint">{t("route.fresh")}</p>}
+        {route.hops.some((hop) => hop.party === "entry" && hop.name !== "") && <p className="hint">{t("route.fresh")}</p>}
       </section>
       {children}
       <section className="card">

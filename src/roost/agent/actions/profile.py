@@ -77,8 +77,16 @@ def _relay_state(engine: Engine, row: r.OwnRelay) -> v.RelayState:
         here=row.here,
         home=_at_home(row),
         onion=isinstance(row.link.address, OnionHost),
-        problem=problem.code if problem else "",
+        problem=_problem(engine, row, problem),
     )
+
+
+def _problem(engine: Engine, row: r.OwnRelay, problem: Unreachable | None) -> str:
+    """The code of what is wrong; without the list of its nodes an onion network has one of its own."""
+    address = row.link.address
+    if problem is not None and isinstance(address, OnionHost) and not engine.network.knows_nodes(address):
+        return "no_consensus"
+    return problem.code if problem is not None else ""
 
 
 def _reason(row: r.OwnRelay, problem: Unreachable) -> str:
@@ -174,7 +182,7 @@ def _relay_view(engine: Engine, row: r.OwnRelay, primary: bool, done: str = "") 
         here=row.here,
         home=_at_home(row),
         onion=isinstance(row.link.address, OnionHost),
-        problem=problem.code if problem else "",
+        problem=_problem(engine, row, problem),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from roost.agent import browsing as b
 from roost.agent import naming, showing, syncing
 from roost.agent import views as v
@@ -14,10 +16,11 @@ from roost.agent.exposure import exposure, who_sees_what
 from roost.agent.networks import KINDS, network_to
 from roost.crypto import account_id
 from roost.errors import CallerError
-from roost.messaging import floors, hosting, travel
+from roost.messaging import floors, hosting, travel, ways
 from roost.messaging import records as r
 from roost.messaging.work import Work
 from roost.wire.addresses import OnionHost
+from roost.wire.sizes import PLACE_SIZE
 from roost.wire.travel import Network
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 _BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
 FIRST_GUESS_S = {v.Timing.FAST: 0.5, v.Timing.MIXED: 4.5}  # before anything was sent through a network
+_STATIONS = ("entry", "middle", "exit")
 _APART = "You are not in reach of each other now. What you write goes out when the devices meet."
 
 
@@ -148,7 +152,12 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
     return b.RouteView(
         conversation=account_id(contact.account),
         network=network,
-        hops=tuple(_hop(service, work, contact, party, network, near=bool(carrier)) for party in way.hops),
+        hops=_stationed(
+            service,
+            work,
+            contact.account,
+            tuple(_hop(service, work, contact, party, network, near=bool(carrier)) for party in way.hops),
+        ),
         exposure=exposure(way),
         facts=who_sees_what().facts,
         choices=_choices(work, contact.account),
@@ -205,8 +214,6 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
                     name=showing.own_host(own) if own else name,
                     reachable=service.engine.network.reachable(own.relay) if own else None,
                 )
-            case "entry":
-                return _entry(service, work, found.id)
             case "member" | "reader" | "host_member":
                 return b.Hop(party=party, name=found.name)
             case _:
@@ -215,7 +222,7 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
     return b.RouteView(
         conversation=account_id(found.id),
         network=network,
-        hops=tuple(hop(party) for party in way.hops),
+        hops=_stationed(service, work, found.id, tuple(hop(party) for party in way.hops)),
         exposure=exposure(way),
         facts=who_sees_what().facts,
         **_delays(service, work, found.id),
@@ -231,8 +238,6 @@ def _hop(service: Service, work: Work, contact: r.Contact, party: str, network: 
             hosted = _their_relays(work, contact.account)
             row = next((row for row in rows if party == "relay" and row.relay in hosted), rows[0])
             return b.Hop(party=party, name=showing.own_host(row), reachable=service.engine.network.reachable(row.relay))
-        case "entry":
-            return _entry(service, work, contact.account)
         case "their_relay" | "swarm":
             return b.Hop(party=party, name=", ".join(sorted(set(_their_relays(work, contact.account).values()))))
         case _:
@@ -241,11 +246,34 @@ def _hop(service: Service, work: Work, contact: r.Contact, party: str, network: 
             return b.Hop(party=party, name=name, reachable=near if met else None)
 
 
-def _entry(service: Service, work: Work, conversation: bytes) -> b.Hop:
-    """The station of an onion network to which this device is linked; the others change with every packet."""
+def _stationed(service: Service, work: Work, conversation: bytes, hops: tuple[b.Hop, ...]) -> tuple[b.Hop, ...]:
+    """With the stations of my side by name: the entry stays, the two behind it are such as the next packet may take.
+    Nothing is known of the stations on the other side."""
     network = _onion_host(work, conversation)
-    entry = service.engine.network.entry(network) if network is not None else None
-    return b.Hop(party="entry", name=entry.endpoint if entry is not None else "", reachable=entry is not None)
+    if network is None or all(hop.party != "entry" for hop in hops):
+        return hops
+    path, swarm = service.engine.network.path_to(network, _place(work, conversation))
+    names = dict(zip(_STATIONS, path, strict=False))
+    found = []
+    for hop in hops:
+        if hop.party in _STATIONS:
+            reachable = bool(path) if hop.party == "entry" else None
+            hop = msgspec.structs.replace(hop, name=names.pop(hop.party, ""), reachable=reachable)
+        elif hop.party == "swarm" and swarm:
+            hop = msgspec.structs.replace(hop, name=f"{hop.name}: {', '.join(swarm)}")
+        found.append(hop)
+    return tuple(found)
+
+
+def _place(work: Work, conversation: bytes) -> bytes:
+    """Of the mailbox to which something said now goes; any, where it goes to another's relay."""
+    group, channel = work.get(r.GroupRow, conversation), work.get(r.ChannelRow, conversation)
+    if group is not None or channel is not None:
+        log = work.get(r.SharedLog, group.log if group is not None else channel.log if channel is not None else b"")
+        return log.get[:PLACE_SIZE] if log is not None else bytes(PLACE_SIZE)
+    peers = work.find(r.PeerDevice, where={"account": conversation})
+    firsts = (ways.best_first(work, peer)[0] for peer in peers if peer.addresses)
+    return next((to.put[:PLACE_SIZE] for to in firsts if isinstance(to.relay, OnionHost)), bytes(PLACE_SIZE))
 
 
 def _onion_host(work: Work, conversation: bytes) -> OnionHost | None:
