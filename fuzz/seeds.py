@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fuzz.runner import CORPUS
-from fuzz.targets import TARGETS, directory, files, groups, logs, mls, network, wire
+from fuzz.targets import TARGETS, directory, files, groups, logs, mls, network, swarm, wire
 from fuzz.targets.crypto import states, vector
 from fuzz.tools import CountedEntropy
 from roost.agent.operations import OPERATIONS
@@ -93,6 +93,7 @@ def expected() -> list[tuple[str, bytes]]:
         _parcels,
         _relay,
         _directory,
+        swarm.seeds,
         _files,
     )
     found = {(name, data) for room in rooms for name, data in room() if len(data) <= MAX_SEED}

@@ -15,6 +15,7 @@ from fuzz.targets import (
     parcels,
     peers,
     relay,
+    swarm,
     wire,
 )
 from fuzz.tools import Target
@@ -34,6 +35,7 @@ TARGETS: dict[str, Target] = {
         relay,
         directory,
         onion_sessions,
+        swarm,
         files,
     )
     for target in room.TARGETS
