@@ -122,6 +122,15 @@ class EngineConformance:
         engine.apply([made(), entry(1), dropped])
         assert numbers() == [1]
 
+    def test_what_is_there_already_stays(self, engine: Engine, reader: Reader) -> None:
+        """Another node may send what makes no sense; that must not look like a broken disk."""
+        engine.apply([made(), entry(1)])
+        engine.apply([made(day=200), entry(1, size=7), entry(2)])
+        row = reader.mailbox(1)
+        assert row is not None
+        assert (row.used_day, [each.number for each in row.entries]) == (100, [1, 2])
+        assert reader.envelopes(1, [1]) == [(1, b"1" * 4_096)]
+
     def test_trim(self, engine: Engine, reader: Reader, numbers: Callable[[], list[int]]) -> None:
         engine.apply([made(), made(2), *(entry(n) for n in range(1, 7)), entry(1, mailbox=2)])
         engine.apply([TrimEntries(1, 4, (2, 3), 6)])

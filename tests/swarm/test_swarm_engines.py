@@ -177,7 +177,7 @@ class RealPerson:
                     await asyncio.sleep(0.05)
 
     async def once(self, node: RealNode, request: Request) -> Response | None:
-        if self.session is None or not self.session.alive or self.session.node is not node:
+        if self.session is None or not self.session.alive or self.session.node.key != node.key:
             self.session = Session(self.net, node, self.frames.append)  # type: ignore[arg-type]
         self.call += 1
         assert node.swarm is not None

@@ -139,13 +139,13 @@ class MemoryEngine:
     # --- operations -------------------------------------------------------------------------------------------------
 
     def _create(self, operation: CreateMailbox) -> None:
-        box = self._state.boxes[operation.mailbox] = _Box(operation.kind, operation.day)
+        box = self._state.boxes.setdefault(operation.mailbox, _Box(operation.kind, operation.day))
         box.grants.update((grant.hash, grant) for grant in operation.grants)
 
     def _append(self, operation: AppendEntry) -> None:
         if not operation.dropped:
             entries = self._state.boxes[operation.mailbox].entries
-            entries[operation.entry.number] = (operation.entry, operation.envelope)
+            entries.setdefault(operation.entry.number, (operation.entry, operation.envelope))
 
     def _trim(self, operation: TrimEntries) -> None:
         box = self._state.boxes[operation.mailbox]

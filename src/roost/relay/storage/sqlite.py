@@ -162,7 +162,7 @@ class SqliteEngine:
 
     def _create(self, operation: CreateMailbox) -> None:
         self._connection.execute(
-            "INSERT INTO mailboxes (id, kind, used_day) VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO mailboxes (id, kind, used_day) VALUES (?, ?, ?)",
             (operation.mailbox, operation.kind, operation.day),
         )
         self._add_grants(operation.mailbox, operation.grants)
@@ -183,7 +183,8 @@ class SqliteEngine:
             entries.append((*head, operation.envelope))
             needs += [(mailbox, entry.number, hold) for hold in entry.holds]
         self._connection.executemany(
-            "INSERT INTO entries (mailbox, number, day, writer, work, hash, envelope) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO entries (mailbox, number, day, writer, work, hash, envelope)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             entries,
         )
         if needs:
