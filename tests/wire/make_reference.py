@@ -22,6 +22,7 @@ from roost.wire import (
     mailbox,
     onion,
     parcels,
+    swarm,
     travel,
 )
 from roost.wire.codec import Extension, Record
@@ -51,6 +52,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Requests, responses, link frames", (mailbox,)),
     ("Parcels", (parcels,)),
     ("Onion networks", (onion, ballots)),
+    ("Swarms", (swarm,)),
 )
 ALSO = {
     "Create": "`place` of 0 or 16 bytes",

@@ -23,6 +23,7 @@ from roost.wire import links, logs
 from roost.wire import mailbox as m
 from roost.wire import onion as o
 from roost.wire import parcels as p
+from roost.wire import swarm as s
 from roost.wire.addresses import DeviceHost, MailboxAddress, OnionHost, RelayAddress
 from roost.wire.codec import Extension, Record, encode
 from roost.wire.frames import frame
@@ -391,6 +392,31 @@ def file_vectors() -> list[dict[str, Any]]:
     ]
 
 
+_MEMBERS = tuple(s.Member(bytes([at]) * 32, bytes([at + 1]) * 16) for at in (1, 3))
+_STANDING = s.Standing(bytes([9]) * 16, True, 48, bytes([1]) * 32, (_MEMBERS[:1],), 32, 7, _MEMBERS, True, False, True)
+_PLACE = counting(0x60)[:16]
+SWARM = (
+    s.Look(_PLACE),
+    s.Prepare(_PLACE, 48, _MEMBERS),
+    s.Adopt(_PLACE, 48, _MEMBERS, 32, 7),
+    s.Append(_PLACE, 48, 1, b"\x90"),
+    s.Deposit(_PLACE, 48, _MEMBERS, 7, 0, last=True, operations=b"\x90"),
+    s.Fetch(_PLACE, 48, 2),
+    s.Beat((s.BeatItem(_PLACE, 48, 7),)),
+    s.Retire(_PLACE, 48, _MEMBERS),
+    s.Recall(b""),
+    s.Nudge(_PLACE),
+    s.Promise(granted=True, standing=_STANDING),
+    s.Taken(done=True, incarnation=bytes([9]) * 16, promised=48, sequence=7),
+    s.Piece(last=False, operations=b"\x90"),
+    s.Heard((1,), (0, 2)),
+    s.Recalled((s.RecalledPlace(_PLACE, _STANDING),), _PLACE),
+    s.Seen(_STANDING),
+    s.BeatItem(_PLACE, 48, 7),
+    s.RecalledPlace(_PLACE, _STANDING),
+    _STANDING,
+    *_MEMBERS,
+)
 PADDED = ((b"", 4), (b"", 8), (b"abc", 7), (b"abc", 200), (b"\x00", 8))
 
 
@@ -406,6 +432,7 @@ def vectors() -> dict[str, Any]:
         "groups": structures(GROUPS),
         "parcels": structures(PARCELS),
         "onion": structures(ONION),
+        "swarm": structures(SWARM),
         "parcel_files": file_vectors(),
         "links": link_vectors(),
         "stream": stream_vectors(),

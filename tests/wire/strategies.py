@@ -26,6 +26,7 @@ from roost.wire import (
     mailbox,
     onion,
     parcels,
+    swarm,
     travel,
 )
 from roost.wire.addresses import DeviceHost, RelayAddress
@@ -62,6 +63,7 @@ MODULES: tuple[ModuleType, ...] = (
     onion,
     ballots,
     parcels,
+    swarm,
     travel,
 )
 ALL_KINDS: tuple[type[Record], ...] = tuple(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roost.wire import ballots, channels, content, groups, identity, links, logs, mailbox, onion, parcels
+from roost.wire import ballots, channels, content, groups, identity, links, logs, mailbox, onion, parcels, swarm
 from roost.wire.addresses import MailboxAddress, RelayAddress
 from roost.wire.codec import Extension, decode, encode
 from roost.wire.frames import FrameReader, frame
@@ -26,6 +26,7 @@ STRUCTURES = (
     "groups",
     "parcels",
     "onion",
+    "swarm",
 )
 PARSERS = {
     "RelayLink": links.parse_relay_link,
@@ -43,7 +44,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 def kind_of(name: str, file: str) -> Any:
     if name in RENAMED:
         return RENAMED[name][file]
-    for place in (mailbox, content, identity, links, logs, channels, groups, parcels, onion, ballots):
+    for place in (mailbox, content, identity, links, logs, channels, groups, parcels, onion, ballots, swarm):
         if hasattr(place, name):
             return getattr(place, name)
     return {"RelayAddress": RelayAddress, "MailboxAddress": MailboxAddress, "Extension": Extension}[name]
