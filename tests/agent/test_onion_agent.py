@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 
 from roost.agent import browsing as b
+from roost.agent import channels as ch
 from roost.agent import events as e
 from roost.agent import groups as g
 from roost.agent import operations as o
 from roost.agent import showing, syncing
 from roost.agent import views as v
-from roost.agent.service import Service, create_profile
+from roost.agent.service import Service, create_profile, link_device
 from roost.errors import CallerError
-from roost.messaging.records import OnionMemory
+from roost.messaging import travel
+from roost.messaging.records import OnionMemory, PeerDevice
 from roost.wire.addresses import OnionHost
 from roost.wire.links import RelayLink
 from tests.agent.test_service import befriend, following
@@ -154,3 +156,35 @@ async def test_a_relay_and_a_network_and_how_a_conversation_travels(tmp_path: Pa
             sent = await alice.call(o.Send(conversation="Bob", text="without it"))
             await following(at_bob, e.MessageEvent, lambda event: event.text == "without it", WITHIN_S)
             assert sent.conversation == (await bob.call(o.WhoAmI())).account
+
+
+async def test_a_channel_and_a_second_device(tmp_path: Path) -> None:
+    async with network(tmp_path) as link, AsyncExitStack() as stack:
+        alice, bob = [await joined(stack, tmp_path, name, link) for name in ("Alice", "Bob")]
+        await befriend(alice, bob)
+        made = await alice.call(ch.ChannelCreate(title="News", posting=ch.Posting.ALL))
+        assert made.link.startswith("roost-channel:")
+        async with aclosing(bob.events()) as at_bob, aclosing(alice.events()) as at_alice:
+            await bob.call(ch.ChannelJoin(link=made.link, name="B", wait_timeout_s=WITHIN_S))
+            await alice.call(o.Send(conversation="News", text="welcome"))
+            heard = await following(at_bob, e.MessageEvent, within_s=WITHIN_S)
+            assert (heard.text, heard.network) == ("welcome", v.NetworkKind.ONION)
+            await bob.call(o.Send(conversation="News", text="thanks"))
+            posted = await following(at_alice, e.MessageEvent, lambda event: event.text == "thanks", WITHIN_S)
+            assert posted.from_name == "B"
+
+        code = (await link_device(tmp_path / "phone", "phone", None, None, "none", (), (link,))).code
+        await alice.call(o.DeviceConfirm(code=code))
+        await alice.call(b.SetTiming(conversation="Bob", timing=v.Timing.MIXED))
+        phone = await stack.enter_async_context(Service.open(tmp_path / "phone"))
+        me, them = alice.engine.look().me.account, bob.engine.look().me.account
+        assert await syncing.until(phone.engine, lambda: travel.chosen(phone.engine.look(), them).mixed, WITHIN_S)
+        assert await syncing.until(bob.engine, lambda: len(bob.engine.look().find(PeerDevice)) == 2, WITHIN_S)
+        async with aclosing(phone.events()) as at_phone, aclosing(alice.events()) as at_alice:
+            await bob.call(o.Send(conversation="Alice", text="to both"))
+            for events in (at_phone, at_alice):
+                heard = await following(events, e.MessageEvent, within_s=WITHIN_S)
+                assert (heard.text, heard.network) == ("to both", v.NetworkKind.ONION)
+        (contact,) = await phone.call(o.Contacts())
+        assert (contact.name, contact.networks) == ("Bob", (v.NetworkKind.ONION,))
+        assert phone.engine.look().me.account == me
