@@ -48,6 +48,7 @@ T = TypeVar("T")
 
 _SELF = b""  # under which the storage keeps what a node knows of itself
 _COURTING_S = 3.0  # how long others wait for one who is about to lead
+_RECALLED_BYTES = 64 * 1024  # in one answer, and one place more
 _SCAN = 500  # places read at one time
 
 _encoder = msgspec.msgpack.Encoder()
@@ -256,8 +257,9 @@ class Replica:
     async def recall(self, node: bytes, call: Recall) -> Recalled:
         """The places at which `node` was known, read from disk."""
         found: list[RecalledPlace] = []
+        size = 0
         after: bytes = call.after
-        while len(found) < MAX_RECALLED:
+        while len(found) < MAX_RECALLED and size < _RECALLED_BYTES:
             rows = await self.scan(after)
             if not rows:
                 return Recalled(tuple(found), b"")
@@ -265,7 +267,8 @@ class Replica:
                 after = place
                 if _names(record, node):
                     found.append(RecalledPlace(place, self.standing(place, record)))
-                    if len(found) == MAX_RECALLED:
+                    size += len(_encoder.encode(record))
+                    if len(found) == MAX_RECALLED or size >= _RECALLED_BYTES:
                         break
         return Recalled(tuple(found), after)
 
