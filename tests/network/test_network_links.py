@@ -64,6 +64,21 @@ async def test_calls_and_deliveries(relay: TinyRelay, raw: bool) -> None:
         await link.call(m.Ping())
 
 
+async def test_posts_are_answered_without_waiting_for_each_other(relay: TinyRelay) -> None:
+    link = await connect_relay(relay.address)
+    await link.call(BOX)
+    answers = await asyncio.gather(*(link.post(m.Put(PUT, envelope(each))) for each in range(1, 201)))
+    assert answers == [m.Stored(each) for each in range(1, 201)]
+    refused = await link.post(m.Get(PUT[:31] + b"?", 0))
+    assert isinstance(refused, m.Refusal)
+    lost = link.post(m.Ping())
+    await link.close()
+    with pytest.raises(Unreachable):
+        await lost
+    with pytest.raises(Unreachable):
+        link.post(m.Ping())
+
+
 async def test_a_proxy_that_knows_only_http_gets_a_websocket() -> None:
     relay = TinyRelay()
     relay.alpn = ["http/1.1"]

@@ -132,6 +132,17 @@ class Link:
         except TimeoutError as error:
             raise no_answer() from error
 
+    def post(self, request: Request) -> asyncio.Future[Response]:
+        """As `call`, for one who makes many: nothing waits for its turn, no time is taken, and a `Refusal` is a result.
+
+        Raises Unreachable at once when the link takes no calls; else the future may.
+        """
+        call = self._send(request)
+        reply: asyncio.Future[Response] = self._loop.create_future()
+        self._replies[call] = reply
+        reply.add_done_callback(lambda _: self._replies.pop(call, None))
+        return reply
+
     async def subscribe(
         self, get: bytes, after: int, deliver: Deliver, *, timeout_s: float | None = CALL_S
     ) -> OpenSubscription:

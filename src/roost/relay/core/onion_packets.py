@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from roost.crypto import Entropy, PacketSecret
 from roost.crypto.onion import DroppedPacket, Forwarded, Unwrapped, unwrap
@@ -46,8 +47,7 @@ class Refused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Who sends packets: a client's link, another node, or this one. `weight`: its turns where others send too."""
 
     name: bytes | int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from roost.crypto import Label, SigningKey, VerifyKey
 from roost.errors import CryptoError, Refused, Unreachable
@@ -17,7 +18,7 @@ from roost.relay.core.fair_queue import FairQueue
 from roost.relay.core.onion_packets import Dropped, Source
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.addresses import RelayAddress
-from roost.wire.mailbox import OnionPacket, ProveNode, RefusalCode, Request, Response
+from roost.wire.mailbox import OnionPacket, ProveNode, Refusal, RefusalCode, Request, Response
 from roost.wire.onion import Consensus
 
 IDLE_S = 180.0  # a link that nobody used
@@ -196,7 +197,8 @@ class _Peer:
         self._loop = asyncio.get_running_loop()
         self._link: asyncio.Task[Link] | None = None
         self._line = _Line(all_lines, dropped)
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._closed = False
         self._paused_until = 0.0
         self._change = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -204,7 +206,7 @@ class _Peer:
 
     @property
     def waiting(self) -> int:
-        return len(self._line) + len(self._under_way)
+        return len(self._line) + self._under_way
 
     @property
     def usable(self) -> bool:
@@ -213,7 +215,7 @@ class _Peer:
     def forward(self, packet: bytes, source: Source) -> None:
         self._line.add(source, (self._loop.time(), packet))
         self._change.set()
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name="onion peer")
 
     async def call(self, request: Request) -> Response:
@@ -227,7 +229,8 @@ class _Peer:
             raise Unreachable("A node does not answer.") from error
 
     async def close(self) -> None:
-        tasks = [task for task in (self._task, self._link, *self._under_way) if task is not None]
+        self._closed = True
+        tasks = [task for task in (self._task, self._link) if task is not None]
         link = self._link.result() if self.usable and self._link is not None else None
         for task in tasks:
             task.cancel()
@@ -257,7 +260,7 @@ class _Peer:
         pause_s = _FIRST_PAUSE_S
         while True:
             self._change.clear()
-            if not self._line or len(self._under_way) >= _WINDOW:
+            if not self._line or self._under_way >= _WINDOW:
                 await self._change.wait()
                 continue
             wait_s = self._paused_until - self._loop.time()
@@ -271,27 +274,34 @@ class _Peer:
                 pause_s = min(_PAUSE_S, pause_s * 2)
                 self._drop_old()
                 continue
-            while len(self._under_way) < _WINDOW and (taken := self._line.take()):
-                task = asyncio.create_task(self._hand_over(link, *taken))
-                self._under_way.add(task)
-                task.add_done_callback(self._handed_over)
+            while link.usable and self._under_way < _WINDOW and (taken := self._line.take()):
+                self._hand_over(link, *taken)
 
-    def _handed_over(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._change.set()
-
-    async def _hand_over(self, link: Link, source: Source, waiting: _Waiting) -> None:
+    def _hand_over(self, link: Link, source: Source, waiting: _Waiting) -> None:
         self.used_at = self._loop.time()
         try:
-            await link.call(OnionPacket(waiting[1]), timeout_s=CALL_S)
-        except Refused as error:
-            self._paused_until = self._loop.time() + max(_FIRST_PAUSE_S, error.retry_after_ms / 1_000)
+            answer = link.post(OnionPacket(waiting[1]))
+        except Unreachable:
             self._again(source, waiting)
-        except Unreachable:  # it may have come or not; a second copy would be dropped there as a replay
+            return
+        self._under_way += 1
+        answer.add_done_callback(partial(self._answered, source, waiting))
+
+    def _answered(self, source: Source, waiting: _Waiting, answer: asyncio.Future[Response]) -> None:
+        self._under_way -= 1
+        self._change.set()
+        if (
+            answer.cancelled() or answer.exception() is not None
+        ):  # it may have come or not; a second copy would be dropped there as a replay
+            self._again(source, waiting)
+            return
+        refusal = answer.result()
+        if isinstance(refusal, Refusal):
+            self._paused_until = self._loop.time() + max(_FIRST_PAUSE_S, refusal.retry_after_ms / 1_000)
             self._again(source, waiting)
 
     def _again(self, source: Source, waiting: _Waiting) -> None:
-        if self._loop.time() - waiting[0] > _PATIENCE_S:
+        if self._closed or self._loop.time() - waiting[0] > _PATIENCE_S:
             self._dropped(Dropped.NODE_DOWN)
         else:
             self._line.add(source, waiting)
