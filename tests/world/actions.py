@@ -9,9 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from roost.errors import RoostError
-from roost.messaging import accounts, contact_sync, conversations, devices, identity, requests
+from roost.messaging import accounts, contact_sync, conversations, devices, identity, requests, travel
 from roost.messaging import records as r
 from roost.wire.content import Text
+from roost.wire.travel import Network
 
 from . import group_actions
 from .driver import Crashed, Device, DiskFailed
@@ -176,6 +177,15 @@ def _with_contact(function: Callable[..., object]) -> Callable[[World, Action], 
     return run
 
 
+def _prefer(world: World, action: Action) -> None:
+    """Somebody chooses, or no longer, by which network they write to a contact first."""
+    device = _device(world, action.a)
+    contact = _contact(device, action.b) if device else None
+    if device is not None and contact is not None:
+        device.step(travel.choose, contact.account, prefers=Network(action.c % len(Network)))
+        device.wake()
+
+
 def _week(world: World, action: Action) -> None:
     world.time.skip(8 * DAY)
     world.everybody_wakes()
@@ -328,6 +338,7 @@ _ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "unblock": _with_contact(requests.unblock),
     "remove": _with_contact(requests.remove),
     "rename": _with_contact(lambda work, account: contact_sync.changed(work, work.need(r.Contact, account))),
+    "prefer": _prefer,
     "week": _week,
     "crash": _crash,
     "disk": _disk,

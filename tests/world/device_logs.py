@@ -16,6 +16,7 @@ from roost.messaging import logs, owners
 from roost.messaging import records as r
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.work import Work
+from roost.wire.addresses import OnionHost
 from roost.wire.mailbox import (
     BlobData,
     ChangeGrants,
@@ -191,7 +192,7 @@ class DeviceLogs:
         state = f"{connection}/{world.network.changes(relay, log.get)}"
         if self._clean.get(log.id) == state and log.state != r.LogState.LOST:
             return
-        own = relay in world.owns(device)
+        own = relay in world.owns(device) or isinstance(relay.address, OnionHost)
         if not self._may_ask(log, own):
             return
         key = log.id + connection.encode()

@@ -17,7 +17,7 @@ from roost.messaging import records as r
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.work import Work
-from roost.wire.addresses import Address, RelayAddress
+from roost.wire.addresses import Address, HostAddress
 from roost.wire.codec import decode
 from roost.wire.mailbox import (
     Create,
@@ -166,7 +166,7 @@ class Device:
             self._wake_at = 0
             self.guarded(self._due_work)
 
-    def call(self, name: object, relay: RelayAddress, request: Request, done: Answer) -> None:
+    def call(self, name: object, relay: HostAddress, request: Request, done: Answer) -> None:
         """One call at a time under each name; its answer is dropped if the device has died meanwhile."""
         self._running.add(name)
         life = self.life

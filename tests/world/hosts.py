@@ -18,7 +18,7 @@ from roost.relay.core.operations import FREEING, ChangeGrantRows, CreateMailbox,
 from roost.relay.core.packets import PacketKeys, TagSet, WeeklyKey, allowed
 from roost.relay.storage import memory
 from roost.relay.storage.engine import StorageFull
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress, OnionHost, RelayAddress
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import Entries, Entry, Get, Refusal, RefusalCode, Request, Response
 from roost.wire.sizes import ENVELOPE_SIZE, PACKET_LARGE, PACKET_SMALL
@@ -91,11 +91,15 @@ class Lies:
 
 
 class Relay:
-    """One relay. `clock` gives milliseconds; `woken` is called with the mailbox whose readers should look."""
+    """One relay, or an onion network as its clients see it: as one host. `clock` gives milliseconds; `woken` is called
+    with the mailbox whose readers should look."""
 
-    def __init__(self, name: str, entropy: Entropy, clock: Callable[[], int], rng: random.Random) -> None:
+    def __init__(
+        self, name: str, entropy: Entropy, clock: Callable[[], int], rng: random.Random, *, network: bool = False
+    ) -> None:
         self.name, self._entropy, self._clock, self._rng = name, entropy, clock, rng
-        self.address = RelayAddress(f"{name}.example", 443, entropy.bytes(32))
+        relay = RelayAddress(f"{name}.example", 443, entropy.bytes(32))
+        self.address: HostAddress = OnionHost(relay.key, (relay,)) if network else relay
         self.engine = Engine()
         self.engine.clock = clock
         self.lies: Lies | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from roost.crypto import PacketPublic, capability_hash
 from roost.relay.core.admission import Client
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress, OnionHost
 from roost.wire.mailbox import Create, MailboxKind, Put, Refusal, Request, Response, Right, Stored
 
 from .driver import Answer, Device
@@ -68,7 +68,7 @@ class Network:
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
-    def call(self, device: Device, to: RelayAddress, request: Request, done: Answer) -> None:
+    def call(self, device: Device, to: HostAddress, request: Request, done: Answer) -> None:
         """Ask a relay on the device's behalf. `done` gets None when no answer came."""
         time, rng = self._world.time, self._rng
         relay = self._world.relays[to.key]
@@ -81,9 +81,11 @@ class Network:
             time.after(self._delay() * 3, partial(self._arrives, device, own, relay, request, lambda _: None))
 
     def _way(self, device: Device, relay: Relay) -> Relay | None:
-        """The relay that the device asks: an own one itself, any other through the first own one that is reachable."""
+        """The relay that the device asks: an own one or a network itself, any other through the first own one that is
+        reachable."""
         owns = self._world.owns(device)
-        able = [own for own in ([relay] if relay in owns else owns) if self.joined(device.name, own.name)]
+        itself = relay in owns or isinstance(relay.address, OnionHost)
+        able = [own for own in ([relay] if itself else owns) if self.joined(device.name, own.name)]
         return able[0] if able else None
 
     def _arrives(self, device: Device, own: Relay, relay: Relay, request: Request, done: Answer) -> None:

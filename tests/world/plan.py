@@ -36,6 +36,7 @@ class Plan:
     fallbacks: bool = False  # every other person has a second relay
     group: bool = False  # the first person makes a group
     outside: int = 0  # how many of its contacts are not in it at first
+    network: bool = False  # the second relay is an onion network: everybody reaches it without a relay
 
     def without(self, actions: set[Action]) -> Plan:
         return replace(self, actions=tuple(action for action in self.actions if action not in actions))
@@ -138,6 +139,15 @@ def draw_group(seed: int, *, size: int = 40) -> Plan:
     federated, fallbacks = rng.random() < 0.5, rng.random() < 0.3
     outside = int(len(people) > 3 and rng.random() < 0.5)
     return Plan(seed, federated, tuple(people), tuple(friends), tuple(actions), federated and fallbacks, True, outside)
+
+
+def draw_network(seed: int) -> Plan:
+    """The world of a seed with an onion network, where some have mailboxes beside their relay, and people choose by
+    which of the two they write."""
+    plan = draw(seed)
+    chosen = {"pause": "prefer", "rename": "prefer", "timer": "prefer"}
+    actions = tuple(replace(action, kind=chosen.get(action.kind, action.kind)) for action in plan.actions)
+    return replace(plan, federated=True, fallbacks=seed % 2 == 0, actions=actions, network=True)
 
 
 def crowd(seed: int, people: int) -> Plan:

@@ -9,13 +9,14 @@ import pytest
 from roost.messaging.records import Contact, ContactState
 from tests.world import check
 from tests.world.actions import say
-from tests.world.plan import SECOND, Plan, crowd, draw, draw_group
+from tests.world.plan import SECOND, Plan, crowd, draw, draw_group, draw_network
 from tests.world.shrink import failure, replay, report
 from tests.world.world import World
 
 SEEDS = 300
 CHUNK = 20
 GROUPS = 24
+NETWORKS = 40
 
 
 def all_hold(plans: Iterable[Plan]) -> None:
@@ -31,6 +32,12 @@ def all_hold(plans: Iterable[Plan]) -> None:
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
 def test_worlds_of_up_to_eight_devices(first: int) -> None:
     all_hold(draw(seed) for seed in range(first, first + CHUNK))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(1, NETWORKS + 1, NETWORKS // 4))
+def test_worlds_with_an_onion_network(first: int) -> None:
+    all_hold(draw_network(seed) for seed in range(first, first + NETWORKS // 4))
 
 
 @pytest.mark.timeout(600)

@@ -13,7 +13,7 @@ from collections import deque
 from roost.crypto import capability_hash, card_keys
 from roost.messaging import accounts, devices, inbox, invitations, logs, outbox
 from roost.messaging import records as r
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import HostAddress
 from roost.wire.links import InvitationKind, RelayLink, parse_invitation
 from roost.wire.mailbox import CardData, GetCard, Request, Response
 
@@ -69,7 +69,8 @@ class World:
         self.network = Network(self, random.Random(f"network/{plan.seed}"))
         self.relays: dict[bytes, Relay] = {}
         for name in ("heron", "stork")[: 2 if plan.federated else 1]:
-            relay = Relay(name, self.entropy(name), lambda: self.time.now, random.Random(f"{name}/{plan.seed}"))
+            rng, network = random.Random(f"{name}/{plan.seed}"), plan.network and name == "stork"
+            relay = Relay(name, self.entropy(name), lambda: self.time.now, rng, network=network)
             self.relays[relay.address.key] = relay
         self.devices: list[Device] = []
         self.people: list[list[Device]] = []
@@ -236,7 +237,7 @@ class World:
 
     # --- what devices ask ---------------------------------------------------------------------------------------------
 
-    def call(self, device: Device, to: RelayAddress, request: Request, done: Answer) -> None:
+    def call(self, device: Device, to: HostAddress, request: Request, done: Answer) -> None:
         self.network.call(device, to, request, done)
 
     def reachable(self, device: Device) -> bool:
