@@ -362,7 +362,16 @@ class Service:
 _GROWING = Create | Put | PutBlob | PutCard | ChangeGrants
 
 
-_COSTS: dict[type, float] = {PutBlob: 4.0, GetBlob: 4.0, Packet: 2.0, Forward: 2.0}
+_COSTS: dict[type, float] = {
+    PutBlob: 4.0,
+    GetBlob: 4.0,
+    Packet: 2.0,
+    Forward: 2.0,
+    GetDirectory: 4.0,
+    GetBallots: 4.0,
+    PutDescriptor: 8.0,
+    ProveNode: 8.0,
+}
 
 
 def _sealed(opened: OpenedPacket, respond: Respond, response: Response) -> None:
