@@ -290,6 +290,7 @@ def test_a_malformed_request_inside_is_refused_and_its_packet_spent() -> None:
 
 def test_tags_are_recognised_however_they_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TagSet, "_MERGE", 4)
+    monkeypatch.setattr(TagSet, "_BUCKETS", 3)
     tags = TagSet([5, 1, 3])
     assert [tags.add(tag) for tag in (1, 3, 5)] == [False] * 3
     assert all(tags.add(tag) for tag in range(10, 30))

@@ -49,30 +49,40 @@ PAGE = (max_answer(PACKET_LARGE) - _ENTRY_OVERHEAD) // (ENVELOPE_SIZE + _ENTRY_O
 
 
 class TagSet:
-    """63-bit replay tags: a small set of recent ones before sorted arrays of 8 bytes each."""
+    """Replay tags, 8 random bytes each: in buckets, of which each is a small set of recent ones before a sorted array.
+    So millions of them are kept in little room, and nothing waits for long while some are sorted."""
 
-    __slots__ = ("_recent", "_sorted")
-    _MERGE = 65_536
+    __slots__ = ("_count", "_recent", "_sorted")
+    _BUCKETS = 64
+    _MERGE = 4_096
 
     def __init__(self, tags: Iterable[int] = ()) -> None:
-        self._sorted = array("Q", sorted(tags))
-        self._recent: set[int] = set()
+        self._recent: list[set[int]] = [set() for _ in range(self._BUCKETS)]
+        self._sorted = [array("Q") for _ in range(self._BUCKETS)]
+        self._count = 0
+        for tag in tags:
+            self._sorted[tag % self._BUCKETS].append(tag)
+            self._count += 1
+        self._sorted = [array("Q", sorted(bucket)) for bucket in self._sorted]
 
     def add(self, tag: int) -> bool:
         """Whether the tag is new."""
-        if tag in self._recent:
+        bucket = tag % self._BUCKETS
+        recent, kept = self._recent[bucket], self._sorted[bucket]
+        if tag in recent:
             return False
-        at = bisect_left(self._sorted, tag)
-        if at < len(self._sorted) and self._sorted[at] == tag:
+        at = bisect_left(kept, tag)
+        if at < len(kept) and kept[at] == tag:
             return False
-        self._recent.add(tag)
-        if len(self._recent) >= self._MERGE:
-            self._sorted = array("Q", sorted((*self._sorted, *self._recent)))
-            self._recent = set()
+        recent.add(tag)
+        self._count += 1
+        if len(recent) >= self._MERGE:
+            self._sorted[bucket] = array("Q", sorted((*kept, *recent)))
+            self._recent[bucket] = set()
         return True
 
     def __len__(self) -> int:
-        return len(self._sorted) + len(self._recent)
+        return self._count
 
 
 @dataclass(frozen=True, slots=True)
