@@ -204,6 +204,29 @@ def test_members_of_a_view_that_was_only_promised_are_asked_too() -> None:
     assert made.holder in (D, E)
 
 
+def test_a_view_that_one_only_heard_of_says_nothing_of_those_before() -> None:
+    """A and C kept five batches. C lost its disk and learned of the view that A began then, alone: what A held before
+    is needed all the same."""
+    members = (*keep(A, B), Member(C, inc(C, 2)))
+    heard = places.forgotten(PlaceRecord(1), says(A, msgspec.structs.replace(held(32, 0), members=members)))
+    assert heard is not None
+    answers = {B: says(B, held(16, 3, A, B, C)), C: says(C, heard, disk=2)}
+    made = ballot(answers)
+    assert not made.enough()
+    made.add(A, says(A, msgspec.structs.replace(held(32, 0), members=members)))
+    assert made.enough()
+    assert made.holder == A
+
+
+def test_where_all_have_lost_what_they_held_there_is_nothing() -> None:
+    lost = msgspec.structs.replace(held(16, 3, A, B, C), present=False)
+    made = ballot({node: says(node, lost, disk=2) for node in (A, B)})
+    assert not made.enough()
+    made.add(C, says(C, lost, disk=2))
+    assert made.enough()
+    assert made.holder is None
+
+
 def test_what_a_newer_view_took_over_is_asked_for_no_more() -> None:
     answers = {A: says(A, held(16, 9, C, D, E)), B: says(B, held(32, 0, A, B, C))}
     made = ballot(answers)

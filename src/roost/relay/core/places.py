@@ -23,7 +23,7 @@ _ANY = b"*"  # in place of an incarnation: whichever it is
 
 class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
     """What a node keeps of a place; see wire.swarm.Standing. `mailbox`: the number that the place's mailbox has, or
-    will have, in this node's storage. `day`: when the record last changed."""
+    will have, in this node's storage; `incoming`: that of a copy which is coming in. `day`: of the last change."""
 
     mailbox: int
     promised: int = 0
@@ -33,6 +33,7 @@ class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
     sequence: int = 0
     members: Members = ()
     present: bool = False
+    incoming: int = 0
     day: int = 0
 
     def standing(self, incarnation: bytes, *, sure: bool, leading: bool, courted: bool) -> Standing:
@@ -173,8 +174,8 @@ class Ballot:
 
     @property
     def newest(self) -> Standing | None:
-        """Who the last members are that something was installed on, according to this answer."""
-        return max(self.standings.values(), key=lambda standing: standing.view, default=None)
+        """The newest state that is still held by somebody who answered."""
+        return None if self.holder is None else self.standings[self.holder]
 
     @property
     def promised(self) -> int:
@@ -210,8 +211,8 @@ class Ballot:
     def members(self) -> Members:
         """The swarm with the incarnations that are known."""
         known = {node: standing.incarnation for node, standing in self.standings.items()}
-        newest = self.newest
-        old = {member.node: member.incarnation for member in newest.members} if newest else {}
+        last = max(self.standings.values(), key=lambda standing: standing.view, default=None)
+        old = {member.node: member.incarnation for member in last.members} if last is not None else {}
         return tuple(Member(node, known.get(node, old.get(node, b""))) for node in self._swarm)
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -220,12 +221,11 @@ class Ballot:
         """A majority of each must have answered."""
         newest = self.newest
         found = [self._named(self._swarm) if self._proposed is None else self._proposed]
-        if newest is None or not newest.view:
-            found.append(self._named(self._before))
-        else:
-            found.append(newest.members)
-        since = newest.view if newest is not None else 0
+        found.append(self._named(self._before) if newest is None else newest.members)
+        since = 0 if newest is None else newest.view
         for standing in self.standings.values():
+            if standing.view > since:  # who retired, or lost its disk, knows of it without what it holds
+                found.append(standing.members)
             if standing.promised > since:
                 found += standing.planned
         return [members for members in dict.fromkeys(found) if members]

@@ -51,8 +51,9 @@ class Colleagues:
         return [node.key for node in self.current.nodes if node.salt and node.key != self.own]
 
     def listed(self, node: bytes) -> bool:
-        """It is in the consensus, or was in the last one. Others are gone for good."""
-        return node in self._nodes
+        """It is in the consensus, or was in the last one. Others are gone for good. Who knows one
+        consensus only cannot tell."""
+        return self.previous is None or node in self._nodes
 
     def swarm(self, place: bytes) -> tuple[bytes, ...]:
         """Who is to keep this place, best first; nobody while there is no consensus."""

@@ -12,7 +12,7 @@ from roost.relay.core import places
 from roost.relay.core.places import Ballot
 from roost.relay.onion.colleagues import Colleagues
 from roost.relay.onion.replica import Replica
-from roost.wire.swarm import Fetch, Look, Members, Piece, Prepare, Promise, Seen
+from roost.wire.swarm import Fetch, Look, Members, Nudge, Piece, Prepare, Promise, Seen, Taken
 
 R = TypeVar("R")
 
@@ -71,8 +71,31 @@ class Election:
             return Led(leader)
         if seen.courted(self._colleagues.own):
             raise NoMajority
-        newest = seen.newest
-        if not self._creating and (newest is None or not newest.view):
+        better = self._better(seen)
+        if better is not None:
+            return better if await self._nudged(better.node) else await self._lead(seen)
+        return await self._lead(seen)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _better(self, seen: Ballot) -> Led | None:
+        """Another of the swarm, if it holds the newest state and this node does not: it can begin at once."""
+        own, holder = self._colleagues.own, seen.holder
+        if holder is None or holder == own or holder not in self._colleagues.swarm(self._place):
+            return None
+        newest, mine = seen.standings[holder], seen.standings.get(own)
+        if mine is not None and mine.present and (mine.view, mine.sequence) == (newest.view, newest.sequence):
+            return None
+        return Led(holder)
+
+    async def _nudged(self, node: bytes) -> bool:
+        try:
+            return (await self._colleagues.call(node, Nudge(self._place), Taken)).done
+        except Unreachable:
+            return False
+
+    async def _lead(self, seen: Ballot) -> Elected | NothingThere:
+        if not self._creating and seen.holder is None:
             return NothingThere()
         swarm = self._colleagues.swarm(self._place)
         if self._colleagues.own not in swarm:  # by a consensus that came meanwhile
@@ -84,8 +107,6 @@ class Election:
         base = await self._take_over(promised, view, members)
         others = promised.asked() - {member.node for member in members}
         return Elected(view, members, base, tuple(sorted(others)))
-
-    # --- inside -----------------------------------------------------------------------------------------------------
 
     async def _look(self) -> Ballot:
         ballot = self._colleagues.ballot(self._place, None, self._hints)

@@ -8,6 +8,7 @@ before gets a whole copy. See relay.core.places.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
@@ -27,7 +28,7 @@ from roost.relay.storage.worker import Done
 from roost.wire.sizes import SWARM_OPERATIONS
 from roost.wire.swarm import Adopt, Append, Deposit, Member, Retire, Taken
 
-_INSTALL_S = 8.0  # for enough members to hold the view's beginning
+_INSTALL_S = 8.0  # for enough members to hold the view's beginning, or more of it
 _SILENT_S = 7.0  # a leader who hears of too few members for so long leads no more
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
@@ -99,18 +100,20 @@ class Lead:
         self._log_bytes = 0
         self._installed = asyncio.Event()
         self._retired = False
+        self._copied = 0  # pieces that members took
         self._tasks: list[asyncio.Task[None]] = []
 
     async def install(self) -> None:
         """Returns once enough members hold the beginning of the view. Raises NoMajority."""
         self._tasks = [asyncio.create_task(self._follow(follower)) for follower in self._followers.values()]
         self._check()
-        try:
-            async with asyncio.timeout(_INSTALL_S):
-                await self._installed.wait()
-        except TimeoutError:
-            raise NoMajority from None
-        if not self.active:
+        copied = -1
+        while not self._installed.is_set() and copied < self._copied:
+            copied = self._copied
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_INSTALL_S):
+                    await self._installed.wait()
+        if not self.active or not self._installed.is_set():
             raise NoMajority
 
     @property
@@ -320,6 +323,7 @@ class Lead:
                 if not self._deposited(follower, taken, last=piece.last):
                     raise Unreachable("A copy was not taken.")
                 number, last = number + 1, piece.last
+                self._copied += 1
         finally:
             follower.copying = False
 

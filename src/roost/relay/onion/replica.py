@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -85,7 +86,7 @@ class Replica:
         after = _SELF
         while rows := await self.scan(after):
             after = rows[-1][0]
-            self._last_mailbox = max(self._last_mailbox, *(record.mailbox for _, record in rows))
+            self._last_mailbox = max(self._last_mailbox, *(max(one.mailbox, one.incoming) for _, one in rows))
         stored = await self.ask(lambda reader: reader.place(_SELF))
         if stored is not None:
             self.identity = _selves.decode(stored)
@@ -236,12 +237,12 @@ class Replica:
         retired = places.retire(record, node, call.view, call.members)
         if retired is None:
             return self._told(record, done=record.view >= call.view)
-        retired = msgspec.structs.replace(retired, mailbox=self.number())
+        retired = msgspec.structs.replace(retired, mailbox=self.number(), incoming=0)
         cards = await self.ask(lambda reader: reader.cards(call.place))
         if await self.record(call.place) != record:
             return self._told(record, done=False)
         gone = [RemoveCard(card.locator) for card in cards]
-        await self.commit(call.place, retired, (DeleteMailbox(record.mailbox), *gone))
+        await self.commit(call.place, retired, (DeleteMailbox(record.mailbox), *_deleted(record.incoming), *gone))
         return self._told(retired, done=True)
 
     async def heard(self, node: bytes, call: Beat) -> Heard:
@@ -272,6 +273,17 @@ class Replica:
                         break
         return Recalled(tuple(found), after)
 
+    async def forget(self, before: int) -> None:
+        """Let go of records that have not changed since before that day, of places where nothing is."""
+        after = _SELF
+        while rows := await self.scan(after):
+            after = rows[-1][0]
+            old = [(place, record) for place, record in rows if record.day < before and not self.leads(place)]
+            for place, record in old:
+                if await self.ask(partial(_empty, place, record)) and await self.record(place) == record:
+                    del self._records[place]
+                    self.storage.submit((StorePlace(place, b""),), lambda _error, _freed: None)
+
     async def learn(self, place: bytes, told: Standing) -> bool:
         """Another member knows this of a place; this disk may have forgotten it. True if it had."""
         record = await self.record(place)
@@ -292,14 +304,18 @@ class Replica:
         if intake is not None and intake.of == of and piece == intake.next - 1:
             await self.submit(())  # once more: it was handed in
             return True
+        record = await self.record(place)
+        gone: tuple[Operation, ...] = ()
         if piece == 0:
-            if intake is not None:
-                self.storage.submit((DeleteMailbox(intake.mailbox),), lambda _error, _freed: None)
             intake = self._intakes[place] = Intake(of, self.number())
+            gone = _deleted(record.incoming)
         elif intake is None or intake.of != of or piece != intake.next:
             return False
         changes = intake.take(decode_operations(operations, place, intake.mailbox))
-        await self.submit(changes)
+        if piece == 0:
+            await self.commit(place, msgspec.structs.replace(record, incoming=intake.mailbox), (*gone, *changes))
+        else:
+            await self.submit(changes)
         return True
 
     async def exchange(self, place: bytes, leader: bytes, view: int, members: Members, sequence: int) -> bool:
@@ -311,7 +327,7 @@ class Replica:
             return False
         del self._intakes[place]
         begun = places.begun(record, leader, view, members, sequence)
-        begun = msgspec.structs.replace(begun, mailbox=intake.mailbox)
+        begun = msgspec.structs.replace(begun, mailbox=intake.mailbox, incoming=0)
         gone = [RemoveCard(card.locator) for card in cards]
         await self.commit(place, begun, (DeleteMailbox(record.mailbox), *gone, *intake.kept_back))
         return True
@@ -329,6 +345,14 @@ class Replica:
 
     def _told(self, record: PlaceRecord, *, done: bool) -> Taken:
         return Taken(done, self.identity.incarnation, record.promised, record.sequence)
+
+
+def _empty(place: bytes, record: PlaceRecord, reader: Reader) -> bool:
+    return reader.mailbox(record.mailbox) is None and not reader.cards(place)
+
+
+def _deleted(mailbox: int) -> tuple[Operation, ...]:
+    return (DeleteMailbox(mailbox),) if mailbox else ()
 
 
 def _names(record: PlaceRecord, node: bytes) -> bool:

@@ -61,7 +61,8 @@ from roost.wire.swarm import (
 FILE = "swarm.db"
 LIMITS = Limits(hold_days=2)
 _WAITING = 256  # requests for one place while nobody leads it
-_ELECTION_S = 10.0
+_ELECTION_S = 10.0  # for those who wait for a leader, and before the last attempt begins
+_TOGETHER = 32  # elections at one time that no client waits for
 _PAUSE_S = 0.05
 _RETRY_MS = 1_000
 _RENEWED_S = 3.0  # between two views of a place for its members' sake
@@ -120,6 +121,7 @@ class Swarm:
         self._electing: dict[bytes, asyncio.Task[None]] = {}
         self._waiting: dict[bytes, list[_Waiter]] = {}
         self._hints: dict[bytes, set[bytes]] = {}
+        self._room = asyncio.Semaphore(_TOGETHER)
         self._renewed_at: dict[bytes, float] = {}
         self._upkeep: Upkeep | None = None
 
@@ -290,9 +292,10 @@ class Swarm:
     async def _elect(self, place: bytes) -> None:
         """Answer all who wait for the place's leader, one way or another."""
         refusal = Refusal(RefusalCode.SLOW_DOWN, _RETRY_MS)
+        patience = asyncio.get_running_loop().call_later(_ELECTION_S, self._refuse, place, refusal)
         try:
-            with contextlib.suppress(TimeoutError, SurroundingsError):
-                async with asyncio.timeout(_ELECTION_S):
+            with contextlib.suppress(SurroundingsError):
+                async with self._room if place not in self._waiting else contextlib.nullcontext():
                     outcome = await self._attempts(place)
                 if isinstance(outcome, Led):
                     refusal = Refusal(RefusalCode.MOVED, detail=outcome.node)
@@ -303,17 +306,21 @@ class Swarm:
         finally:
             del self._electing[place]
             self._hints.pop(place, None)
-            left = self._waiting.pop(place, [])
+            patience.cancel()
             lead = self.leads.get(place)
             if lead is not None and place not in self.serving:
                 lead.end()
-        for waiter in left:
+            self._refuse(place, refusal)
+
+    def _refuse(self, place: bytes, refusal: Refusal) -> None:
+        for waiter in self._waiting.pop(place, []):
             waiter.respond(refusal)
 
     async def _attempts(self, place: bytes) -> Serving | Led | NothingThere:
         """Raises NoMajority."""
         pause = _PAUSE_S
-        while self._own in self.colleagues.swarm(place):
+        until = self._now() + _ELECTION_S
+        while self._now() < until and self._own in self.colleagues.swarm(place):
             creating = any(waiter.creating for waiter in self._waiting.get(place, ()))
             lead = None
             try:

@@ -195,6 +195,7 @@ class Upkeep:
             swarm = self._swarm
             try:
                 await self._replica.submit((self._expired(),))
+                await self._replica.forget(self._expired().mailboxes_before)
                 swarm.totals = await self._replica.ask(lambda reader: reader.totals())
             except SurroundingsError:
                 continue
