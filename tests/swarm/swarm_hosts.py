@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from roost.errors import SurroundingsError, Unreachable
 from roost.relay.core.operations import AppendEntry, CardRow, Freed, MailboxRow, Operation, Totals, begin
 from roost.relay.onion.swarm import Swarm
-from roost.relay.storage import MemoryEngine, Reader
+from roost.relay.storage import MemoryEngine, Reader, StorageFull
 from roost.relay.storage.worker import Done
 from roost.wire.addresses import RelayAddress
 from roost.wire.onion import Consensus, ConsensusNode, PeriodKey
@@ -51,6 +51,7 @@ class SimulatedStorage:
         self._waiting: list[tuple[Sequence[Operation], Done]] = []
         self._busy = False
         self.crashed = False
+        self.full = False
         self.backlog = 0
 
     def crash(self) -> None:
@@ -69,9 +70,14 @@ class SimulatedStorage:
         if self.crashed:
             return
         batch, self._waiting = self._waiting, []
-        self._engine.apply([operation for operations, _ in batch for operation in begin(operations)])
-        for _, done in batch:
-            done(None, Freed())
+        error = None
+        if self.full and self._rng.random() < 0.5:
+            error = StorageFull("full")
+            batch, self._waiting = batch + self._waiting, []
+        else:
+            self._engine.apply([operation for operations, _ in batch for operation in begin(operations)])
+        for operations, done in batch:
+            done(error if operations else None, Freed())
         if self._waiting:
             self._loop.call_later(self._rng.uniform(0.0005, 0.006), self._commit)
         else:

@@ -30,6 +30,7 @@ from roost.wire.mailbox import (
 from roost.wire.onion import swarm_of
 
 PATIENCE_S = 3.0
+_AGAIN = (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL, RefusalCode.FULL)
 
 
 class Session:
@@ -130,7 +131,7 @@ class Person:
             self._node = response.detail
             await asyncio.sleep(0.05)
             return None
-        if isinstance(response, Refusal) and response.code in (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL):
+        if isinstance(response, Refusal) and response.code in _AGAIN:
             await asyncio.sleep(network.rng.uniform(0.1, 0.6))
             if network.rng.random() < 0.3:
                 self._node = self._next()

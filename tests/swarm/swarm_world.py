@@ -269,7 +269,7 @@ class World:
             await asyncio.sleep(rng.expovariate(0.25))
             keys = sorted(network.nodes)
             node = network.nodes[rng.choice(keys)]
-            match rng.choice(("crash", "crash", "crash", "cut", "heal", "disk", "plot", "consensus", "storm")):
+            match rng.choice(("crash", "crash", "crash", "cut", "heal", "disk", "plot", "consensus", "storm", "full")):
                 case "crash":
                     node.crash()
                     network.background.add(asyncio.ensure_future(self._restart(node, rng.expovariate(0.15))))
@@ -291,6 +291,8 @@ class World:
                         network.agree(sorted(listed - {node.key}))
                     else:
                         network.agree(sorted(listed | {node.key}))
+                case "full" if node.up:
+                    node.storage.full = not node.storage.full
                 case "storm":
                     network.weather.loss = rng.choice((0.0, 0.0, 0.05, 0.3))
 
@@ -367,6 +369,7 @@ class World:
         for node in network.nodes.values():
             if not node.up:
                 await node.start()
+            node.storage.full = False
         network.agree([node.key for node in network.current.nodes])
         await asyncio.sleep(SETTLE_S)
 

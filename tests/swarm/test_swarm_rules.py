@@ -218,6 +218,21 @@ def test_a_view_that_one_only_heard_of_says_nothing_of_those_before() -> None:
     assert made.holder == A
 
 
+def test_what_a_lost_disk_was_told_does_not_make_it_a_voter() -> None:
+    """C and D led the place from B and C's view on. C lost its disk, and was told of the view of A, B and C only; B left
+    the network, D is down."""
+    old = held(16, 3, A, B, C)
+    heard = places.forgotten(PlaceRecord(1), says(A, old))
+    assert heard is not None
+    made = Ballot((A, C, D), (A, C, D), lambda node: node != B)
+    made.add(A, says(A, old))
+    made.add(C, says(C, heard, disk=2, sure=False))
+    assert not made.enough()
+    made.add(D, says(D, held(32, 0, A, C, D, leader=C)))
+    assert made.enough()
+    assert made.holder == D
+
+
 def test_where_all_have_lost_what_they_held_there_is_nothing() -> None:
     lost = msgspec.structs.replace(held(16, 3, A, B, C), present=False)
     made = ballot({node: says(node, lost, disk=2) for node in (A, B)})

@@ -18,6 +18,7 @@ from roost.wire.swarm import MAX_PLANS, Member, Members, Standing
 
 _RANK_BITS = 4  # a view's last bits: its leader's place in the swarm, so that two who begin at once differ
 _MINUTE_S = 60
+_AHEAD_S = 86_400  # how much later than its time a view's number may be: clocks differ, and each attempt takes one
 _ANY = b"*"  # in place of an incarnation: whichever it is
 
 
@@ -146,6 +147,12 @@ def next_view(highest: int, rank: int, now: float) -> int:
     return max((highest >> _RANK_BITS) + 1, int(now) // _MINUTE_S) << _RANK_BITS | rank
 
 
+def likely(view: int, now: float) -> bool:
+    """Whether views may have come so far by now. Who promised one that is as high as can be written could promise no
+    other."""
+    return view >> _RANK_BITS <= (int(now) + _AHEAD_S) // _MINUTE_S
+
+
 class Ballot:
     """Collects what members say, until enough have.
 
@@ -251,7 +258,7 @@ class Ballot:
         standing = self.standings.get(member.node)
         if standing is None or member.incarnation not in (_ANY, standing.incarnation):
             return False
-        return standing.sure or standing.known
+        return standing.sure or standing.present  # else it may have forgotten who keeps the place by now
 
 
 class Progress:

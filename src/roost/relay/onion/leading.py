@@ -130,8 +130,8 @@ class Lead:
         """Whether the view's members are these."""
         return {member.node for member in self.members} == set(swarm)
 
-    def end(self) -> None:
-        """Lead no more. What was not acknowledged is not."""
+    def end(self, error: SurroundingsError | None = None) -> None:
+        """Lead no more. What was not acknowledged is not: for `error`, or because the lead is lost."""
         if not self.active:
             return
         self.active = False
@@ -144,7 +144,7 @@ class Lead:
         self._log.clear()
         self._superior.ended(self)
         for done in unanswered:
-            done(LostLead(), Freed())
+            done(error or LostLead(), Freed())
 
     # --- members ----------------------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class Lead:
         if not self.active:
             return
         if error is not None:
-            self.end()
+            self.end(error)
             return
         self._progress.has(self._colleagues.own, self.sequence)
         self._check()

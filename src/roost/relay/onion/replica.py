@@ -132,12 +132,14 @@ class Replica:
         generation = self.generation
 
         def written(error: SurroundingsError | None, _: Freed) -> None:
-            if error is not None and generation == self.generation:
+            first = error is not None and generation == self.generation
+            if first:
                 self.generation += 1
                 self._records.clear()
                 self._intakes.clear()
-                self.failed()
             done(error)
+            if first:
+                self.failed()
 
         self.storage.submit((*operations, StorePlace(place, _encoder.encode(record))), written)
 
@@ -287,6 +289,8 @@ class Replica:
     async def learn(self, place: bytes, told: Standing) -> bool:
         """Another member knows this of a place; this disk may have forgotten it. True if it had."""
         record = await self.record(place)
+        if not (places.likely(told.view, self.clock()) and places.likely(told.promised, self.clock())):
+            return False
         learned = places.forgotten(record, told)
         if learned is None:
             return False

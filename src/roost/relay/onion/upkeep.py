@@ -4,6 +4,7 @@ asks again what a lost disk knew, and deletes what expired."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -152,28 +153,32 @@ class Upkeep:
     async def _recall(self) -> None:
         """Until all others have said at which places they knew this node, what it never heard of counts for nothing."""
         await self._begun.wait()
-        identity = self._replica.identity
-        if identity.sure is None:
-            await self._remember(replace_sure(identity, sure=not self._colleagues.serves))
         while not self._replica.identity.sure:
-            told = set(self._replica.identity.recalled)
-            missing = [node for node in self._colleagues.others() if node not in told]
-            for node in missing:
-                try:
-                    await self._recall_from(node)
-                except SurroundingsError:
-                    continue
-                told.add(node)
-                sure = all(other in told for other in self._colleagues.others())
-                identity = self._replica.identity
-                await self._remember(SelfRecord(identity.incarnation, sure, tuple(sorted(told))))
-            if not missing:
-                await self._remember(replace_sure(self._replica.identity, sure=True))
-            elif not self._replica.identity.sure:
+            with contextlib.suppress(SurroundingsError):  # the disk is full
+                await self._recall_all()
+            if not self._replica.identity.sure:
                 await asyncio.sleep(self._colleagues.pause(_RECALL_S / 2))
 
+    async def _recall_all(self) -> None:
+        """Raises SurroundingsError: what was told cannot be written down."""
+        incarnation = self._replica.identity.incarnation
+        if self._replica.identity.sure is None:
+            # What was made before the network listed this node is not in the place of something older.
+            await self._replica.remember(SelfRecord(incarnation, not self._colleagues.serves))
+        told = set(self._replica.identity.recalled)
+        for node in self._colleagues.others():
+            if node not in told and not self._replica.identity.sure:
+                try:
+                    await self._recall_from(node)
+                except Unreachable:
+                    continue
+                told.add(node)
+                await self._replica.remember(SelfRecord(incarnation, sure=False, recalled=tuple(sorted(told))))
+        if told.issuperset(self._colleagues.others()):
+            await self._replica.remember(SelfRecord(incarnation, sure=True))
+
     async def _recall_from(self, node: bytes) -> None:
-        """Raises SurroundingsError."""
+        """Raises Unreachable, SurroundingsError."""
         after = b""
         while True:
             recalled = await self._colleagues.call(node, Recall(after), Recalled)
@@ -183,9 +188,6 @@ class Upkeep:
             if not recalled.after:
                 return
             after = recalled.after
-
-    async def _remember(self, identity: SelfRecord) -> None:
-        await self._replica.remember(identity)
 
     # --- expiry -----------------------------------------------------------------------------------------------------
 
@@ -219,7 +221,3 @@ class Upkeep:
         task = asyncio.create_task(work)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
-
-
-def replace_sure(identity: SelfRecord, *, sure: bool) -> SelfRecord:
-    return SelfRecord(identity.incarnation, sure, identity.recalled)
