@@ -183,9 +183,10 @@ async def flow(network: OnionNetwork) -> None:
         async with joined(network) as writer:
             for number in range(60):
                 if number == 20:
-                    guard = reader.entry(network.host)
-                    assert guard is not None
-                    await asyncio.to_thread(network.kill, network.name_of(guard.key))
+                    entry = reader.path_to(network.host, PLACE)[0][0]
+                    running = network.running.items()
+                    guard = next(name for name, relay in running if relay.link.address.endpoint == entry)
+                    await asyncio.to_thread(network.kill, guard)
                 assert isinstance(await put(writer, network, number), Stored)
             await until(lambda: len(delivered) == 60, 180)
             assert sorted(data for _, data in delivered) == [envelope(number) for number in range(60)]

@@ -112,13 +112,49 @@ def test_an_answer_that_fits_no_request_is_no_answer() -> None:
     assert client.events() == [Answered(call, m.Stored(4))]
 
 
+@given(st.data(), st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 8))
+def test_holes_are_filled_with_every_entry_once_and_in_order(
+    data: st.DataObject, frames: list[bool], page: int
+) -> None:
+    """Frames that are deliveries (of entries 1, 2, …) or answers; some are lost, the others come in any order, some of
+    them while the answer about a hole is on its way."""
+    entries = [frame for frame, delivers in enumerate(frames, 1) if delivers]
+    numbers = {frame: number for number, frame in enumerate(entries, 1)}
+    order = data.draw(st.permutations(range(1, len(frames) + 1)))
+    arriving = order[: data.draw(st.integers(0, len(order)))]
+    late = [frame for frame in order if frame not in arriving][: data.draw(st.integers(0, 3))]
+    incoming, ready = Incoming(), []
+
+    def come(frame: int) -> None:
+        delivery = (m.Delivery(1, numbers[frame], envelope(0)),) if frame in numbers else ()
+        ready.extend(incoming.take(frame, *delivery))
+
+    for frame in arriving:
+        come(frame)
+    while holes := incoming.holes():
+        asked = [(hole, min(hole.size, page)) for hole in holes]
+        if late:
+            come(late.pop())
+        for hole, limit in asked:
+            after = hole.after or max((one.number for _, one in ready), default=0)
+            found = [m.Entry(number, envelope(0)) for number in range(after + 1, len(entries) + 1)][:limit]
+            missing, whole = hole.missing(m.Entries(tuple(found), after + len(found) < len(entries)))
+            ready.extend(incoming.fill(hole, [m.Delivery(1, one.number, one.envelope) for one in missing], whole))
+    handed = []
+    for _, delivery in ready:
+        if delivery.number > (handed[-1] if handed else 0):
+            handed.append(delivery.number)
+    assert handed == list(range(1, len(handed) + 1))
+    assert set(handed) >= {numbers[frame] for frame in arriving if frame in numbers}
+
+
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(1, 4)), max_size=80))
 def test_what_is_kept_is_bounded(sent: list[tuple[int, int]]) -> None:
     incoming = Incoming()
     try:
         for number, parts in sent:
             incoming.whole(SessionDown(bytes(16), number, 0, parts, b"", 0))
-            incoming.take(number + 1_000, None)
+            incoming.take(number + 1_000)
     except WireError:
         return
     assert incoming.expected <= 64 * 32

@@ -46,8 +46,12 @@ class Blocks:
             self._flow = min(2 * self._flow, MOST)
 
     def lost(self) -> None:
-        """Something was lost, and with it what the node is thought to have: less at once."""
+        """Much was lost, and with it what the node is thought to have."""
         self.void()
+        self.slower()
+
+    def slower(self) -> None:
+        """Something was lost: less at once."""
         self._flow = max(self._flow // 2, IDLE)
 
     def void(self) -> None:

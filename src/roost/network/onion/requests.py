@@ -16,13 +16,13 @@ _BLOCK: Final = REPLY_BLOCK_SIZE + 3
 _FRAME: Final = 64  # the most that an answer adds to what it carries
 DOWN_DATA: Final = ONION_DATA - 48  # of a frame in one packet down
 UP_DATA: Final = tuple(ONION_DATA - _HEAD - blocks * _BLOCK for blocks in range(MAX_BLOCKS + 1))  # by blocks beside it
-_PAGE: Final = 8  # envelopes in one answer: 5 packets
+PAGE: Final = 8  # envelopes in one answer: 5 packets
 
 
 def fitted(request: Request) -> Request:
     """The request as it is asked through the network: of what is taken page by page, small pages."""
     if isinstance(request, Get):
-        return msgspec.structs.replace(request, limit=min(request.limit, _PAGE))
+        return msgspec.structs.replace(request, limit=min(request.limit, PAGE))
     return request
 
 

@@ -13,7 +13,6 @@ It decides neither paths nor pace (`exchange`), nor who is a member of the swarm
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from roost.crypto import Entropy
@@ -21,9 +20,10 @@ from roost.errors import WireError
 from roost.network.answers import fits
 from roost.network.link_core import Answered, Delivered
 from roost.network.onion.blocks import Blocks
-from roost.network.onion.incoming import Incoming
+from roost.network.onion.incoming import Hole, Incoming
 from roost.network.onion.members import Members
-from roost.network.onion.requests import MAX_BLOCKS, answer_parts, blocks_beside, up_parts
+from roost.network.onion.open_calls import OpenCalls
+from roost.network.onion.requests import MAX_BLOCKS, PAGE, blocks_beside
 from roost.network.onion.session_parts import (
     Began,
     Ended,
@@ -35,10 +35,11 @@ from roost.network.onion.session_parts import (
     Up,
 )
 from roost.network.onion.window import RoundTrip
-from roost.wire.codec import decode, encode
+from roost.wire.codec import decode
 from roost.wire.mailbox import (
-    Call,
     Delivery,
+    Entries,
+    Get,
     Goodbye,
     Ping,
     Refusal,
@@ -57,7 +58,7 @@ _SILENT_AFTER = 2  # askings, with nothing heard since the last but one
 _LEAVE_AFTER = 5  # askings, whatever else is heard
 _COPIES = 2  # of a call when nothing at all is heard
 _MOST_REPAIRS = 4  # in a row, of what seems to be missing and may be gone from the mailbox
-_LARGE = 4  # messages of several parts that are under way at one time
+_MOST_HOLES = 8  # that are asked about at one time
 _MOST_DOWN = 36  # packets of answers that are waited for at one time: four blobs
 _ASIDE_S = 1.0  # before a node is asked that did not answer just now
 _MOST_MOVES = 3  # in a row, without a pause
@@ -77,26 +78,23 @@ class Session:
         self._round_trip = round_trip
         self._entropy = entropy
         self._nodes: Sequence[bytes] = ()
-        self._next_call = 1
-        self._next_message = 1
-        self._messages: dict[int, Message] = {}  # by call
-        self._queue: deque[Message] = deque()
+        self._calls = OpenCalls()
         self._subscriptions: dict[int, Following] = {}
         self._incoming = Incoming()
         self._blocks = Blocks()
         self._heard_at: float | None = None  # at the present node
         self._asked_at = 0.0
         self._gap: tuple[tuple[int, int], float] | None = None  # what is missing, and when to do something about it
+        self._holes: dict[int, Hole] = {}  # calls that ask for what is missing
         self._repairs = 0  # since anything was delivered
         self._moves = 0
         self._events: list[SessionEvent] = []
-        self._outcomes: list[Outcome] = []
 
     # --- the person's side --------------------------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
-        return not self._messages and not self._subscriptions
+        return not self._calls.messages and not self._subscriptions
 
     @property
     def subscribed(self) -> bool:
@@ -105,31 +103,31 @@ class Session:
     def call(self, request: Request, now: float) -> int:
         """Ask; returns the id under which `Answered` will come."""
         self.used_at = now
-        return self._ask(self._new_call(), request)
+        return self._calls.ask(self._calls.new_id(), request)
 
     def abandon(self, call: int) -> None:
         """Nobody waits for this answer any more."""
-        self._forget(call)
+        self._calls.forget(call)
 
     def subscribe(self, get: bytes, after: Callable[[], int], now: float) -> int:
         """Have everything after entry `after()` delivered, and whatever comes, until `unsubscribe`. It is asked again
         whenever another node is subscribed with: what was delivered and not stored comes again then."""
         self.used_at = now
-        call = self._new_call()
+        call = self._calls.new_id()
         self._subscriptions[call] = Following(get, after, after())
-        return self._ask(call, Subscribe(get, self._subscriptions[call].last))
+        return self._calls.ask(call, Subscribe(get, self._subscriptions[call].last))
 
     def unsubscribe(self, call: int) -> None:
-        self._forget(call)
+        self._calls.forget(call)
         if self._subscriptions.pop(call, None) is not None and self._heard_at is not None:
-            self._ask(self._new_call(), Unsubscribe(call), ours=True)
+            self._calls.ask(self._calls.new_id(), Unsubscribe(call), ours=True)
 
     def events(self) -> list[SessionEvent]:
         events, self._events = self._events, []
         return events
 
     def outcomes(self) -> list[Outcome]:
-        outcomes, self._outcomes = self._outcomes, []
+        outcomes, self._calls.outcomes = self._calls.outcomes, []
         return outcomes
 
     # --- what changes around it ---------------------------------------------------------------------------------------
@@ -150,25 +148,13 @@ class Session:
         """A packet to send now, or None."""
         if self.host is None:
             return None
-        for message in tuple(self._queue):
-            if self._messages.get(message.call) is not message:
-                self._queue.remove(message)
-            elif message.not_before <= now and self._may_begin(message):
-                return self._next_part(message, now)
+        message = self._calls.next(now)
+        if message is not None:
+            return self._next_part(message, now)
         if self._heard_at is None:
             return None  # the node knows nothing of this session, and would not keep blocks
         wanted = min(self._wanted(now), MAX_BLOCKS)
         return self._up(0, 0, 1, b"", wanted, now) if wanted else None
-
-    def _may_begin(self, message: Message) -> bool:
-        """Nodes put few messages of several parts together at one time, and keep few large answers."""
-        if message.unsent or message.attempts:
-            return True
-        begun = [one for one in self._messages.values() if one.unsent or one.attempts]
-        answers = sum(one.needs for one in begun)
-        if message.needs > 1 and answers and answers + message.needs > _MOST_DOWN:
-            return False
-        return len(message.parts) == 1 or sum(len(one.parts) > 1 for one in begun) < _LARGE
 
     def _next_part(self, message: Message, now: float) -> Up:
         part = message.unsent % len(message.parts)
@@ -181,7 +167,7 @@ class Session:
         message.unsent += 1
         self._asked_at = now
         if message.unsent == message.copies * len(message.parts):
-            self._queue.remove(message)
+            self._calls.queue.remove(message)
             message.attempts += 1
             message.sent_at = (now, message.sent_at[0])
             message.deadline = now + self._round_trip.timeout(message.attempts)
@@ -193,8 +179,10 @@ class Session:
         return Up(self.host, self.id, message, part, parts, data, blocks)
 
     def _wanted(self, now: float) -> int:
-        needed = sum(message.needs * message.copies for message in self._messages.values()) - self._incoming.expected
-        return self._blocks.wanted(max(needed, 1 if self._messages else 0), bool(self._subscriptions), now)
+        needed = (
+            sum(message.needs * message.copies for message in self._calls.messages.values()) - self._incoming.expected
+        )
+        return self._blocks.wanted(max(needed, 1 if self._calls.messages else 0), bool(self._subscriptions), now)
 
     def receive(self, down: SessionDown, now: float) -> None:
         """Something came from the node. Whatever it holds, nothing is raised: a bad one is left for another node."""
@@ -217,8 +205,8 @@ class Session:
 
     def next_deadline(self, now: float) -> float | None:
         """When to call `tick`, or to ask for `next_up` again."""
-        deadlines = [message.deadline for message in self._messages.values() if message.deadline is not None]
-        deadlines += [message.not_before for message in self._queue if message.not_before > now]
+        deadlines = [message.deadline for message in self._calls.messages.values() if message.deadline is not None]
+        deadlines += [message.not_before for message in self._calls.queue if message.not_before > now]
         deadlines += [one.again_at for one in self._subscriptions.values() if one.again_at is not None]
         if self._gap is not None:
             deadlines.append(self._gap[1])
@@ -228,14 +216,18 @@ class Session:
 
     @property
     def _beat_at(self) -> float | None:
-        if not self._subscriptions or self._messages or self._heard_at is None:
+        if not self._subscriptions or self._calls.messages or self._heard_at is None:
             return None
         return max(self._heard_at, self._asked_at) + self.beat_s
 
     def tick(self, now: float) -> None:
         """Let time pass."""
-        for message in tuple(self._messages.values()):
-            if message.deadline is not None and message.deadline <= now and self._messages.get(message.call) is message:
+        for message in tuple(self._calls.messages.values()):
+            if (
+                message.deadline is not None
+                and message.deadline <= now
+                and self._calls.messages.get(message.call) is message
+            ):
                 self._overdue(message, now)
         for call, subscription in tuple(self._subscriptions.items()):
             if subscription.again_at is not None and subscription.again_at <= now:
@@ -243,10 +235,10 @@ class Session:
         if self._gap is not None and self._gap[1] <= now:
             self._repair(now)
         if self._beat_at is not None and self._beat_at <= now:
-            self._ask(self._new_call(), Ping(), ours=True)
+            self._calls.ask(self._calls.new_id(), Ping(), ours=True)
 
     def _overdue(self, message: Message, now: float) -> None:
-        self._outcomes.append(Outcome(tuple(message.ups), False))
+        self._calls.outcomes.append(Outcome(tuple(message.ups), False))
         message.ups.clear()
         message.deadline = None
         self._blocks.void()
@@ -257,7 +249,7 @@ class Session:
             message.unsent = 0
             # When nothing at all is heard, more paths are tried at once: it may be that most lead through dead nodes.
             message.copies = _COPIES if (self._heard_at or 0.0) < message.sent_at[0] else 1
-            self._queue.append(message)
+            self._calls.queue.append(message)
 
     # --- frames -------------------------------------------------------------------------------------------------------
 
@@ -268,7 +260,7 @@ class Session:
             case Reply(call, response):
                 self._reply(number, call, response, now)
                 if self.id == id_:
-                    self._hand_on(self._incoming.take(number, None), now)
+                    self._hand_on(self._incoming.take(number), now)
             case Delivery():
                 self._hand_on(self._incoming.take(number, frame), now)
             case Goodbye(retry_after_ms):
@@ -277,7 +269,7 @@ class Session:
                 raise WireError("not a frame of a session")
 
     def _reply(self, number: int, call: int, response: Response, now: float) -> None:
-        message = self._messages.get(call)
+        message = self._calls.messages.get(call)
         if message is None:
             self._late(number, call, response, now)
             return
@@ -292,9 +284,11 @@ class Session:
         self._moves = 0
         self._blocks.settled(message.sent_at[0])
         once = message.attempts == 1 and message.unsent == len(message.parts)
-        self._forget(call, arrived=True, seconds=now - message.sent_at[0] if once else None)
+        self._calls.forget(call, arrived=True, seconds=now - message.sent_at[0] if once else None)
         if call in self._subscriptions:
             self._subscribed(number, call, response, now)
+        elif call in self._holes:
+            self._filled(self._holes.pop(call), response, now)
         elif not message.ours:
             self._events.append(Answered(call, response))
 
@@ -325,7 +319,7 @@ class Session:
         if number > subscription.since:
             subscription.since, subscription.end = number, response.end
             self._events.append(Began(call, response.end))
-        if call not in self._messages:
+        if call not in self._calls.messages:
             self._hand_on(self._incoming.skip(min(one.since for one in self._subscriptions.values())), now)
 
     def _hand_on(self, ready: Sequence[tuple[int, Delivery]], now: float) -> None:
@@ -353,7 +347,8 @@ class Session:
             self._gap = None
             return
         if self._gap is None or self._gap[0] != missing:
-            self._gap = (missing, now + self._round_trip.timeout(1 + self._repairs))
+            patience = self._round_trip.timeout(1 + self._repairs) if self._repairs else self._round_trip.late
+            self._gap = (missing, now + patience)
 
     def _repair(self, now: float) -> None:
         """It is missing for too long. Without subscriptions it was an answer, and its call is repeated anyway."""
@@ -361,16 +356,37 @@ class Session:
         if not self._subscriptions:
             self._incoming.skip(self._incoming.highest + 1)
             return
-        if not any(call in self._messages for call in self._subscriptions):
-            self._repairs += 1
-            self._blocks.lost()
-            for call, subscription in self._subscriptions.items():
-                self._again(call, subscription)
+        if any(call in self._calls.messages for call in (*self._subscriptions, *self._holes)):
+            pass  # what was asked for already comes first
+        elif self._incoming.gap and len(self._subscriptions) == 1:
+            self._blocks.slower()
+            (subscription,) = self._subscriptions.values()
+            for hole in self._incoming.holes()[:_MOST_HOLES]:
+                get = Get(subscription.get, hole.after or subscription.last, min(hole.size, PAGE))
+                self._holes[self._calls.ask(self._calls.new_id(), get, ours=True)] = hole
+        else:
+            self._resubscribe()
         self._watch_gap(now)
+
+    def _filled(self, hole: Hole, response: Response, now: float) -> None:
+        """What was in the mailbox where something is missing."""
+        if not isinstance(response, Entries) or len(self._subscriptions) != 1:
+            self._resubscribe()
+            return
+        ((call, _),) = self._subscriptions.items()
+        missing, whole = hole.missing(response)
+        deliveries = [Delivery(call, one.number, one.envelope) for one in missing]
+        self._hand_on(self._incoming.fill(hole, deliveries, whole), now)
+
+    def _resubscribe(self) -> None:
+        self._repairs += 1
+        self._blocks.lost()
+        for call, subscription in self._subscriptions.items():
+            self._again(call, subscription)
 
     def _again(self, call: int, subscription: Following) -> None:
         subscription.again_at = None
-        self._ask(call, Subscribe(subscription.get, subscription.last))
+        self._calls.ask(call, Subscribe(subscription.get, subscription.last))
 
     # --- nodes --------------------------------------------------------------------------------------------------------
 
@@ -405,33 +421,15 @@ class Session:
         self.id = self._entropy.bytes(SESSION_SIZE)
         self._incoming, self._blocks = Incoming(), Blocks()
         self._heard_at, self._gap = None, None
-        self._queue.clear()
-        for message in tuple(self._messages.values()):
-            self._forget(message.call)
+        self._calls.queue.clear()
+        self._holes.clear()
+        for message in tuple(self._calls.messages.values()):
+            self._calls.forget(message.call)
             if not message.ours and message.call not in self._subscriptions:
-                self._ask(message.call, message.request, not_before=now + pause_s)
+                self._calls.ask(message.call, message.request, not_before=now + pause_s)
         for call, subscription in self._subscriptions.items():
             if subscription.since:
                 self._events.append(Interrupted(call))
                 subscription.last = subscription.after()
             subscription.since, subscription.again_at = 0, None
-            self._ask(call, Subscribe(subscription.get, subscription.last), not_before=now + pause_s)
-
-    # --- messages -----------------------------------------------------------------------------------------------------
-
-    def _new_call(self) -> int:
-        call, self._next_call = self._next_call, self._next_call + 1
-        return call
-
-    def _ask(self, call: int, request: Request, *, ours: bool = False, not_before: float = 0.0) -> int:
-        number, self._next_message = self._next_message, self._next_message + 1
-        parts = up_parts(encode(Call(call, request)))
-        message = Message(call, request, number, parts, answer_parts(request), ours, not_before=not_before)
-        self._messages[call] = message
-        self._queue.append(message)
-        return call
-
-    def _forget(self, call: int, *, arrived: bool | None = None, seconds: float | None = None) -> None:
-        message = self._messages.pop(call, None)
-        if message is not None and message.ups:
-            self._outcomes.append(Outcome(tuple(message.ups), arrived, seconds))
+            self._calls.ask(call, Subscribe(subscription.get, subscription.last), not_before=now + pause_s)

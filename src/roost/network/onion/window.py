@@ -61,6 +61,11 @@ class RoundTrip:
         return min(max(one, patience.least_s) * (1 << min(attempts - 1, 8)), patience.most_s)
 
     @property
+    def late(self) -> float:
+        """After so long, what others overtook is not merely late."""
+        return max(self.timeout(1) / 2, self.usual) if self.smoothed is None else self.smoothed + self._variation
+
+    @property
     def usual(self) -> float:
         """The smoothed time, or a guess before the first answer."""
         return self._patience.first_s / 3 if self.smoothed is None else self.smoothed

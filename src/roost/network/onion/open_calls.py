@@ -1,0 +1,54 @@
+"""The calls of a session that have no answer yet, and the order in which they are asked. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from roost.network.onion.requests import answer_parts, up_parts
+from roost.network.onion.session_parts import Message, Outcome
+from roost.wire.codec import encode
+from roost.wire.mailbox import Call, Request
+
+_LARGE = 4  # messages of several parts that are under way at one time: nodes put few together
+
+
+class OpenCalls:
+    """By their ids, which are never used again."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, Message] = {}
+        self.queue: deque[Message] = deque()  # those of which packets are to be sent
+        self.outcomes: list[Outcome] = []
+        self._next_call = 1
+        self._next_message = 1
+
+    def new_id(self) -> int:
+        call, self._next_call = self._next_call, self._next_call + 1
+        return call
+
+    def ask(self, call: int, request: Request, *, ours: bool = False, not_before: float = 0.0) -> int:
+        number, self._next_message = self._next_message, self._next_message + 1
+        parts = up_parts(encode(Call(call, request)))
+        message = Message(call, request, number, parts, answer_parts(request), ours, not_before=not_before)
+        self.messages[call] = message
+        self.queue.append(message)
+        return call
+
+    def forget(self, call: int, *, arrived: bool | None = None, seconds: float | None = None) -> None:
+        message = self.messages.pop(call, None)
+        if message is not None and message.ups:
+            self.outcomes.append(Outcome(tuple(message.ups), arrived, seconds))
+
+    def next(self, now: float) -> Message | None:
+        """The message of which a packet is to be sent now."""
+        for message in tuple(self.queue):
+            if self.messages.get(message.call) is not message:
+                self.queue.remove(message)
+            elif message.not_before <= now and self._may_begin(message):
+                return message
+        return None
+
+    def _may_begin(self, message: Message) -> bool:
+        if len(message.parts) == 1 or message.unsent or message.attempts:
+            return True
+        return sum(len(one.parts) > 1 and bool(one.unsent or one.attempts) for one in self.messages.values()) < _LARGE
