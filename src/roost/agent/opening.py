@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from roost.crypto import card_keys
 from roost.errors import CallerError, PeerError, Refused, RoostError, Unreachable
 from roost.messaging import invitations, requests
-from roost.messaging.records import Contact, Followed, OwnRelay
-from roost.wire.addresses import DeviceHost
+from roost.messaging.records import Contact, Followed, OwnRelay, PeerDevice
+from roost.wire.addresses import DeviceHost, HostAddress, OnionHost
 from roost.wire.identity import SignedCard
 from roost.wire.links import Invitation, parse_invitation
 from roost.wire.mailbox import CardData, GetCard, RefusalCode
@@ -17,10 +17,24 @@ if TYPE_CHECKING:
     from roost.agent.engine import Engine
 
 
+def enter(engine: Engine, host: HostAddress) -> None:
+    """The person follows a link that leads to this host: a network of nodes may be called from now on."""
+    if isinstance(host, OnionHost):
+        engine.network.accept(host)
+
+
+def enter_networks(engine: Engine, account: bytes) -> None:
+    """The person wants this contact: the networks where they were when they asked may be called from now on."""
+    for peer in engine.look().find(PeerDevice, where={"account": account}):
+        for address in peer.addresses:
+            enter(engine, address.relay)
+
+
 async def fetch_card(engine: Engine, invitation: Invitation) -> SignedCard:
     """The checked card behind an invitation, through my own relay where it is a foreign one. Raises Unreachable, and
     BadInvitation or SpentInvitation for what it leads to."""
     host = invitation.relay
+    enter(engine, host)
     try:
         with engine.devices.seeking(host):
             if isinstance(host, DeviceHost) and engine.look().get(OwnRelay, host.key) is None:

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from roost.messaging import floors, travel
-from roost.messaging.records import Outbox, OutboxState, PeerDevice
+from roost.messaging.records import Outbox, OutboxState, OwnRelay, PeerDevice
 from roost.messaging.work import Work
-from roost.wire.addresses import Address, DeviceHost
+from roost.wire.addresses import Address, DeviceHost, OnionHost
 
 PATIENCE = 3  # refusals in a row before the other host is tried: some eight seconds
 
@@ -57,6 +57,8 @@ def best_first(work: Work, peer: PeerDevice, standing: Standing = apart) -> list
 def _rank(work: Work, address: Address, prefers: int, standing: Standing) -> int:
     if prefers and travel.network_to(work, address.relay) == prefers:
         return -1
+    if isinstance(address.relay, OnionHost) and work.get(OwnRelay, address.relay.key) is None:
+        return 3
     if not isinstance(address.relay, DeviceHost):
         return 1
     return 0 if standing(address.relay.key) else 2

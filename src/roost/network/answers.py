@@ -75,16 +75,17 @@ def refused(refusal: m.Refusal) -> Refused:
     )
 
 
-_FROM_DEVICE_TO_DEVICE: Final = {
+_NO_WAY: Final = {
     "not_near": "Their device is not near, on no network that both have; it is sent when you meet.",
     "carriers_off": "Talking from device to device is off.",
+    "foreign_network": "They are on an onion network that you do not use, and whose nodes would learn your address.",
 }
 
 
 def sentence(code: str) -> str:
-    """What a refusal's code means, or why another device is not reached, in one sentence; empty for another code."""
-    if code in _FROM_DEVICE_TO_DEVICE:
-        return _FROM_DEVICE_TO_DEVICE[code]
+    """What a refusal's code means, or why a host is not reached, in one sentence; empty for another code."""
+    if code in _NO_WAY:
+        return _NO_WAY[code]
     return _SENTENCES[m.RefusalCode(code)][0] if code in list(m.RefusalCode) else ""
 
 

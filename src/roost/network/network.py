@@ -274,8 +274,20 @@ class Network:
         first = next(iter(self._keepers.values()), None)
         return isinstance(relay, RelayAddress) and relay.key not in self._keepers and isinstance(first, OnionKeeper)
 
+    def accept(self, host: OnionHost) -> None:
+        """The person does something that leads into this network. Its nodes learn their address, and anybody can make
+        up a network: what others write is no reason to call there. Raises SurroundingsError: it cannot be kept."""
+        if not self._may_enter(host):
+            self._memory.save(_accepted(host), b"1")
+
+    def _may_enter(self, host: OnionHost) -> bool:
+        return host.key in self._keepers or self._memory.load(_accepted(host)) is not None
+
     def _network(self, host: OnionHost) -> AnyKeeper:
-        """A network's keeper; one that is not an own one is kept in touch with from the first call on."""
+        """A network's keeper; one that is not an own one is kept in touch with from the first call on. Raises
+        Unreachable for one that the person has nothing to do with."""
+        if not self._may_enter(host):
+            raise foreign_network()
         keeper = self._keeper(host.key)
         if keeper is None:
             keeper = self._followed[host.key] = self._started(RelayLink(host), ())
@@ -314,9 +326,10 @@ class Network:
 
         Raises:
             CallerError: the relay is not an own one.
+            Unreachable: it is a network that the person has nothing to do with.
         """
-        keeper = self._keeper(relay.key)
-        if keeper is None and isinstance(relay, (DeviceHost, OnionHost)):
+        keeper = self._network(relay) if isinstance(relay, OnionHost) else self._keeper(relay.key)
+        if keeper is None and isinstance(relay, DeviceHost):
             keeper = self._followed[relay.key] = self._started(RelayLink(relay), ())
         if keeper is None:
             raise CallerError("Only mailboxes at one of your own relays can be subscribed to.", code="not_own_relay")
@@ -340,6 +353,18 @@ def carriers_off() -> Unreachable:
     return Unreachable(
         "Talking from device to device is off.", code="carriers_off", hint="Turn it on: roost carriers on lan"
     )
+
+
+def foreign_network() -> Unreachable:
+    return Unreachable(
+        "This is on an onion network that you do not use, and whose nodes would learn your network address.",
+        code="foreign_network",
+        hint="If you trust it, add it: roost relays add 'roost-network:…'",
+    )
+
+
+def _accepted(host: OnionHost) -> str:
+    return f"{host.key.hex()}/accepted"
 
 
 async def _own_call(keeper: AnyKeeper, request: Request, mixed: bool) -> Response:

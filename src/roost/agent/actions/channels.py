@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roost.agent import channels as ch
-from roost.agent import naming, showing_channels, syncing
+from roost.agent import naming, opening, showing_channels, syncing
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions import messages
@@ -84,6 +84,7 @@ def _is_stored(work: Work, row: r.ChannelRow) -> bool:
 async def join(service: Service, request: ch.ChannelJoin) -> ch.ChannelChanged:
     engine = service.engine
     link = parse_channel_link(request.link)
+    opening.enter(engine, link.relay)
     row = engine.step(actions.join, link, request.name)
     engine.wake()
 

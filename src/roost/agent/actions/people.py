@@ -148,6 +148,7 @@ async def accept(service: Service, request: o.Accept) -> v.NamedContact:
     if request.name:
         accounts.check_name(request.name)
     contact = service.engine.step(requests.accept, knock, request.name or "")
+    opening.enter_networks(service.engine, contact.account)
     return v.NamedContact(
         contact=account_id(contact.account),
         name=showing.contact_name(contact),
