@@ -27,8 +27,8 @@ def floor_of(contact: Contact) -> c.Floor:
 def network_to(work: Work, address: Address) -> c.Floor:
     """How an envelope to `address` travels now, as the floor that it meets. Through an onion network nobody sees both
     sides, if it is one of mine: another may have been made up by whoever named it. A relay of mine, at home too, sees
-    both; another's sees one, also where it is reached through an onion network. To another device: over Tor at the best,
-    and whoever dials keeps to the carriers that the conversation allows; no relay learns anything in any case."""
+    both; another's sees one, also where it is reached through an onion network. To another device: over Tor at the
+    best, and whoever dials keeps to the carriers that the conversation allows; no relay learns anything in any case."""
     mine = work.get(OwnRelay, address.relay.key) is not None
     if isinstance(address.relay, OnionHost):
         return c.Floor.ONION if mine else c.Floor.FEDERATED
