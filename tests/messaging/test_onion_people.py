@@ -244,6 +244,24 @@ def test_one_on_a_relay_and_one_on_a_network(world: Watched) -> None:
     assert floors.network_to(bob.work(), theirs.address) == Floor.FEDERATED
 
 
+def test_a_network_that_is_not_mine_meets_no_floor_and_is_tried_last(world: Watched) -> None:
+    """Whoever named it may have made it up, with all its nodes."""
+    alice, bob = world.person("Alice"), world.person("Bob")
+    bob.do(hosting.use, NETWORK)
+    world.friends(alice, bob)
+    (peer,) = alice.work().find(PeerDevice, where={"account": bob.account})
+    by_network = peer.fallback
+    assert by_network is not None
+    assert by_network.relay == NETWORK.address
+    assert floors.network_to(alice.work(), by_network) == Floor.FEDERATED
+    turned = msgspec.structs.replace(peer, address=peer.fallback, fallback=peer.address)
+    assert ways.best_first(alice.work(), turned)[-1] == by_network
+    alice.do(travel.choose, bob.account, prefers=Network.ONION)
+    assert ways.best_first(alice.work(), turned)[0] == by_network  # unless the person says so
+    alice.do(hosting.use, NETWORK)
+    assert floors.network_to(alice.work(), by_network) == Floor.ONION
+
+
 def test_a_network_comes_second_beside_a_relay_and_takes_its_place_when_that_is_left(world: Watched) -> None:
     alice = world.person("Alice")
     alice.do(hosting.use, OTHER)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from roost.agent import browsing as b
-from roost.agent import naming, showing, syncing
+from roost.agent import naming, opening, showing, syncing
 from roost.agent import views as v
 from roost.agent.actions.registry import handles
 from roost.agent.devices import MEET_S
@@ -52,12 +52,12 @@ async def floor(service: Service, request: b.Floor) -> b.RouteView:
         why="All who are in a group or channel take the way to the one relay that hosts it.",
         hint="See which: roost route. A group is hosted by the relay of whoever makes it.",
     )
-    _check_floor(engine.look(), contact.account, request.network)
+    _check_floor(engine.look(), request.network)
     engine.step(floors.set_floor, contact.account, showing.FLOORS[request.network])
     return _route(service, engine.look(), engine.look().need(r.Contact, contact.account))
 
 
-def _check_floor(work: Work, account: bytes, network: v.NetworkKind) -> None:
+def _check_floor(work: Work, network: v.NetworkKind) -> None:
     """Raises CallerError where a conversation cannot be held to this network."""
     if network is v.NetworkKind.DIRECT:
         raise CallerError(
@@ -65,21 +65,21 @@ def _check_floor(work: Work, account: bytes, network: v.NetworkKind) -> None:
             code="not_available",
             hint="Use central, federated, or onion (from device to device over Tor alone).",
         )
-    if network not in _choices(work, account):
+    if network not in _choices(work):
         raise CallerError(
-            "Only people on an onion network, or two devices that meet over Tor, can do that.",
+            "Only people who use an onion network, or two devices that meet over Tor, can do that.",
             code="not_available",
             hint="Use a network first: roost relays add NETWORK-LINK, or: roost carriers on tor",
         )
 
 
-def _choices(work: Work, account: bytes) -> tuple[v.NetworkKind, ...]:
-    """The networks to which a conversation can be held here."""
+def _choices(work: Work) -> tuple[v.NetworkKind, ...]:
+    """The networks to which a conversation can be held here. An onion network counts where it is mine: another may have
+    been made up by whoever named it."""
     host = hosting.own_host(work)
     over_tor = host is not None and hosting.TOR in host.carriers
     on_network = any(isinstance(row.link.address, OnionHost) for row in work.find(r.OwnRelay) if not row.leaving)
-    theirs = v.NetworkKind.ONION in showing.networks_of(work, account)
-    return (*_BUILT, v.NetworkKind.ONION) if over_tor or on_network or theirs else _BUILT
+    return (*_BUILT, v.NetworkKind.ONION) if over_tor or on_network else _BUILT
 
 
 @handles(b.Prefer)
@@ -98,6 +98,8 @@ async def prefer(service: Service, request: b.Prefer) -> b.RouteView:
             code="not_available",
             hint=f"There is: {', '.join(ways)}. The other side has to have an address there, too.",
         )
+    if request.network is v.NetworkKind.ONION:  # theirs too, where I use none: the person says so
+        opening.enter_networks(engine, contact.account)
     wanted = next((network for network, kind in KINDS.items() if kind is request.network), Network.ANY)
     engine.step(travel.choose, contact.account, prefers=wanted)
     return _route(service, engine.look(), contact)
@@ -160,7 +162,7 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
         ),
         exposure=exposure(way),
         facts=who_sees_what().facts,
-        choices=_choices(work, contact.account),
+        choices=_choices(work),
         floor=showing.floor_name(contact.floor),
         their_floor=showing.floor_name(contact.their_floor),
         held=held,
