@@ -295,7 +295,7 @@ async def test_packets_for_nodes_that_are_unknown_or_down(net: Running, monkeypa
         await net.settled()
         assert net.dropped() == {"no_node": 1}
         gone = replace(net.world.consensus, nodes=tuple(sorted((*net.world.nodes, *stranger.nodes), key=_key)))
-        net.node(0).on_consensus(gone)
+        net.node(0).on_consensus(gone, net.world.consensus)
         await client.send([make_packet([*net.world.hops(0), *stranger.hops(0)], b"x", ENTROPY)])
         await net.settled()
         assert net.dropped() == {"no_node": 1, "node_down": 1}

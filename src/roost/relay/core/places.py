@@ -18,7 +18,7 @@ from roost.wire.swarm import MAX_PLANS, Member, Members, Standing
 
 _RANK_BITS = 4  # a view's last bits: its leader's place in the swarm, so that two who begin at once differ
 _MINUTE_S = 60
-_AHEAD_S = 86_400  # how much later than its time a view's number may be: clocks differ, and each attempt takes one
+_AHEAD_S = 30 * 86_400  # how much later than its time a view may be: clocks differ, and each attempt takes a minute
 _ANY = b"*"  # in place of an incarnation: whichever it is
 
 

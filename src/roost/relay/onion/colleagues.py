@@ -45,6 +45,11 @@ class Colleagues:
         me = current.node(self.own)
         self.serves = me is not None and bool(me.salt)
 
+    @property
+    def complete(self) -> bool:
+        """Who kept places before is known too: a consensus before this one, or there was none."""
+        return self.current is not None and (self.previous is not None or not any(self.current.previous))
+
     def others(self) -> list[bytes]:
         """All other nodes that keep mailboxes now."""
         assert self.current is not None

@@ -12,7 +12,7 @@ from roost.relay.core import places
 from roost.relay.core.places import Ballot
 from roost.relay.onion.colleagues import Colleagues
 from roost.relay.onion.replica import Replica
-from roost.wire.swarm import Fetch, Look, Members, Nudge, Piece, Prepare, Promise, Seen, Taken
+from roost.wire.swarm import Fetch, Look, Members, Nudge, Piece, Prepare, Promise, Seen, Standing, Taken
 
 R = TypeVar("R")
 
@@ -95,6 +95,8 @@ class Election:
             return False
 
     async def _lead(self, seen: Ballot) -> Elected | NothingThere:
+        if seen.holder is None and not self._colleagues.complete:
+            raise NoMajority  # those who kept it before are not known
         if not self._creating and seen.holder is None:
             return NothingThere()
         swarm = self._colleagues.swarm(self._place)
@@ -117,7 +119,7 @@ class Election:
                 standing = await self._replica.look(place)
             else:
                 standing = (await self._colleagues.call(node, Look(place), Seen)).standing
-            ballot.add(node, standing)
+            self._believe(ballot, node, standing)
 
         await self._poll(ballot, look)
         return ballot
@@ -132,12 +134,20 @@ class Election:
             else:
                 promise = await self._colleagues.call(node, call, Promise)
             if promise.granted:
-                ballot.add(node, promise.standing)
-            elif promise.standing.promised >= view:
+                self._believe(ballot, node, promise.standing)
+            elif promise.standing.promised >= view and self._believable(promise.standing):
                 raise NoMajority
 
         await self._poll(ballot, prepare)
         return ballot
+
+    def _believe(self, ballot: Ballot, node: bytes, standing: Standing) -> None:
+        if self._believable(standing):
+            ballot.add(node, standing)
+
+    def _believable(self, standing: Standing) -> bool:
+        now = self._replica.clock()
+        return places.likely(standing.promised, now) and places.likely(standing.view, now)
 
     async def _poll(self, ballot: Ballot, ask: Callable[[bytes], Awaitable[None]]) -> None:
         """Ask all who count, as far as they become known, until enough answered. Raises NoMajority."""

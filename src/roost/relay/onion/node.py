@@ -119,9 +119,9 @@ class OnionNode:
         self._start(self._upkeep())
         self._start(self._describe())
 
-    def on_consensus(self, consensus: Consensus) -> None:
-        """The network as it is from now on."""
-        previous, self._consensus = self._consensus, consensus
+    def on_consensus(self, consensus: Consensus, previous: Consensus | None) -> None:
+        """The network as it is from now on, and as it was before."""
+        self._consensus = consensus
         listed = [*consensus.nodes, *(previous.nodes if previous is not None else ())]
         self._nodes = frozenset(node.key for node in listed)  # not all change over at the same moment
         self._nonces.renew(consensus.shared_random)

@@ -20,7 +20,7 @@ from roost.relay.core.limits import Limits
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.onion.authority import Authority
 from roost.relay.onion.keys import KeyFiles
-from roost.relay.onion.memory import FileMemory
+from roost.relay.onion.memory import Before, FileMemory
 from roost.relay.onion.node import OnionNode, Swarms
 from roost.relay.onion.peers import Dial, Peers
 from roost.relay.onion.swarm import LIMITS as SWARM_LIMITS
@@ -76,6 +76,7 @@ class OnionPart:
         self._place = place
         self._given = given
         self._wants_node = node
+        self._before = Before(FileMemory(place.folder), place.network.key)
         self.node: OnionNode | None = None
         self._directory = DirectoryClient(
             place.network,
@@ -178,7 +179,7 @@ class OnionPart:
         await node.start()
         self.node = node
         if self._directory.consensus is not None:
-            node.on_consensus(self._directory.consensus)
+            node.on_consensus(self._directory.consensus, self._before.before(self._directory.consensus))
 
     def _made(self, document: NetworkDocument) -> OnionNode:
         place, given = self._place, self._given
@@ -215,5 +216,6 @@ class OnionPart:
         )
 
     def _changed(self, current: Consensus, _before: Consensus | None) -> None:
+        self._before.used(current)
         if self.node is not None:
-            self.node.on_consensus(current)
+            self.node.on_consensus(current, self._before.before(current))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from roost.crypto import Entropy
 from roost.errors import SurroundingsError, WireError
+from roost.relay.core import places
 from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.limits import Limits
 from roost.relay.core.operations import Totals
@@ -62,7 +63,9 @@ FILE = "swarm.db"
 LIMITS = Limits(hold_days=2)
 _WAITING = 256  # requests for one place while nobody leads it
 _ELECTION_S = 10.0  # for those who wait for a leader, and before the last attempt begins
-_TOGETHER = 32  # elections at one time that no client waits for
+_WANTED = 256  # elections at one time that clients wait for
+_NUDGED = 4_096  # ... and with those that other nodes ask for, of which
+_TOGETHER = 32  # run at one time
 _PAUSE_S = 0.05
 _RETRY_MS = 1_000
 _RENEWED_S = 3.0  # between two views of a place for its members' sake
@@ -173,13 +176,13 @@ class Swarm:
             serving.handle(session, call, request, respond, self._now())
             return
         swarm = self.colleagues.swarm(place)
-        waiting = self._waiting.setdefault(place, []) if self._own in swarm else []
+        waiting = self._waiting.get(place, [])
         if swarm and self._own not in swarm:
             respond(Refusal(RefusalCode.MOVED, detail=swarm[0]))
-        elif not swarm or len(waiting) >= _WAITING:
+        elif not swarm or len(waiting) >= _WAITING or (not waiting and len(self._waiting) >= _WANTED):
             respond(Refusal(RefusalCode.SLOW_DOWN, _RETRY_MS))
         else:
-            waiting.append(_Waiter(session, call, request, respond))
+            self._waiting.setdefault(place, waiting).append(_Waiter(session, call, request, respond))
             self.see_to(place)
 
     def resume(self, session: Peer) -> None:
@@ -210,9 +213,7 @@ class Swarm:
 
     async def _answer(self, node: bytes, message: SwarmMessage) -> SwarmReply:
         replica = self.replica
-        if isinstance(message, Prepare | Adopt | Append | Deposit) and not self.colleagues.may_lead(
-            node, message.place
-        ):
+        if isinstance(message, Prepare | Adopt | Append | Deposit | Retire) and not self._allowed(node, message):
             return await self._unknown(message)
         match message:
             case Look():
@@ -234,18 +235,33 @@ class Swarm:
             case Recall():
                 return await replica.recall(node, message)
             case Nudge():
-                return self._nudged(node, message.place)
+                return await self._nudged(node, message.place)
 
-    async def _unknown(self, message: Prepare | Adopt | Append | Deposit) -> SwarmReply:
-        """By the consensus that this node has, the other may not lead that place: one of them must hear of a newer."""
+    def _allowed(self, node: bytes, message: Prepare | Adopt | Append | Deposit | Retire) -> bool:
+        """Whether the other may lead that place, in such a view, and has others keep it in this node's stead."""
+        if not self.colleagues.may_lead(node, message.place) or not places.likely(message.view, self._clock()):
+            return False
+        if not isinstance(message, Retire):
+            return True
+        members = {member.node for member in message.members}
+        return node in members and self._own not in members.union(self.colleagues.swarm(message.place))
+
+    async def _unknown(self, message: Prepare | Adopt | Append | Deposit | Retire) -> SwarmReply:
+        """By the consensus that this node has, the other may not say that: one of them must hear of a newer."""
         if isinstance(message, Prepare):
             return Promise(granted=False, standing=await self.replica.look(message.place))
         return Taken(done=False, incarnation=self.replica.identity.incarnation)
 
-    def _nudged(self, node: bytes, place: bytes) -> Taken:
+    async def _nudged(self, node: bytes, place: bytes) -> Taken:
+        if not self.colleagues.may_lead(node, place):  # whoever asks for something must have something
+            standing = (await self.colleagues.call(node, Look(place), Seen)).standing
+            if not standing.present:
+                return Taken(False, self.replica.identity.incarnation)
         swarm = self.colleagues.swarm(place)
         lead = self.leads.get(place)
         if lead is None:
+            if len(self._electing) >= _NUDGED:
+                return Taken(False, self.replica.identity.incarnation)
             if self._own in swarm:
                 self._hints.setdefault(place, set()).add(node)
                 self.see_to(place)
