@@ -30,6 +30,7 @@ BLOBS_IN_FLIGHT: Final = 8
 ASK_FIRST_S, ASK_LAST_S, ASK_GROWTH = 2.0, 60.0, 1.4
 AGAIN_S: Final = 5.0  # after trouble
 PROBE_S: Final = 600.0
+FOREIGN: Final = "foreign_network"
 LOST_AGAIN_S: Final = 300.0  # how often a log that its host denies is asked for
 
 
@@ -54,9 +55,7 @@ class LogReader:
     def caught_up(self) -> bool:
         """All that lay there when it was last looked at is taken in."""
         held = self._subscription
-        looked = (
-            self._asked if self.route == "federated" or self._afar else held is not None and held.caught_up.is_set()
-        )
+        looked = self._asked if held is None or self.route == "federated" or self._afar else held.caught_up.is_set()
         return looked and not self._queue
 
     @property
@@ -98,6 +97,8 @@ class LogReader:
                     self._note(logs.lost)
                     pause = LOST_AGAIN_S
             except RoostError as error:
+                if error.code == FOREIGN:  # nothing changes before the person does something
+                    pause = LOST_AGAIN_S
                 if self.route != "federated":
                     self._engine.trouble(error)
             self._asked = True

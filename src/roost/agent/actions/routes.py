@@ -100,6 +100,7 @@ async def prefer(service: Service, request: b.Prefer) -> b.RouteView:
         )
     if request.network is v.NetworkKind.ONION:  # theirs too, where I use none: the person says so
         opening.enter_networks(engine, contact.account)
+        engine.logs.hurry()  # groups of theirs may be kept there
     wanted = next((network for network, kind in KINDS.items() if kind is request.network), Network.ANY)
     engine.step(travel.choose, contact.account, prefers=wanted)
     return _route(service, engine.look(), contact)
