@@ -88,10 +88,10 @@ def _show_relay(here: Session, host: str, reachable: bool, more: str = "") -> No
     here.out.say(f"{host}  {'reachable' if reachable else 'not reachable'}{more}")
 
 
-@relays.command("add", examples=("roost relays add 'roost-relay://…'",))
+@relays.command("add", examples=("roost relays add 'roost-relay://…'", "roost relays add 'roost-network:…'"))
 @click.argument("link")
 def relays_add(link: str) -> None:
-    """Use one more relay."""
+    """Use one more relay, or an onion network."""
     from roost.agent.operations import RelaysAdd
 
     here = session()
