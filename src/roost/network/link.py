@@ -135,12 +135,13 @@ class Link:
     def post(self, request: Request) -> asyncio.Future[Response]:
         """As `call`, for one who makes many: nothing waits for its turn, no time is taken, and a `Refusal` is a result.
 
-        Raises Unreachable at once when the link takes no calls; else the future may.
+        Who cancels the future waits no more. Raises Unreachable at once when the link takes no calls; else the future
+        may.
         """
         call = self._send(request)
         reply: asyncio.Future[Response] = self._loop.create_future()
         self._replies[call] = reply
-        reply.add_done_callback(lambda _: self._replies.pop(call, None))
+        reply.add_done_callback(partial(self._posted, call))
         return reply
 
     async def subscribe(
@@ -200,6 +201,12 @@ class Link:
                 self._core.abandon(call)
                 self._pump()
             self._make_room()
+
+    def _posted(self, call: int, reply: asyncio.Future[Response]) -> None:
+        self._replies.pop(call, None)
+        if reply.cancelled():
+            self._core.abandon(call)
+            self._pump()
 
     def _make_room(self) -> None:
         """Let the call whose turn it is see whether it fits the window now."""

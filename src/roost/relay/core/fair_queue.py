@@ -43,7 +43,7 @@ class FairQueue(Generic[S, T]):
         line.items.append(item)
         self._count += 1
         if self._count > self._capacity:
-            self._make_room()
+            self.evict()
         return True
 
     def take(self) -> tuple[S, T] | None:
@@ -61,11 +61,21 @@ class FairQueue(Generic[S, T]):
             self._lines.move_to_end(source)
         return source, item
 
+    def remove(self, unwanted: Callable[[T], bool]) -> int:
+        """Drop all such items without telling `evicted`; how many they were."""
+        before = self._count
+        for source, line in tuple(self._lines.items()):
+            line.items = deque(item for item in line.items if not unwanted(item))
+            if not line.items:
+                del self._lines[source]
+        self._count = sum(len(line.items) for line in self._lines.values())
+        return before - self._count
+
     def __len__(self) -> int:
         return self._count
 
-    def _make_room(self) -> None:
-        """The newest item of the line that is longest for its weight goes."""
+    def evict(self) -> None:
+        """The newest item of the line that is longest for its weight goes. The queue must not be empty."""
         source, line = max(self._lines.items(), key=lambda entry: len(entry[1].items) / entry[1].weight)
         evicted = line.items.pop()
         self._count -= 1

@@ -1,14 +1,15 @@
 """Links to the other nodes of the network: one to each that is spoken with, proven both ways, and packets for it.
 
 A node proves its key as any relay does; this one says who it is with `ProveNode`. What a node does not take (it is
-down, or asks to slow down for long) waits in a bounded line, then is dropped: clients send again, on other paths.
+down, or asks to slow down for long) waits in a bounded line, then is dropped: clients send again, on other paths. When
+all lines together are full the longest gives way, so a node that takes nothing stops nobody else's packets.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from roost.crypto import Label, SigningKey, VerifyKey
@@ -28,7 +29,9 @@ _LINE = 512  # packets that wait for one node: 6 MB
 _SHARE = 128  # of one client's
 _LINES = 8_192  # packets that wait for all nodes: 100 MB
 _WINDOW = 128  # packets to one node without an answer
-_PATIENCE_S = 10.0  # for a node that does not take what waits for it
+_PATIENCE_S = 10.0  # for a node that does not take what waits for it, or does not answer
+_LOOK_S = 1.0  # how often what is too old is looked for
+_LONGEST_PAUSE_S = 5.0  # whatever a node asks for
 _PAUSE_S = 0.5
 _FIRST_PAUSE_S = 0.05
 
@@ -145,11 +148,17 @@ class Peers:
         task.add_done_callback(self._closing.discard)
 
 
-@dataclass
 class _Lines:
-    """How many packets wait in all lines together."""
+    """The lines for all nodes, which hold `_LINES` packets together."""
 
-    waiting: int = 0
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.all: set[_Line] = set()
+
+    def make_room(self) -> None:
+        """The newest packet of the longest line goes: nodes that take nothing are in nobody's way."""
+        if self.waiting > _LINES:
+            max(self.all, key=len).evict()
 
 
 class _Line:
@@ -157,27 +166,43 @@ class _Line:
 
     def __init__(self, all_lines: _Lines, dropped: Callable[[str], None]) -> None:
         self._queue: FairQueue[Source, _Waiting] = FairQueue(_LINE, _SHARE, lambda _: self._lost())
-        self._all = all_lines
+        self._lines = all_lines
         self._dropped = dropped
+        all_lines.all.add(self)
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def add(self, source: Source, waiting: _Waiting) -> None:
-        if self._all.waiting >= _LINES or not self._queue.offer(source, waiting, source.weight):
+        if not self._queue.offer(source, waiting, source.weight):
             self._dropped(Dropped.CROWDED)
         else:
-            self._all.waiting += 1
+            self._lines.waiting += 1
+            self._lines.make_room()
 
     def take(self) -> tuple[Source, _Waiting] | None:
         taken = self._queue.take()
         if taken is not None:
-            self._all.waiting -= 1
+            self._lines.waiting -= 1
         return taken
 
+    def evict(self) -> None:
+        self._queue.evict()
+
+    def drop(self, before: float) -> None:
+        """What has waited since before then is not handed over any more."""
+        gone = self._queue.remove(lambda waiting: waiting[0] < before)
+        self._lines.waiting -= gone
+        for _ in range(gone):
+            self._dropped(Dropped.NODE_DOWN)
+
+    def close(self) -> None:
+        self.drop(math.inf)
+        self._lines.all.discard(self)
+
     def _lost(self) -> None:
-        """It gave way to another source's."""
-        self._all.waiting -= 1
+        """It gave way to another's."""
+        self._lines.waiting -= 1
         self._dropped(Dropped.CROWDED)
 
 
@@ -197,7 +222,8 @@ class _Peer:
         self._loop = asyncio.get_running_loop()
         self._link: asyncio.Task[Link] | None = None
         self._line = _Line(all_lines, dropped)
-        self._under_way = 0
+        self._under_way: dict[asyncio.Future[Response], float] = {}  # packets without an answer: since when each waits
+        self._look: asyncio.TimerHandle | None = None
         self._closed = False
         self._paused_until = 0.0
         self._change = asyncio.Event()
@@ -206,7 +232,7 @@ class _Peer:
 
     @property
     def waiting(self) -> int:
-        return len(self._line) + self._under_way
+        return len(self._line) + len(self._under_way)
 
     @property
     def usable(self) -> bool:
@@ -215,6 +241,7 @@ class _Peer:
     def forward(self, packet: bytes, source: Source) -> None:
         self._line.add(source, (self._loop.time(), packet))
         self._change.set()
+        self._watch()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name="onion peer")
 
@@ -230,13 +257,14 @@ class _Peer:
 
     async def close(self) -> None:
         self._closed = True
+        if self._look is not None:
+            self._look.cancel()
         tasks = [task for task in (self._task, self._link) if task is not None]
         link = self._link.result() if self.usable and self._link is not None else None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        while self._line.take():
-            self._dropped(Dropped.NODE_DOWN)
+        self._line.close()
         if link is not None:
             await link.close()
 
@@ -260,7 +288,7 @@ class _Peer:
         pause_s = _FIRST_PAUSE_S
         while True:
             self._change.clear()
-            if not self._line or self._under_way >= _WINDOW:
+            if not self._line or len(self._under_way) >= _WINDOW:
                 await self._change.wait()
                 continue
             wait_s = self._paused_until - self._loop.time()
@@ -272,9 +300,8 @@ class _Peer:
             except Unreachable:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_PAUSE_S, pause_s * 2)
-                self._drop_old()
                 continue
-            while link.usable and self._under_way < _WINDOW and (taken := self._line.take()):
+            while link.usable and len(self._under_way) < _WINDOW and (taken := self._line.take()):
                 self._hand_over(link, *taken)
 
     def _hand_over(self, link: Link, source: Source, waiting: _Waiting) -> None:
@@ -284,11 +311,11 @@ class _Peer:
         except Unreachable:
             self._again(source, waiting)
             return
-        self._under_way += 1
+        self._under_way[answer] = waiting[0]
         answer.add_done_callback(partial(self._answered, source, waiting))
 
     def _answered(self, source: Source, waiting: _Waiting, answer: asyncio.Future[Response]) -> None:
-        self._under_way -= 1
+        del self._under_way[answer]
         self._change.set()
         if (
             answer.cancelled() or answer.exception() is not None
@@ -297,7 +324,8 @@ class _Peer:
             return
         refusal = answer.result()
         if isinstance(refusal, Refusal):
-            self._paused_until = self._loop.time() + max(_FIRST_PAUSE_S, refusal.retry_after_ms / 1_000)
+            pause_s = min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, refusal.retry_after_ms / 1_000))
+            self._paused_until = self._loop.time() + pause_s
             self._again(source, waiting)
 
     def _again(self, source: Source, waiting: _Waiting) -> None:
@@ -306,11 +334,20 @@ class _Peer:
         else:
             self._line.add(source, waiting)
 
+    def _watch(self) -> None:
+        """While something waits."""
+        if self._look is None and not self._closed:
+            self._look = self._loop.call_later(_LOOK_S, self._drop_old)
+
     def _drop_old(self) -> None:
-        for _ in range(len(self._line)):
-            taken = self._line.take()
-            if taken is not None:
-                self._again(*taken)
+        """Whether it is in line or was handed over and not answered."""
+        self._look = None
+        before = self._loop.time() - _PATIENCE_S
+        self._line.drop(before)
+        for answer in [answer for answer, since in self._under_way.items() if since < before]:
+            answer.cancel()
+        if self.waiting:
+            self._watch()
 
 
 def _usable(task: asyncio.Task[Link]) -> bool:
