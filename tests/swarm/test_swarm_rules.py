@@ -135,10 +135,20 @@ def test_a_view_is_adopted_by_whoever_holds_what_it_begins_with() -> None:
 
 
 def test_who_retired_knows_who_keeps_the_place() -> None:
-    retired = places.retire(held(16, 3, A, B, C), D, 32, keep(B, C, D))
+    retired = places.retire(msgspec.structs.replace(held(16, 3, A, B, C), origin=16), D, 32, keep(B, C, D), 16)
     assert retired is not None
     assert (retired.present, retired.members, retired.view, retired.promised) == (False, keep(B, C, D), 32, 32)
-    assert places.retire(held(48, 0, A, B, C), D, 32, keep(B, C, D)) is None
+    assert places.retire(msgspec.structs.replace(held(48, 0, A, B, C), origin=16), D, 32, keep(B, C, D), 16) is None
+
+
+def test_what_others_began_without_is_kept() -> None:
+    """A holds what D's view, which began with nothing, does not have."""
+    verdict, first = places.adopt(PlaceRecord(1), A, 16, keep(A, B, C), (0, 0))
+    assert (verdict, first.origin) == (Verdict.TAKEN, 16)
+    verdict, second = places.adopt(first, B, 32, keep(A, B, C), (16, 0))
+    assert (verdict, second.origin) == (Verdict.TAKEN, 16)
+    assert places.retire(second, D, 48, keep(C, D, E), 48) is None
+    assert places.retire(second, D, 48, keep(C, D, E), 16) is not None
 
 
 def test_a_lost_disk_learns_that_it_was_a_member() -> None:
@@ -219,8 +229,8 @@ def test_a_view_that_one_only_heard_of_says_nothing_of_those_before() -> None:
 
 
 def test_what_a_lost_disk_was_told_does_not_make_it_a_voter() -> None:
-    """C and D led the place from B and C's view on. C lost its disk, and was told of the view of A, B and C only; B left
-    the network, D is down."""
+    """A, C and D keep the place after A, B and C did, and A never heard of it. C lost its disk, and was told of the
+    view before only, by A; B left the network, D is down."""
     old = held(16, 3, A, B, C)
     heard = places.forgotten(PlaceRecord(1), says(A, old))
     assert heard is not None

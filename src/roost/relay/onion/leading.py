@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -26,7 +26,7 @@ from roost.relay.onion.replica import Replica
 from roost.relay.storage.committing import size
 from roost.relay.storage.worker import Done
 from roost.wire.sizes import SWARM_OPERATIONS
-from roost.wire.swarm import Adopt, Append, Deposit, Member, Retire, Taken
+from roost.wire.swarm import Adopt, Append, Beat, BeatItem, Deposit, Heard, Member, Retire, Taken
 
 _INSTALL_S = 8.0  # for enough members to hold the view's beginning, or more of it
 _SILENT_S = 7.0  # a leader who hears of too few members for so long leads no more
@@ -102,6 +102,8 @@ class Lead:
         self._retired = False
         self._copied = 0  # pieces that members took
         self._tasks: list[asyncio.Task[None]] = []
+        self._doubts: list[Callable[[bool], None]] = []
+        self._confirming = False
 
     async def install(self) -> None:
         """Returns once enough members hold the beginning of the view. Raises NoMajority."""
@@ -145,6 +147,9 @@ class Lead:
         self._superior.ended(self)
         for done in unanswered:
             done(error or LostLead(), Freed())
+        doubts, self._doubts = self._doubts, []
+        for then in doubts:
+            then(False)
 
     # --- members ----------------------------------------------------------------------------------------------------
 
@@ -167,6 +172,44 @@ class Lead:
         """Too few members have been heard of lately."""
         since = self._loop.time() - _SILENT_S
         return 1 + sum(1 for follower in self._followers.values() if follower.heard_at >= since) < self._quorum
+
+    def confirm(self, then: Callable[[bool], None]) -> None:
+        """Ask the members whether they follow still. One who was cut off may have been replaced without hearing of it,
+        and must not say what is not there."""
+        self._doubts.append(then)
+        if len(self._doubts) == 1 and self.active and not self._confirming:
+            self._confirming = True
+            self._tasks.append(asyncio.create_task(self._confirm()))
+
+    async def _confirm(self) -> None:
+        try:
+            while self._doubts:
+                doubts, self._doubts = self._doubts, []
+                sure = False
+                try:
+                    sure = await self._followed()
+                finally:
+                    for then in doubts:
+                        then(sure)
+        finally:
+            self._confirming = False
+            self._tasks = [task for task in self._tasks if not task.done()]
+
+    async def _followed(self) -> bool:
+        """Whether enough members follow this view, asked now."""
+        beat = Beat((BeatItem(self.place, self.view, max(0, self.durable)),))
+        calls = [asyncio.create_task(self._colleagues.call(node, beat, Heard)) for node in self._followers]
+        following = 1
+        try:
+            answers = asyncio.as_completed(calls)
+            while following < self._quorum and (answer := next(answers, None)) is not None:
+                with contextlib.suppress(Unreachable):
+                    following += not (await answer).refused
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        return self.active and following >= self._quorum
 
     @property
     def durable(self) -> int:
@@ -318,7 +361,16 @@ class Lead:
             number, last = 0, False
             while not last:
                 piece = await copy.piece(number)
-                deposit = Deposit(self.place, self.view, self.members, sequence, number, piece.last, piece.operations)
+                deposit = Deposit(
+                    self.place,
+                    self.view,
+                    self.members,
+                    sequence,
+                    number,
+                    piece.last,
+                    piece.operations,
+                    self.record.origin,
+                )
                 taken = await self._colleagues.call(follower.node, deposit, Taken)
                 if not self._deposited(follower, taken, last=piece.last):
                     raise Unreachable("A copy was not taken.")
@@ -356,6 +408,6 @@ class Lead:
 
     async def _retire(self, node: bytes) -> None:
         try:
-            await self._colleagues.call(node, Retire(self.place, self.view, self.members), Taken)
+            await self._colleagues.call(node, Retire(self.place, self.view, self.members, self.record.origin), Taken)
         except Unreachable:
             return  # it asks by itself when it sees that others are to keep the place

@@ -19,6 +19,15 @@ from roost.wire.codec import encode
 from roost.wire.mailbox import Forward, GetInfo, Refusal, RefusalCode, Reply, Request, Response, SignedInfo
 
 LOST_RETRY_MS = 500
+_ELSEWHERE = Refusal(RefusalCode.SLOW_DOWN, LOST_RETRY_MS)  # another node will answer that
+_DEFINITE = (
+    RefusalCode.DENIED,
+    RefusalCode.NOT_FOUND,
+    RefusalCode.BLOBS_MISSING,
+    RefusalCode.SEALED,
+    RefusalCode.OLD_VERSION,
+)
+"""What only a leader may say: somebody may give up on it."""
 
 
 class Serving:
@@ -57,8 +66,11 @@ class Serving:
 
         def answer(response: Response) -> None:
             if not self.lead.active and isinstance(response, Refusal) and response.code == RefusalCode.INTERNAL:
-                response = Refusal(RefusalCode.SLOW_DOWN, LOST_RETRY_MS)  # another node will answer that
-            respond(response)
+                response = _ELSEWHERE
+            if isinstance(response, Refusal) and response.code in _DEFINITE:
+                self.lead.confirm(lambda leads: respond(response if leads else _ELSEWHERE))
+            else:
+                respond(response)
 
         self.service.handle(session, call, request, answer)
 
