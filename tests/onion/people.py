@@ -61,10 +61,14 @@ class Exchange:
 
     async def settle(self, within_s: float) -> None:
         """Until everything arrived, and every sender knows that it did."""
-        async with asyncio.timeout(within_s):
-            for person in self.people:
-                while self.missing() or person.engine.look().find(r.Outbox):
-                    await person.engine.changed(0.5)
+        try:
+            async with asyncio.timeout(within_s):
+                for person in self.people:
+                    while self.missing() or person.engine.look().find(r.Outbox):
+                        await person.engine.changed(0.5)
+        except TimeoutError as error:
+            rows = [len(person.engine.look().find(r.Outbox)) for person in self.people]
+            raise AssertionError(f"{self.missing()} messages have not arrived; outboxes have {rows}") from error
 
     def missing(self) -> int:
         return sum(len(said) - len(self.got(*pair)) for pair, said in self.sent.items())
