@@ -87,8 +87,8 @@ class Exchange:
         lost = set(self._packing.attached) - {guard for guard, _ in guards}
         self._packing.attached = dict(guards)
         for session in self._sessions.values():
-            if lost:
-                session.renew_blocks()
+            if lost:  # the node would use the reply blocks first that lead nowhere any more
+                session.settle(session.host, now)
             self._touched(session, now)
 
     def pushed_back(self, seconds: float, now: float) -> None:

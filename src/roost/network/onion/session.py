@@ -136,7 +136,7 @@ class Session:
         """These are the nodes that can answer, those first that should."""
         self._nodes = nodes
         if self.host is None or self.host not in nodes:
-            self._settle(self._members.best(nodes, now), now)
+            self.settle(self._members.best(nodes, now), now)
 
     def renew_blocks(self) -> None:
         """The reply blocks that were given are of no use any more, or soon will not be."""
@@ -274,7 +274,7 @@ class Session:
             self._late(number, call, response, now)
             return
         if message.attempts and number <= message.seen:
-            self._settle(self.host, now)  # the node counts anew: it has forgotten this session
+            self.settle(self.host, now)  # the node counts anew: it has forgotten this session
             return
         if not fits(type(message.request), response):
             raise WireError("not an answer to what was asked")
@@ -396,27 +396,27 @@ class Session:
         node: bytes | None = refusal.detail
         pause = max(_ASIDE_S, refusal.retry_after_ms / 1000)
         if node not in self._members.known or node == self.host:
-            self._settle(self._members.best(self._nodes, now, self.host), now, pause)
+            self.settle(self._members.best(self._nodes, now, self.host), now, pause)
         else:
             hurried = self._moves > _MOST_MOVES or self._members.is_silent(node, now)
-            self._settle(node, now, pause if hurried else 0.0)
+            self.settle(node, now, pause if hurried else 0.0)
 
     def _leave(self, now: float) -> None:
         """The node is silent or does not keep to the protocol."""
         if self.host is not None:
             self._members.silent(self.host, now)
-        self._settle(self._members.best(self._nodes, now, self.host), now)
+        self.settle(self._members.best(self._nodes, now, self.host), now)
 
     def _goodbye(self, retry_after_s: float, now: float) -> None:
         if retry_after_s and self.host is not None:
             self._members.silent(self.host, now, min(retry_after_s, 60.0))
-            self._settle(self._members.best(self._nodes, now, self.host), now)
+            self.settle(self._members.best(self._nodes, now, self.host), now)
         else:
             self._moves += 1
-            self._settle(self.host, now, 0.0 if self._moves <= _MOST_MOVES else _ASIDE_S)
+            self.settle(self.host, now, 0.0 if self._moves <= _MOST_MOVES else _ASIDE_S)
 
-    def _settle(self, host: bytes | None, now: float, pause_s: float = 0.0) -> None:
-        """Begin a new session with this node, and ask there all that is open."""
+    def settle(self, host: bytes | None, now: float, pause_s: float = 0.0) -> None:
+        """Begin a new session with this node, where all that is open is asked; the old reply blocks lie unused."""
         self.host = host
         self.id = self._entropy.bytes(SESSION_SIZE)
         self._incoming, self._blocks = Incoming(), Blocks()
