@@ -62,10 +62,24 @@ def test_every_node_takes_it() -> None:
 
 @pytest.mark.parametrize("proof", [b"", b"short", bytes(9), b"an access secret"])
 def test_what_is_no_proof_is_answered_by_a_challenge(proof: bytes) -> None:
-    admission = WorkAdmission(NetworkNonces(), 40)
+    nonces = NetworkNonces()
+    nonces.renew(b"1" * 32)
+    admission = WorkAdmission(nonces, 40)
     assert asked(admission, replace(create("a"), admission=proof)) is not None
     card = PutCard(name32("card"), name32("writer"), 1, b"card", int(NOW) + 1, proof)
     assert asked(admission, card) is not None
+
+
+def test_no_work_counts_that_was_done_before_a_consensus() -> None:
+    nonces = NetworkNonces()
+    admission = WorkAdmission(nonces, BITS)
+    ahead = worked(create("a"), WorkChallenge(bytes(16), BITS))
+    with pytest.raises(RefusedRequest) as caught:
+        admission.admit_creation(CLIENT, ahead, NOW)
+    assert caught.value.refusal.code is RefusalCode.SLOW_DOWN
+    nonces.renew(b"1" * 32)
+    assert nonces.valid(NOW) == (b"1" * 16,)
+    assert asked(admission, ahead) == WorkChallenge(b"1" * 16, BITS)
 
 
 def test_an_operator_may_ask_for_none() -> None:

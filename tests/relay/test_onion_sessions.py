@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from roost.relay.core.subscriptions import Subscription
 from roost.relay.onion import sessions as sessions_module
-from roost.relay.onion.sessions import QUIET_S, SESSION_DATA
+from roost.relay.onion.sessions import QUIET_S, SESSION_DATA, Session
+from roost.wire.addresses import RelayAddress
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import (
     BlobData,
@@ -16,6 +17,7 @@ from roost.wire.mailbox import (
     Done,
     Get,
     GetBlob,
+    GetInfo,
     Goodbye,
     Ping,
     Refusal,
@@ -189,6 +191,58 @@ def test_who_waits_for_nothing_gives_way_first(monkeypatch: pytest.MonkeyPatch) 
     assert world.host.over == [third]
     world.ask(1, Get(capability("get"), 0), session=b"%16d" % 4)
     assert world.host.over == [third, second]
+
+
+def test_who_has_one_mailbox_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions_module, "MAX_SESSIONS", 20)
+    world = SessionWorld()
+
+    def subscribed(number: int, mailbox: int) -> Session:
+        world.ask(1, Subscribe(capability("get"), 0), session=b"%16d" % number)
+        session = world.host.asked[-1][0]
+        assert isinstance(session, Session)
+        session.subscriptions[1] = Subscription(session, 1, mailbox, bytes(32), 0)
+        return session
+
+    real = [subscribed(number, number) for number in range(5)]
+    flood = [subscribed(number, 99) for number in range(5, 20)]
+    late = [subscribed(number, number) for number in range(20, 30)]
+    assert world.host.over == flood[:10]
+    assert not any(session.closed for session in (*real, *late))
+    world.ask(2, Ping(), b"block", session=real[0].id)
+    assert world.frames() == [Reply(2, Done())]
+
+
+def test_a_session_has_so_many_subscriptions() -> None:
+    world = SessionWorld()
+    world.ask(1, Subscribe(capability("get"), 0))
+    session = world.session()
+    for call in range(1, 65):
+        session.subscriptions[call] = Subscription(session, call, 1, bytes(32), 0)
+    world.ask(64, Subscribe(capability("get"), 5), b"block")
+    assert len(world.host.asked) == 2, "in place of the one before"
+    world.ask(65, Subscribe(capability("get"), 0), b"block")
+    assert world.frames() == [Reply(65, Refusal(RefusalCode.FULL))]
+    assert len(world.host.asked) == 2
+
+
+def test_all_sessions_forward_at_one_pace_and_so_many_at_one_time() -> None:
+    world = SessionWorld()
+    to = RelayAddress("192.0.2.1", 7777, name32("relay"))
+    for number in range(300):
+        world.ask(1, GetInfo(to), b"block", session=b"%16d" % number)
+    assert len(world.host.outgoing) == 256
+    assert len(world.sent) == 44, "the others are asked to slow down"
+    for respond in world.host.outgoing[:]:
+        respond(Done())
+    for number in range(400):
+        world.ask(2, GetInfo(to), b"block", session=b"%16d" % number)
+        if len(world.host.outgoing) == 256 + number + 1:
+            world.host.outgoing[-1](Done())
+    assert len(world.host.outgoing) == 500, "the burst of all sessions, half of a link's"
+    world.now += 1
+    world.ask(3, GetInfo(to), b"block")
+    assert len(world.host.outgoing) == 501
 
 
 def test_memory_is_bounded_over_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from roost.wire.onion import admission_hash
 
 _MISSING_COST = 20.0  # a request that shows a wrong capability or secret counts as so many: guessing is slow
 REQUEST_COST = 1.0
+_NO_NONCE_RETRY_MS = 1_000
 
 
 class Client:
@@ -85,7 +86,7 @@ class Nonces(Protocol):
     """What proofs of work are bound to."""
 
     def valid(self, now: float) -> tuple[bytes, ...]:
-        """Those in force, 16 bytes each, the newest first."""
+        """Those in force, 16 bytes each, the newest first; none if it is not known yet."""
         ...
 
 
@@ -96,13 +97,13 @@ class NetworkNonces:
     __slots__ = ("_valid",)
 
     def __init__(self) -> None:
-        self._valid: tuple[bytes, ...] = (bytes(WORK_NONCE_SIZE),)
+        self._valid: tuple[bytes, ...] = ()  # until there is a consensus: what is known before, work is done for before
 
     def renew(self, shared_random: bytes) -> None:
         """A new period's random value (32 bytes). The one before it stays in force."""
         nonce = shared_random[:WORK_NONCE_SIZE]
-        if nonce != self._valid[0]:
-            self._valid = (nonce, self._valid[0])
+        if self._valid[:1] != (nonce,):
+            self._valid = (nonce, *self._valid[:1])
 
     def valid(self, _now: float) -> tuple[bytes, ...]:
         return self._valid
@@ -119,10 +120,14 @@ class WorkAdmission(Admission):
         self._bits = bits
 
     def admit_creation(self, _client: Client, request: Create | PutCard, now: float) -> None:
-        """Raises RefusedRequest: work_needed."""
+        """Raises RefusedRequest: work_needed, slow_down."""
+        if not self._bits:
+            return
         valid = self._nonces.valid(now)
+        if not valid:
+            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_NO_NONCE_RETRY_MS)
         proof = request.admission
-        if self._bits and (len(proof) != PROOF_SIZE or not self._proven(valid, request)):
+        if len(proof) != PROOF_SIZE or not self._proven(valid, request):
             challenge = encode(WorkChallenge(valid[0], self._bits))
             raise RefusedRequest(RefusalCode.WORK_NEEDED, detail=challenge)
 

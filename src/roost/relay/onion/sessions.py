@@ -8,16 +8,18 @@ mailbox's swarm does (`Host`). Everything is bounded; a session that nothing is 
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+import math
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from heapq import nlargest
 from typing import Protocol
 
 from roost.crypto.onion import ONION_DATA
 from roost.errors import WireError
 from roost.relay.core.admission import Client, WorkAdmission
-from roost.relay.core.limits import Limits
+from roost.relay.core.limits import Limits, TokenBucket
 from roost.relay.core.onion_packets import Dropped
 from roost.relay.core.operations import AppendEntry
 from roost.relay.core.refusal import RefusedRequest
@@ -51,6 +53,12 @@ MAX_BYTES = 256 * 1024**2  # of all sessions
 QUIET_S = 300.0  # after which a session that waits for nothing is forgotten
 _PACE = 0.1  # of what a link may ask
 _AGAIN_S = 15.0  # a call without an answer for so long is begun once more
+_SUBSCRIPTIONS = 64  # of one session, which is for one place
+_SUBSCRIPTION_BYTES = 512
+_ROOM = 1 / 256  # of all sessions end together when there are too many, so that it is seldom
+_FORWARDS = 256  # of all sessions, under way to relays
+_FORWARD_PACE = 0.5  # of all sessions together, of what one link may
+_FORWARD_RETRY_MS = 2_000
 _BLOCKS = 96  # of one session: 350 KB
 _PARTIAL = 8  # messages of one session of which parts are missing
 _PARTIAL_S = 60.0
@@ -104,6 +112,9 @@ class Sessions:
         self._dropped = dropped
         self.clock = clock
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()  # the one longest unheard of first
+        pace, burst = limits.forwards_per_second * _FORWARD_PACE, limits.forward_burst * _FORWARD_PACE
+        self._forwards = TokenBucket(pace, burst, clock())
+        self._forwarding = 0
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -120,10 +131,10 @@ class Sessions:
             if not up.data:  # a top-up of what is forgotten: its client must begin anew
                 self._unknown(up)
                 return
+            if len(self._sessions) >= MAX_SESSIONS:
+                self._make_room(max(1, int(MAX_SESSIONS * _ROOM)))
             client = Client(self._limits, self.clock())
             session = self._sessions[up.session] = Session(up.session, client, self._reply, self._period_s, self.clock)
-            if len(self._sessions) > MAX_SESSIONS:
-                self._make_room()
         self._sessions.move_to_end(up.session)
         session.heard(up.blocks)
         if up.data:
@@ -141,9 +152,7 @@ class Sessions:
             patience = self._period_s + 60.0 if session.subscriptions else QUIET_S
             if now - session.heard_at > patience:
                 self._forget(session)
-        while self._sessions and self._size() > MAX_BYTES:
-            for _ in range(-(-len(self._sessions) // 16)):
-                self._make_room()
+        self._make_room_for_bytes(sum(session.size for session in self._sessions.values()))
 
     def goodbye(self, retry_after_ms: int) -> None:
         """The node is about to stop: every session ends."""
@@ -171,9 +180,11 @@ class Sessions:
                 case Ping():
                     respond(Done())
                 case Forward():
-                    self._outgoing.forward(request, session.client, respond)
+                    self._forward(partial(self._outgoing.forward, request, session.client), respond)
                 case GetInfo() if request.of is not None:
-                    self._outgoing.info_of(request, session.client, respond)
+                    self._forward(partial(self._outgoing.info_of, request, session.client), respond)
+                case Subscribe() if len(session.subscriptions.keys() - {call.id}) >= _SUBSCRIPTIONS:
+                    raise RefusedRequest(RefusalCode.FULL)
                 case Create() | PutCard():
                     self._admission.admit_creation(session.client, request, self.clock())
                     self._host.handle(session, call.id, request, respond)
@@ -188,13 +199,47 @@ class Sessions:
         for block in up.blocks[:1]:
             self._reply(block, encode(SessionDown(up.session, 1, 0, 1, encode(Goodbye(0)), 0)))
 
-    def _size(self) -> int:
-        return sum(session.size for session in self._sessions.values())
+    def _forward(self, ask: Callable[[Respond], None], respond: Respond) -> None:
+        """What leads to a relay. Sessions are free, so all together have one pace, and leave the relay's own people
+        most of its forwarder."""
+        wait_ms = _FORWARD_RETRY_MS if self._forwarding >= _FORWARDS else self._forwards.take(1.0, self.clock())
+        if wait_ms:
+            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=wait_ms)
 
-    def _make_room(self) -> None:
-        """One that waits for nothing goes before those that do: to wait, one must have a mailbox."""
+        def answered(response: Response) -> None:
+            self._forwarding -= 1
+            respond(response)
+
+        self._forwarding += 1
+        try:
+            ask(answered)
+        except RefusedRequest:
+            self._forwarding -= 1
+            raise
+
+    def _make_room(self, count: int) -> None:
+        for session in self._first_to_go(count):
+            self._forget(session)
+
+    def _make_room_for_bytes(self, size: int) -> None:
+        if size <= MAX_BYTES:
+            return
+        for session in self._first_to_go(len(self._sessions)):
+            if size <= MAX_BYTES:
+                return
+            size -= session.size
+            self._forget(session)
+
+    def _first_to_go(self, count: int) -> list[Session]:
+        """Who waits for nothing goes before who does: to wait, one must have a mailbox. Of these, those at the mailbox
+        at which most wait: with one mailbox nobody keeps out who has another. Else the one longest unheard of."""
         sessions = self._sessions.values()
-        self._forget(next((session for session in sessions if not session.subscriptions), next(iter(sessions))))
+        waiting = Counter(mailbox for session in sessions for mailbox in session.mailboxes)
+
+        def crowd(session: Session) -> float:
+            return min((waiting[mailbox] for mailbox in session.mailboxes), default=math.inf)
+
+        return nlargest(count, sessions, key=crowd)
 
     def _forget(self, session: Session) -> None:
         del self._sessions[session.id]
@@ -217,6 +262,7 @@ class Session:
         self._period_s = period_s
         self._clock = clock
         self._blocks: deque[tuple[float, bytes]] = deque()  # the oldest first
+        self._block_bytes = 0
         self._partial: OrderedDict[int, _Partial] = OrderedDict()
         self._begun: dict[int, float] = {}
         self._kept: OrderedDict[int, tuple[int, bytes]] = OrderedDict()  # by call: its number, the frame
@@ -228,8 +274,14 @@ class Session:
     @property
     def size(self) -> int:
         """About how many bytes it takes."""
-        blocks = sum(len(block) for _, block in self._blocks)
-        return 2_048 + blocks + self._kept_bytes + self._out_bytes + sum(part.size for part in self._partial.values())
+        held = self._block_bytes + self._kept_bytes + self._out_bytes
+        parts = sum(part.size for part in self._partial.values())
+        return 2_048 + held + parts + len(self.subscriptions) * _SUBSCRIPTION_BYTES
+
+    @property
+    def mailboxes(self) -> set[int]:
+        """That it is subscribed to."""
+        return {subscription.mailbox for subscription in self.subscriptions.values()}
 
     # --- from the client --------------------------------------------------------------------------------------------
 
@@ -238,8 +290,9 @@ class Session:
         self.heard_at = self._clock()
         for block in blocks:
             self._blocks.append((self.heard_at, block))
+            self._block_bytes += len(block)
             if len(self._blocks) > _BLOCKS:
-                self._blocks.popleft()
+                self._take_block()
         self._pump()
 
     def gather(self, up: SessionUp) -> bytes | None:
@@ -252,7 +305,7 @@ class Session:
             if len(self._partial) > _PARTIAL:
                 self._partial.popitem(last=False)
         if up.part < up.parts:
-            partial_.data[up.part] = up.data
+            partial_.add(up.part, up.data)
         if len(partial_.data) < up.parts:
             return None
         self._partial.pop(up.message, None)
@@ -314,7 +367,7 @@ class Session:
     def _pump(self) -> None:
         self._drop_old()
         while self._out and self._blocks:
-            _, block = self._blocks.popleft()
+            block = self._take_block()
             message, part, parts, data = self._out.popleft()
             self._out_bytes -= len(data)
             down = SessionDown(self.id, message, part, parts, data, len(self._blocks))
@@ -324,7 +377,12 @@ class Session:
         """A block lasts as long as its hops' keys, which is a period at least."""
         before = self._clock() - self._period_s
         while self._blocks and self._blocks[0][0] < before:
-            self._blocks.popleft()
+            self._take_block()
+
+    def _take_block(self) -> bytes:
+        _, block = self._blocks.popleft()
+        self._block_bytes -= len(block)
+        return block
 
     def _keep(self, call: int, frame: bytes) -> None:
         self._kept_bytes -= len(self._kept.pop(call, (0, b""))[1])
@@ -337,13 +395,14 @@ class Session:
 class _Partial:
     """A message of which parts are missing."""
 
-    __slots__ = ("data", "parts", "since")
+    __slots__ = ("data", "parts", "since", "size")
 
     def __init__(self, parts: int, since: float) -> None:
         self.parts = parts
         self.since = since
         self.data: dict[int, bytes] = {}
+        self.size = 0
 
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.data.values()))
+    def add(self, part: int, data: bytes) -> None:
+        self.size += len(data) - len(self.data.get(part, b""))
+        self.data[part] = data
