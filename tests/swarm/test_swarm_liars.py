@@ -66,6 +66,32 @@ async def test_nor_can_one_who_keeps_it_as_long_as_the_others_are_to(tmp_path: P
         assert await read(me, box) == PUTS
 
 
+async def test_what_began_anew_does_not_delete_what_was_there(tmp_path: Path) -> None:
+    """The whole swarm is exchanged while nobody can speak with the old one, and the mailbox is made again."""
+    async with running(tmp_path, 7) as net:
+        box, _ = await filled(net)
+        old = net.swarm(box.place)
+        for node in old:
+            await node.stop()
+        for _ in range(2):
+            net.agree([key for key in net.nodes if net.nodes[key] not in old])
+        again = RealPerson(net, box.place)
+        expect(await again.ask(box.create()), Done)
+        refused = 0
+        for node in old:
+            await node.start()
+            assert node.swarm is not None
+            for other in net.swarm(box.place):
+                assert other.swarm is not None
+                lead = other.swarm.leads.get(box.place)
+                if lead is not None:
+                    await say(node.key, other, Nudge(box.place))
+                    await lead._retire(node.key)
+                    refused += 1
+            assert (await node.swarm.replica.record(box.place)).present
+        assert refused == len(old)
+
+
 async def test_a_view_that_is_too_high_is_not_promised(tmp_path: Path) -> None:
     """There would be none above it."""
     async with running(tmp_path) as net:

@@ -42,7 +42,8 @@ class Standing(Record, frozen=True):
     It follows no view below `promised`, which `voted` leads. What it holds is the state after batch `sequence` of
     `view`, which `members` keep; or it holds nothing of that (`present` is False). `planned`: the members of views that
     it promised since. `sure`: what it does not know of this place it did not forget. `leading`: it leads `promised`.
-    `courted`: `voted` is about to lead it, and was heard of a moment ago.
+    `courted`: `voted` is about to lead it, and was heard of a moment ago. `origin`: the view that began with nothing,
+    from which what it holds comes.
     """
 
     incarnation: Incarnation
@@ -56,6 +57,7 @@ class Standing(Record, frozen=True):
     present: bool = False
     leading: bool = False
     courted: bool = False
+    origin: View = 0
 
     @property
     def known(self) -> bool:
@@ -110,6 +112,7 @@ class Deposit(Record, frozen=True, tag=4):
     piece: Count
     last: bool
     operations: Operations
+    origin: View = 0
 
 
 class Fetch(Record, frozen=True, tag=5):
@@ -133,11 +136,13 @@ class Beat(Record, frozen=True, tag=6):
 
 
 class Retire(Record, frozen=True, tag=7):
-    """`view` is installed on its `members`, and you are none of them: what you hold may go. By `Taken`."""
+    """`view` is installed on its `members`, and you are none of them: what you hold may go, if it comes from `origin`.
+    By `Taken`."""
 
     place: Place
     view: View
     members: Members
+    origin: View = 0
 
 
 class Recall(Record, frozen=True, tag=8):

@@ -36,6 +36,7 @@ class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
     present: bool = False
     incoming: int = 0
     day: int = 0
+    origin: int = 0
 
     def standing(self, incarnation: bytes, *, sure: bool, leading: bool, courted: bool) -> Standing:
         return Standing(
@@ -50,6 +51,7 @@ class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
             self.present,
             leading,
             courted,
+            self.origin,
         )
 
     def follows(self, node: bytes, view: int) -> bool:
@@ -98,14 +100,15 @@ def adopt(
     holds = (record.view, record.sequence) if record.present else (0, 0)
     if holds != base or (record.view and not record.present):
         return Verdict.BEHIND, record
-    return Verdict.TAKEN, begun(record, node, view, members)
+    return Verdict.TAKEN, begun(record, node, view, members, origin=record.origin if record.view else view)
 
 
-def begun(record: PlaceRecord, node: bytes, view: int, members: Members, sequence: int = 0) -> PlaceRecord:
+def begun(
+    record: PlaceRecord, node: bytes, view: int, members: Members, sequence: int = 0, *, origin: int
+) -> PlaceRecord:
     """It holds the view's state."""
-    return msgspec.structs.replace(
-        record, promised=view, voted=node, planned=(), view=view, sequence=sequence, members=members, present=True
-    )
+    promised = msgspec.structs.replace(record, promised=view, voted=node, planned=())
+    return msgspec.structs.replace(promised, view=view, sequence=sequence, members=members, present=True, origin=origin)
 
 
 def append(record: PlaceRecord, node: bytes, view: int, sequence: int) -> tuple[Verdict, PlaceRecord]:
@@ -119,11 +122,11 @@ def append(record: PlaceRecord, node: bytes, view: int, sequence: int) -> tuple[
     return Verdict.TAKEN, msgspec.structs.replace(record, promised=view, voted=node, sequence=sequence)
 
 
-def retire(record: PlaceRecord, node: bytes, view: int, members: Members) -> PlaceRecord | None:
-    """Others hold the place now. What is left knows who."""
-    if not record.follows(node, view) or record.view >= view:
+def retire(record: PlaceRecord, node: bytes, view: int, members: Members, origin: int) -> PlaceRecord | None:
+    """Others hold the place now. What is left knows who. None also where they began anew: then this is not in it."""
+    if not record.follows(node, view) or record.view >= view or (record.present and record.origin != origin):
         return None
-    return msgspec.structs.replace(begun(record, node, view, members), present=False)
+    return msgspec.structs.replace(begun(record, node, view, members, origin=origin), present=False)
 
 
 def forgotten(record: PlaceRecord, told: Standing) -> PlaceRecord | None:

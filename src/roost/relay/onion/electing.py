@@ -192,16 +192,16 @@ class Election:
         """Hold the newest state, as the beginning of `view`."""
         own, place, replica = self._colleagues.own, self._place, self._replica
         holder = ballot.holder
-        base = (0, 0)
+        base, origin = (0, 0), view
         if holder is not None:
             newest = ballot.standings[holder]
-            base = (newest.view, newest.sequence)
+            base, origin = (newest.view, newest.sequence), newest.origin
         record = await replica.record(place)
         here = not holder or (record.present and (record.view, record.sequence) == base)
         if here:
             if not record.follows(own, view):
                 raise NoMajority
-            await replica.commit(place, places.begun(record, own, view, members))
+            await replica.commit(place, places.begun(record, own, view, members, origin=origin))
             return base
         assert holder is not None
         number, last = 0, False
@@ -211,6 +211,6 @@ class Election:
                 raise Unreachable("Another node does not hold what it held.")
             await replica.take_piece(place, (holder, *base), number, piece.operations)
             number, last = number + 1, piece.last
-        if not await replica.exchange(place, own, view, members, 0):
+        if not await replica.exchange(place, own, view, members, 0, origin):
             raise NoMajority
         return base

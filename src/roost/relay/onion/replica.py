@@ -222,7 +222,7 @@ class Replica:
         if not ready:
             return self._told(await self.record(call.place), done=False)
         if call.last:
-            done = await self.exchange(call.place, node, call.view, call.members, call.sequence)
+            done = await self.exchange(call.place, node, call.view, call.members, call.sequence, call.origin)
             return self._told(await self.record(call.place), done=done)
         return self._told(await self.record(call.place), done=True)
 
@@ -236,7 +236,7 @@ class Replica:
 
     async def retire(self, node: bytes, call: Retire) -> Taken:
         record = await self.record(call.place)
-        retired = places.retire(record, node, call.view, call.members)
+        retired = places.retire(record, node, call.view, call.members, call.origin)
         if retired is None:
             return self._told(record, done=record.view >= call.view)
         retired = msgspec.structs.replace(retired, mailbox=self.number(), incoming=0)
@@ -322,7 +322,9 @@ class Replica:
             await self.submit(changes)
         return True
 
-    async def exchange(self, place: bytes, leader: bytes, view: int, members: Members, sequence: int) -> bool:
+    async def exchange(
+        self, place: bytes, leader: bytes, view: int, members: Members, sequence: int, origin: int
+    ) -> bool:
         """The copy that came is what this node holds of `view` from now on."""
         cards = await self.ask(lambda reader: reader.cards(place))
         record = await self.record(place)
@@ -330,7 +332,7 @@ class Replica:
         if intake is None or not record.follows(leader, view):
             return False
         del self._intakes[place]
-        begun = places.begun(record, leader, view, members, sequence)
+        begun = places.begun(record, leader, view, members, sequence, origin=origin)
         begun = msgspec.structs.replace(begun, mailbox=intake.mailbox, incoming=0)
         gone = [RemoveCard(card.locator) for card in cards]
         await self.commit(place, begun, (DeleteMailbox(record.mailbox), *gone, *intake.kept_back))
