@@ -336,7 +336,8 @@ class World:
                 view, holders = newest.get(place, (0, set()))
                 if record.view > view:
                     view, holders = newest[place] = record.view, set()
-                if record.view == view and record.present:
+                swarm = {one.key for one in swarm_of(network.current, place, REPLICAS)}
+                if record.view == view and record.present and {one.node for one in record.members} == swarm:
                     holders.add(key)
         return all(
             len(holders & {node.key for node in swarm_of(network.current, place, REPLICAS)}) >= QUORUM
