@@ -24,7 +24,11 @@ def runs(pid: int) -> bool:
 @pytest.mark.timeout(300)
 def test_a_network_that_comes_and_goes(tmp_path: Path) -> None:
     options = ("--nodes", "5", "--period", "8s", "--data", str(tmp_path / "network"))
-    network = Process("network", "demo", *options)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script's `&` starts it
+    try:
+        network = Process("network", "demo", *options)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         ready = network.next(READY_S)
         assert ready["event"] == "ready"

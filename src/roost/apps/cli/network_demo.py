@@ -54,13 +54,7 @@ def demo(nodes: int, data: str | None, period: int) -> None:
             Path(absolute(data)) if data else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roost-")))
         )
         running = Demo(folder, nodes, period)
-        for number in (
-            signal.SIGTERM,
-            signal.SIGHUP,
-        ):  # a closed terminal ends it as Ctrl-C does: nothing goes on alone
-            if signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_until_ended(here, running))
 
 
@@ -134,6 +128,7 @@ class Demo:
 
 
 async def _until_ended(here: Session, running: Demo) -> None:
+    _end_with_signals()
     running.found()
     here.out.say(f"{_AUTHORITIES} authorities and {running.nodes} nodes start, in {running.folder}")
     async with running.running():
@@ -144,6 +139,15 @@ async def _until_ended(here: Session, running: Demo) -> None:
         else:
             _what_next(here, running.link)
         await asyncio.Event().wait()
+
+
+def _end_with_signals() -> None:
+    """A closed terminal ends it as Ctrl-C does: nothing goes on alone. Not by SIGINT, which scripts' `&` ignores."""
+    this = asyncio.current_task()
+    assert this is not None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            asyncio.get_running_loop().add_signal_handler(number, this.cancel)
 
 
 async def _ready(here: Session, running: Demo) -> None:
