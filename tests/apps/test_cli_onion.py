@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from roost.crypto import SigningKey
+from roost.network import SYSTEM_ENTROPY
+from roost.wire.addresses import OnionHost, RelayAddress
+from roost.wire.links import LINK_VERSION, Invitation, InvitationKind
 from tests.apps.processes import Person, Process, Relay
+from tests.relay.onion_helpers import free_port
 
 START_S = 180.0  # thirteen processes, and periods until all nodes keep mailboxes
 WITHIN_S = 120.0
@@ -109,4 +114,21 @@ def test_what_leads_to_no_network_is_refused(tmp_path: Path, relay: Relay, netwo
     assert damaged["code"] == "malformed_link"
     assert nobody.process("init", "--name", "N", "--no-passphrase").returncode == 2
     assert not nobody.folder.exists()
-    assert nobody.refused("relay", "check", network)["code"] == "not_a_relay"
+
+
+def test_a_network_is_checked_as_a_relay_is(tmp_path: Path, network: str) -> None:
+    report = Person(tmp_path / "nobody").one("relay", "check", network)
+    assert (report["carrier"], report["reachable"], report["open"]) == ("onion", True, True)
+    assert list(report["steps_ms"]) == ["directory", "entry", "create", "subscribe", "put", "deliver", "trim", "delete"]
+
+
+def test_an_invitation_into_a_network_that_is_down(tmp_path: Path, relay: Relay) -> None:
+    bob = Person(tmp_path / "Bob").init("Bob", relay)
+    random = SYSTEM_ENTROPY.bytes
+    nobody = RelayAddress("127.0.0.1", free_port(), SigningKey.generate(SYSTEM_ENTROPY).public.raw)
+    host = OnionHost(random(32), (nobody,))
+    invitation = Invitation(LINK_VERSION, InvitationKind.REUSABLE, host, random(16), random(16))
+    error = bob.refused("add", str(invitation))
+    assert error["code"] == "directory_unreachable"
+    assert host.endpoint in error["message"]
+    assert "invitation" in error["hint"]

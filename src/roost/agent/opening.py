@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roost.agent.networks import relay_name
 from roost.crypto import card_keys
 from roost.errors import CallerError, PeerError, Refused, RoostError, Unreachable
 from roost.messaging import invitations, requests
@@ -40,6 +41,14 @@ async def fetch_card(engine: Engine, invitation: Invitation) -> SignedCard:
             if isinstance(host, DeviceHost) and engine.look().get(OwnRelay, host.key) is None:
                 await engine.devices.reach(host)
             answer = await engine.network.call(host, GetCard(card_keys(invitation.secret).locator))
+    except Unreachable as error:
+        if not isinstance(host, OnionHost):
+            raise
+        raise Unreachable(
+            f"The onion network that this invitation leads into ({relay_name(host)}) cannot be reached now.",
+            code=error.code,
+            hint="Open the invitation again later. Whether the network works: roost relay check NETWORK-LINK",
+        ) from error
     except Refused as error:
         if error.code == RefusalCode.NOT_FOUND:
             raise invitations.SpentInvitation("This invitation does not work any more.") from error

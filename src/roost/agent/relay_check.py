@@ -1,39 +1,32 @@
-"""`roost relay check`: the operator's self-test, as a value that apps show. The test itself is network.check's."""
+"""`roost relay check`: the self-test of a relay or network, as a value that apps show; network.check does the test."""
 
 from __future__ import annotations
 
 import msgspec
 
 from roost.agent.views import Done
-from roost.errors import CallerError
 
 
 class RelayCheck(Done, frozen=True, kw_only=True):
-    """A relay that passed. `steps_ms`: how long connect, create, put, deliver, trim, delete and packet took."""
+    """A relay or onion network that passed. `steps_ms`: how long each step took: connect, create, put, deliver, trim,
+    delete and packet; of a network directory, entry, create, subscribe, put, deliver, trim and delete."""
 
     host: str
     reachable: bool
     key_right: bool
-    carrier: str  # raw or websocket; of a relay at home, the carrier's name
+    carrier: str  # raw or websocket; of a relay at home, the carrier's name; onion
     open: bool  # anyone may create mailboxes
-    software: str
+    software: str  # of a network: how many nodes it has
     steps_ms: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 async def check_relay_link(link: str) -> RelayCheck:
-    """Test the relay behind `link` with a mailbox of one's own. Raises what stopped the test."""
+    """Test the relay or network behind `link` with a mailbox of one's own. Raises what stopped the test."""
     from roost.agent.networks import relay_name
     from roost.network import SYSTEM_ENTROPY, check_relay
-    from roost.wire.addresses import OnionHost
     from roost.wire.links import parse_relay_link
 
     relay = parse_relay_link(link)
-    if isinstance(relay.address, OnionHost):
-        raise CallerError(
-            "This is an onion network's link, not a relay's.",
-            code="not_a_relay",
-            hint="See what its authorities agree on: roost network consensus LINK",
-        )
     report = await check_relay(relay, entropy=SYSTEM_ENTROPY)
     if report.problem is not None:
         raise report.problem

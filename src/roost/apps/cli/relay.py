@@ -119,10 +119,10 @@ def _serve(config: str | None, **given: str | bool | tuple[str, ...] | None) -> 
         runner.run(run_relay(settings, on_ready))
 
 
-@relay.command("check", examples=("roost relay check 'roost-relay://…'",))
+@relay.command("check", examples=("roost relay check 'roost-relay://…'", "roost relay check 'roost-network:…'"))
 @click.argument("link")
 def check(link: str) -> None:
-    """Test a relay: can it be reached, is its key right, does a mailbox work, and how fast."""
+    """Test a relay, or an onion network: is it reached, is its key right, does a mailbox work, and how fast."""
     from roost.agent.relay_check import check_relay_link
 
     here = session()
@@ -130,9 +130,8 @@ def check(link: str) -> None:
     if here.json:
         here.out.line(report)
         return
-    here.out.say(
-        f"{report.host}: reachable, key right, {report.carrier} carrier, {'open' if report.open else 'closed'}"
-    )
+    how = f"{report.carrier} carrier, {'open' if report.open else 'closed'}"
+    here.out.say(f"{report.host}: reachable, key right, {report.software if report.carrier == 'onion' else how}")
     for step, took in report.steps_ms.items():
         here.out.say(f"  {step:<8} {took:8.1f} ms")
     here.out.say("All is well.")
