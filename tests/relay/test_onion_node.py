@@ -316,6 +316,15 @@ async def test_a_node_that_asks_to_slow_down_gets_everything_later(net: Running)
             await asyncio.sleep(0.01)
 
 
+async def test_work_of_the_period_before_counts_also_after_a_restart(net: Running) -> None:
+    world, node = net.world, net.node(0)
+    assert node._nonces.valid(0) == (bytes(16),)
+    before = replace(world.consensus, period=world.period + 1, shared_random=b"1" * 32)
+    now = replace(world.consensus, period=world.period + 2, shared_random=b"2" * 32)
+    node.on_consensus(now, before)
+    assert node._nonces.valid(0) == (b"2" * 16, b"1" * 16)
+
+
 # --- clients' links -------------------------------------------------------------------------------------------------
 
 

@@ -124,6 +124,8 @@ class OnionNode:
         self._consensus = consensus
         listed = [*consensus.nodes, *(previous.nodes if previous is not None else ())]
         self._nodes = frozenset(node.key for node in listed)  # not all change over at the same moment
+        if previous is not None and previous.period + 1 == consensus.period:
+            self._nonces.renew(previous.shared_random)  # after a restart, what was under way goes on
         self._nonces.renew(consensus.shared_random)
         self.peers.on_directory(consensus, previous)
         self.swarm.on_consensus(consensus, previous)
