@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from roost.crypto import Label
+from roost.network.link import Link
 from roost.network.onion.directory import Directory, DirectoryRefused, read_document
 from roost.network.onion.directory_client import DirectoryClient, DirectoryUnreachable
 from roost.network.onion.memory import Forgetful
 from roost.wire import mailbox as m
+from roost.wire.addresses import RelayAddress
 from roost.wire.codec import decode, encode
 from roost.wire.onion import AuthoritySignature, Consensus, SignedConsensus
 from roost.wire.sizes import DIRECTORY_PART
@@ -246,6 +248,27 @@ async def test_entry_nodes_are_asked_first(network: SmallNetwork) -> None:
     favourite = network.relays[2].address
     await client(network, Clock(), prefer=lambda: (favourite,)).renew()
     assert set(network.connected) == {favourite}
+
+
+async def test_a_directory_comes_over_a_slow_line(network: SmallNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part in time, all of them together not."""
+    consensus = make_consensus(network.document, PERIOD, [make_node(number, PERIOD) for number in range(1, 81)])
+    assert len(encode(consensus)) > 4 * DIRECTORY_PART
+    network.publish(consensus)
+    monkeypatch.setattr(DirectoryClient, "_patience", lambda _: 2.0)
+
+    async def slow(address: RelayAddress) -> Link:
+        link = await network.connect(address)
+        call = link.call
+
+        async def late(request: m.Request) -> m.Response:
+            await asyncio.sleep(0.6)
+            return await call(request)
+
+        link.call = late  # type: ignore[method-assign]
+        return link
+
+    assert await DirectoryClient(network.host, connect=slow, clock=Clock()).renew() == consensus
 
 
 async def test_a_directory_without_end_is_refused(network: SmallNetwork) -> None:

@@ -83,7 +83,7 @@ from roost.crypto.parcels import (
 from roost.crypto.passphrase import STRETCH_SALT_SIZE, StretchParams, stretch, unwrap_secret, wrap_secret
 from roost.crypto.safety import safety_number
 from roost.crypto.session import Accepted, Session, accept
-from roost.crypto.work import PROOF_SIZE, WORK_NONCE_SIZE, check_work, solve_work, work_strength
+from roost.crypto.work import PROOF_SIZE, WORK_NONCE_SIZE, check_work, solve_work, try_work, work_strength
 
 __all__ = [
     "ANSWER_OVERHEAD",
@@ -191,6 +191,7 @@ __all__ = [
     "seal_parcel",
     "solve_work",
     "stretch",
+    "try_work",
     "unwrap",
     "unwrap_secret",
     "use_reply_block",

@@ -15,6 +15,7 @@ from roost.errors import CryptoError
 PROOF_SIZE: Final = 8
 WORK_NONCE_SIZE: Final = 16
 _HASH_BITS: Final = 256
+_SLICE: Final = 65_536
 
 
 def solve_work(nonce: bytes, mailbox_hash: bytes, envelope_hash: bytes, bits: int, start: int = 0) -> bytes:
@@ -22,16 +23,24 @@ def solve_work(nonce: bytes, mailbox_hash: bytes, envelope_hash: bytes, bits: in
 
     `nonce` is 16 bytes, both hashes are 32; CryptoError otherwise.
     """
+    while (proof := try_work(nonce, mailbox_hash, envelope_hash, bits, start, _SLICE)) is None:
+        start += _SLICE
+    return proof
+
+
+def try_work(
+    nonce: bytes, mailbox_hash: bytes, envelope_hash: bytes, bits: int, start: int, count: int
+) -> bytes | None:
+    """As `solve_work`, but gives up after `count` hashes."""
     base = _base(nonce, mailbox_hash, envelope_hash)
     limit = 1 << (_HASH_BITS - bits)
-    counter = start
-    while True:
+    for counter in range(start, start + count):
         proof = counter.to_bytes(PROOF_SIZE, "big")
         attempt = base.copy()
         attempt.update(proof)
         if int.from_bytes(attempt.digest(), "big") < limit:
             return proof
-        counter += 1
+    return None
 
 
 def work_strength(nonce: bytes, mailbox_hash: bytes, envelope_hash: bytes, proof: bytes) -> int:

@@ -44,6 +44,7 @@ from roost.wire.sizes import DIRECTORY_PART, MAX_NAME, MAX_REPLY_BLOCK, ONION_PA
 MAX_AUTHORITIES = 16
 MAX_NODES = 2_500  # of a network; a vote on so many descriptors still fits MAX_CONSENSUS
 MAX_CONSENSUS = 16 * 1024**2
+MAX_ADMISSION_BITS = 20  # of work for a mailbox or a card: clients do no more, whatever a node asks for
 KEYS_AHEAD = 4  # packet keys in a descriptor: of its period, the next, whose consensus is made of it, and two more
 USABLE_PERIODS = 2  # how long a consensus is good for beyond its own period
 MAX_PARTS = 32  # of a message in a session: the largest answer with room to spare

@@ -47,7 +47,7 @@ from roost.wire.mailbox import (
     Unsubscribe,
 )
 from roost.wire.onion import KEYS_AHEAD as AHEAD
-from roost.wire.onion import Consensus, ConsensusNode, place_of, swarm_of
+from roost.wire.onion import AuthorityAddress, Consensus, ConsensusNode, NetworkDocument, place_of, swarm_of
 from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE
 
 PERIOD_S = 3_600
@@ -231,6 +231,8 @@ class World:
         self._count = 0
         self.nodes = {node.key: node for node in (Node(self, number) for number in range(1, nodes + 1))}
         listed = tuple(node.listed() for node in self.nodes.values())
+        authority = AuthorityAddress(RelayAddress("127.0.0.1", 6_999, bytes(32)))
+        self.document = NetworkDocument("a network", (authority,), 1, PERIOD_S)
         self.consensus = Consensus(bytes(32), FIRST, bytes(32), bytes(32), listed)
 
     def swarm(self, place: bytes = PLACE) -> list[Node]:
@@ -289,17 +291,17 @@ class Client:
         self.sent_at: list[float] = []
         self.tokens = [(guard, world.entropy.bytes(16)) for guard in guards]
         world.clients.update({token: self for _, token in self.tokens})
-        self.exchange.update(world.consensus, 3, period, world.now)
+        self.exchange.update(world.consensus, world.document, period, world.now)
         self.exchange.attached(self.tokens, world.now)
 
     def call(self, request: Request, *, mixed: bool = False) -> tuple[Session, int]:
         return self.exchange.call(request, self.world.now, mixed=mixed)
 
     def subscribe(self, get: bytes, *, mixed: bool = False) -> Session:
-        session = self.exchange.session(Subscribe(get, 0), self.world.now, mixed=mixed)
-        session.subscribe(get, lambda: self.delivered[-1][0] if self.delivered else 0, self.world.now)
-        self.exchange.touched(session, self.world.now)
-        return session
+        return self.exchange.subscribe(get, self._last, self.world.now, mixed=mixed)[0]
+
+    def _last(self) -> int:
+        return self.delivered[-1][0] if self.delivered else 0
 
     def answer(self, request: Request, seconds: float = 30.0, *, mixed: bool = False) -> Response:
         asked = self.call(request, mixed=mixed)

@@ -175,11 +175,15 @@ async def test_an_entry_node_is_killed_while_messages_flow_and_a_long_absence_dr
 
 async def flow(network: OnionNetwork) -> None:
     delivered: list[tuple[int, bytes]] = []
+
+    def stored() -> int:
+        return delivered[-1][0] if delivered else 0
+
     async with joined(network) as reader:
         report = await check_relay(parse_relay_link(network.link))
         assert report.problem is None
         assert list(report.steps_ms) == [*STEPS]
-        reading = reader.subscribe(network.host, GET, lambda: 0, lambda *one: delivered.append(one))
+        reading = reader.subscribe(network.host, GET, stored, lambda *one: delivered.append(one))
         async with joined(network) as writer:
             for number in range(60):
                 if number == 20:
@@ -195,7 +199,7 @@ async def flow(network: OnionNetwork) -> None:
                 for number in range(60, 500):
                     group.create_task(put(writer, network, number))
         delivered.clear()
-        reader.subscribe(network.host, GET, lambda: 0, lambda *one: delivered.append(one))
+        reader.subscribe(network.host, GET, stored, lambda *one: delivered.append(one))
         await until(lambda: len(delivered) == 500, 180)
         assert [number for number, _ in delivered] == sorted(number for number, _ in delivered)
         assert sorted(data for _, data in delivered) == [envelope(number) for number in range(500)]

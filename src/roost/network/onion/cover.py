@@ -2,7 +2,8 @@
 
 As in Loopix (Piotrowska et al. 2017): packets leave as a Poisson process whose rate does not depend on what is done.
 Each moment carries what waits, or a cover packet that its last node drops; at further moments of their own, loops come
-back to their sender and so show which nodes drop packets. Whoever watches the line sees one Poisson process.
+back to their sender and so show which nodes drop packets. Whoever watches the line sees one Poisson process going out.
+What comes in is not evened out: real packets have answers and deliveries, loops come back, dropped cover has nothing.
 """
 
 from __future__ import annotations

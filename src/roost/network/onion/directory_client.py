@@ -33,7 +33,8 @@ _PUBLISHED, _SPREAD = 0.87, 0.1  # of a period: when the next one's consensus ha
 _SOURCES = 8  # asked at most, each time
 _NODES = 4  # of them nodes, chosen anew each time
 _MAX_PARTS = MAX_CONSENSUS // DIRECTORY_PART + 1
-_SHORTEST_S, _LONGEST_S = 3.0, 20.0  # how long one source may take
+_SHORTEST_S, _LONGEST_S = 3.0, 20.0  # how long one source may take for one part ...
+_IN_ALL = 0.25  # ... and of a period, for all: a long directory comes over a slow line, and a liar's end is waited for
 _SOONEST_S = 0.2
 _NAP_S = 30.0  # a machine that slept notices within this time
 
@@ -158,8 +159,9 @@ class DirectoryClient:
         refused: DirectoryRefused | None = None
         for address in self._sources():
             try:
-                async with asyncio.timeout(self._patience()):
-                    link = await self._connect(address)
+                async with asyncio.timeout(self._patience_in_all()):
+                    async with asyncio.timeout(self._patience()):
+                        link = await self._connect(address)
                     try:
                         return await fetch(link)
                     finally:
@@ -184,7 +186,8 @@ class DirectoryClient:
     async def _document(self, link: Link, which: DirectoryDocument, after: int) -> bytes:
         found, parts, at = bytearray(), 1, 0
         while at < parts:
-            part = await link.call(GetDirectory(self._host.key, which, after, at))
+            async with asyncio.timeout(self._patience()):
+                part = await link.call(GetDirectory(self._host.key, which, after, at))
             assert isinstance(part, DirectoryPart)
             if at and part.parts != parts:  # another one was published meanwhile
                 raise DirectoryRefused("The directory changed while it was fetched.", code="malformed")
@@ -207,6 +210,10 @@ class DirectoryClient:
     def _patience(self) -> float:
         period_s = self.document.period_s if self.document is not None else _LONGEST_S
         return min(_LONGEST_S, max(_SHORTEST_S, period_s / 2))
+
+    def _patience_in_all(self) -> float:
+        period_s = self.document.period_s if self.document is not None else 0
+        return max(self._patience(), period_s * _IN_ALL)
 
     def _shuffled(self, items: Iterable[T]) -> list[T]:
         return sorted(items, key=lambda _: self._entropy.bytes(8))

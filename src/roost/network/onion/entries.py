@@ -144,6 +144,7 @@ class Entries:
         self._on_failure = on_failure
         self._on_slow = on_slow
         self._order: list[Entry] = []
+        self._doubted: frozenset[bytes] = frozenset()
         self._tasks: dict[Entry, asyncio.Task[None]] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -176,7 +177,14 @@ class Entries:
         if entry not in self._order:
             return False
         before = self._order[: self._order.index(entry)]
-        return sum(other.stands or other.failure is None for other in before) < STANDING
+        good = [other for other in before if other.address.key not in self._doubted]
+        return sum(other.stands or other.failure is None for other in good) < STANDING
+
+    def doubt(self, guards: frozenset[bytes]) -> None:
+        """These guards seem to lose packets: another steps in for each."""
+        if guards != self._doubted:
+            self._doubted = guards
+            self.retry_now()
 
     def stood(self, entry: Entry) -> None:
         self._on_stood(entry.address.key)
@@ -200,7 +208,7 @@ class Entries:
         """Without a link, or when it ends meanwhile, the packet is lost; it is sent again on another path."""
         link = next((entry.link for entry in self._order if entry.address.key == guard), None)
         if link is not None:
-            task = self._started(self._send(link, packet))
+            task = self._started(self._send(link, packet, guard))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -222,11 +230,12 @@ class Entries:
         task.add_done_callback(_surface)
         return task
 
-    async def _send(self, link: Link, packet: bytes) -> None:
+    async def _send(self, link: Link, packet: bytes, guard: bytes) -> None:
         try:
             await link.call(OnionPacket(packet))
         except Refused as error:
-            self._on_slow(max(error.retry_after_ms / 1000, _SLOW_S))
+            if guard not in self._doubted:
+                self._on_slow(max(error.retry_after_ms / 1000, _SLOW_S))
         except Unreachable:
             pass
 

@@ -8,11 +8,14 @@ It decides neither when a consensus is fetched nor how links to guards are kept 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from roost.crypto import Entropy
 from roost.errors import CryptoError, WireError
+from roost.network.onion.chance import fraction
 from roost.network.onion.cover import HOP_DELAY_S, HOPS_WITH_DELAY, SEND_S, Cover
 from roost.network.onion.members import Members
 from roost.network.onion.packing import Block, Outgoing, Packing
@@ -23,8 +26,8 @@ from roost.network.onion.session import Session
 from roost.network.onion.session_parts import Outcome, SessionEvent, Up
 from roost.network.onion.window import FAST, MIXED, RoundTrip, Window
 from roost.wire.codec import decode
-from roost.wire.mailbox import Forward, GetInfo, Request
-from roost.wire.onion import Consensus, ConsensusNode, SessionDown, place_of, swarm_of
+from roost.wire.mailbox import Forward, GetInfo, Request, Subscribe
+from roost.wire.onion import Consensus, ConsensusNode, NetworkDocument, SessionDown, place_of, swarm_of
 from roost.wire.sizes import PLACE_SIZE
 
 _KEPT_S = 60.0  # a session in which nothing is open is forgotten after so long
@@ -34,6 +37,10 @@ _BEAT_EACH_S = 1.5  # signs of life of all sessions together come no more often
 _LOOP_LOST_S = 30.0
 _PROBES = 4  # loops that are sent at once when a packet was lost, to find out which nodes are to be avoided ...
 _MOST_PROBES = 8  # ... and how many of them may be due or under way
+_TRIAL_S = 60.0  # how often a guard that seems to lose packets is tried
+_MOST_PUSHED_S = 5.0  # however long a guard wants nothing
+_APART_S = 3.0  # within which sessions do one after another what they would all do at once
+_RENEWAL = (0.45, 0.9)  # of a period: when a session's blocks are given anew. Nodes keep a block for a period
 _SPREAD = 3  # nodes that are asked in turn for what any node can do
 
 
@@ -48,6 +55,7 @@ class Exchange:
         self.cover = Cover(entropy)
         self.problem: TooFewNodes | None = None  # why the last packet could not be made
         self._replicas = 0
+        self._period_s = math.inf
         self._entropy = entropy
         self._paths = Paths((self.reputation, self.loops), entropy)
         self._trips = {False: RoundTrip(FAST), True: RoundTrip(MIXED)}
@@ -63,23 +71,24 @@ class Exchange:
         self._probes_due = 0
         self._deadlines: list[tuple[float, int, Session]] = []
         self._deadline_of: dict[Session, float] = {}
+        self._later: list[tuple[float, int, Callable[[float], None]]] = []  # what is done at a moment of its own
+        self._trials: dict[bytes, float] = {}  # by guard: when it is tried next
+        self._trials_due: list[bytes] = []
+        self._subscribed_at = -math.inf
         self._counter = 0
         self._events: list[tuple[Session, SessionEvent]] = []
 
     # --- what changes around it ---------------------------------------------------------------------------------------
 
-    def update(self, consensus: Consensus, replicas: int, period: int, now: float) -> None:
-        """Use this consensus, and keys of this period, from now on; `replicas` nodes keep each mailbox."""
+    def update(self, consensus: Consensus, document: NetworkDocument, period: int, now: float) -> None:
+        """Use this consensus, and keys of this period, from now on."""
         self.problem = None
-        self._replicas = replicas
-        renewed, self._period = period != self._period, period
+        self._replicas, self._period_s = document.replicas, float(document.period_s)
         self._consensus = consensus
         self._packing.update(consensus, period)
         self.members.known = frozenset(node.key for node in consensus.nodes if self._paths.node(node.key) is not None)
         for (place, _), session in self._sessions.items():
             session.led_by(self._leaders(place, session, now), now)
-            if renewed:
-                session.renew_blocks()
             self._touched(session, now)
 
     def attached(self, guards: Sequence[tuple[bytes, bytes]], now: float) -> None:
@@ -87,14 +96,71 @@ class Exchange:
         lost = set(self._packing.attached) - {guard for guard, _ in guards}
         self._packing.attached = dict(guards)
         for session in self._sessions.values():
-            if lost:  # the node would use the reply blocks first that lead nowhere any more
-                session.settle(session.host, now)
             self._touched(session, now)
+        if lost:
+            self._replace_blocks(now)
 
     def pushed_back(self, seconds: float, now: float) -> None:
         """A guard asks to slow down."""
         self.window.lost(0, self._trips[False].usual, now)
-        self.window.close(seconds, now)
+        self.window.close(min(seconds, _MOST_PUSHED_S), now)
+
+    @property
+    def doubted(self) -> frozenset[bytes]:
+        """The guards that seem to lose packets: others are used."""
+        return self._packing.doubted
+
+    def trusted(self, now: float) -> list[bytes]:
+        """The guards that pass packets on."""
+        attached = [guard for guard in self._packing.attached if guard not in self.doubted]
+        return [guard for guard in attached if self.reputation.is_trusted(guard, now)]
+
+    def _judge(self, now: float) -> None:
+        """See which guards seem to lose packets. What comes back by one that does so now is as good as lost."""
+        before = self._packing.doubted
+        found = frozenset(guard for guard in (*self._packing.attached, *before) if self._doubts(guard, now))
+        self._packing.doubted = found
+        if found - before:
+            self._replace_blocks(now)
+
+    def _doubts(self, guard: bytes, now: float) -> bool:
+        """Once it is doubted, a guard must show that packets pass: that what it lost is forgotten is not enough."""
+        seen = (self.reputation, self.loops)
+        if any(one.is_suspicious(guard, now) for one in seen):
+            return True
+        return guard in self._packing.doubted and not any(one.is_trusted(guard, now) for one in seen)
+
+    def _replace_blocks(self, now: float) -> None:
+        """Those that lead over a guard are of no use any more: at a moment of each session's own, since nodes that see
+        several do it at once learn that they are of one client. At once where a person waits. In a new session, for a
+        node would use the blocks first that lead nowhere any more."""
+        for session in self._sessions.values():
+            if session.asked:
+                session.settle(session.host, now)
+                self._touched(session, now)
+            else:
+                self._do_later(_APART_S * fraction(self._entropy), partial(self._replaced, session), now)
+
+    def _replaced(self, session: Session, now: float) -> None:
+        session.settle(session.host, now)
+        self._touched(session, now)
+
+    def _renewal(self, session: Session, now: float) -> None:
+        """Blocks do not last for ever, whoever uses them. Each session gives new ones at moments of its own."""
+        least, most = _RENEWAL
+        within = self._period_s * (least + (most - least) * fraction(self._entropy))
+        if math.isfinite(within):
+            self._do_later(within, partial(self._renewed, session), now)
+
+    def _renewed(self, session: Session, now: float) -> None:
+        if session in self._sessions.values():
+            session.renew_blocks()
+            self._touched(session, now)
+            self._renewal(session, now)
+
+    def _do_later(self, seconds: float, act: Callable[[float], None], now: float) -> None:
+        self._counter += 1
+        heapq.heappush(self._later, (now + seconds, self._counter, act))
 
     # --- the person's side --------------------------------------------------------------------------------------------
 
@@ -106,6 +172,7 @@ class Exchange:
         if session is None:
             session = self._sessions[key, mixed] = Session(self.members, self._trips[mixed], self._entropy, mixed=mixed)
             session.led_by(self._leaders(key, session, now), now)
+            self._renewal(session, now)
         session.used_at = now
         if mixed:
             self.cover.use(now)
@@ -116,6 +183,18 @@ class Exchange:
         request = fitted(request)
         session = self.session(request, now, mixed=mixed)
         call = session.call(request, now)
+        self._touched(session, now)
+        return session, call
+
+    def subscribe(
+        self, get: bytes, after: Callable[[], int], now: float, *, mixed: bool = False
+    ) -> tuple[Session, int]:
+        """As `Session.subscribe`. Of several at once the first begins now and the others soon: a node that keeps two
+        of the mailboxes does not see them begin together."""
+        session = self.session(Subscribe(get, 0), now, mixed=mixed)
+        alone, self._subscribed_at = self._subscribed_at + _APART_S < now, now
+        pause_s = 0.0 if alone else _APART_S * fraction(self._entropy)
+        call = session.subscribe(get, after, now, pause_s)
         self._touched(session, now)
         return session, call
 
@@ -153,6 +232,10 @@ class Exchange:
             packets += self._sent(*turn, now) if turn else self._made(lambda: self._packing.cover(now))
         for _ in range(self.cover.loops(now)):
             packets += self._made(lambda: self._loop(now))
+        while self._trials_due:
+            guard = self._trials_due.pop()
+            if guard in self._packing.attached:
+                packets += self._made(lambda guard=guard: self._loop(now, guard))  # type: ignore[misc]
         while self._probes_due:
             self._probes_due -= 1
             packets += self._made(lambda: self._probe(now))
@@ -165,7 +248,7 @@ class Exchange:
     def more(self, now: float) -> bool:
         """Whether `outgoing` has more to give at once."""
         waiting = self._ready[False] and self.window.room(now) > 0
-        return bool(self._packing.attached and (waiting or self._probes_due))
+        return bool(self._packing.attached and (waiting or self._probes_due or self._trials_due))
 
     def arrived(self, reply: bytes, payload: bytes, now: float) -> None:
         """A reply came. Anything that is not what it should be changes nothing."""
@@ -189,7 +272,7 @@ class Exchange:
 
     def next_deadline(self, now: float) -> float | None:
         """When to call `tick` and `outgoing`."""
-        deadlines = [self._deadlines[0][0]] if self._deadlines else []
+        deadlines = [heap[0][0] for heap in (self._deadlines, self._later) if heap]
         deadlines += [at for at in (self._unasked[0] if self._unasked else None, self.cover.next_at(now)) if at]
         deadlines += [loops[0][0] for loops in (self._loops, self._probes) if loops]
         if self.window.closed_until > now:
@@ -206,6 +289,9 @@ class Exchange:
                 lost = self._packing.take(loops.popleft()[1])
                 if lost is not None:
                     self._seen(lost, False, now)
+                    self._judge(now)
+        while self._later and self._later[0][0] <= now:
+            heapq.heappop(self._later)[2](now)
         while self._deadlines and self._deadlines[0][0] <= now:
             at, _, session = heapq.heappop(self._deadlines)
             if self._deadline_of.get(session) == at:
@@ -214,7 +300,12 @@ class Exchange:
                 self._touched(session, now)
 
     def upkeep(self, now: float) -> None:
-        """Forget sessions that nobody needs; called now and then."""
+        """Forget sessions that nobody needs, and see how the guards do; called now and then."""
+        self._judge(now)
+        for guard in self._packing.doubted:
+            if self._trials.get(guard, now) <= now:
+                self._trials[guard] = now + _TRIAL_S * (0.5 + fraction(self._entropy))
+                self._trials_due.append(guard)
         subscribed = [session for session in self._sessions.values() if session.subscribed]
         for session in subscribed:
             least = _MIXED_BEAT_S if session.mixed else _BEAT_S
@@ -275,6 +366,7 @@ class Exchange:
             self.window.lost(asked, trip.usual, now)
             if nodes:
                 self.reputation.record(nodes, False, now)
+                self._judge(now)
             if not session.mixed:
                 self._probes_due = max(0, min(self._probes_due + _PROBES, _MOST_PROBES - len(self._probes)))
 
@@ -304,8 +396,8 @@ class Exchange:
         self._touched(session, now)
         return self._made(lambda: self._packing.pack(session, up, now))
 
-    def _loop(self, now: float) -> Outgoing:
-        reply_id, packet = self._packing.loop(now)
+    def _loop(self, now: float, guard: bytes | None = None) -> Outgoing:
+        reply_id, packet = self._packing.loop(now, guard)
         self._loops.append((now + _LOOP_LOST_S, reply_id))
         return packet
 

@@ -12,9 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
-from roost.crypto import Entropy, solve_work
+from roost.crypto import WORK_NONCE_SIZE, Entropy
 from roost.errors import PeerError, Refused, RoostError, Unreachable
 from roost.network.answers import accept, refused
 from roost.network.backoff import Backoff, BackoffPolicy
@@ -29,9 +27,9 @@ from roost.network.onion.memory import Forgetful, OnionMemory
 from roost.network.onion.paths import Guards
 from roost.network.onion.session import Session
 from roost.network.onion.session_parts import Began, Ended, Interrupted, SessionEvent
+from roost.network.onion.work import Work
 from roost.network.subscription import Subscription
 from roost.wire.addresses import OnionHost, RelayAddress
-from roost.wire.codec import decode
 from roost.wire.links import RelayLink
 from roost.wire.mailbox import (
     Create,
@@ -40,14 +38,11 @@ from roost.wire.mailbox import (
     RefusalCode,
     Request,
     Response,
-    Subscribe,
-    WorkChallenge,
 )
-from roost.wire.onion import Consensus, ConsensusNode, admission_hash
+from roost.wire.onion import Consensus, ConsensusNode
 
 _UPKEEP_S = 5.0
-_MOST_WORK: Final = 26  # bits; some minutes, and no honest node asks for more
-_MOST_PROOFS = 5  # in a row: each node that is asked has a challenge of its own
+_MOST_PROOFS: Final = 3  # in a row: nodes may ask for more bits than the one before
 
 
 class OnionKeeper:
@@ -101,6 +96,8 @@ class OnionKeeper:
         self._outcome: asyncio.Future[Unreachable | None] = self._loop.create_future()  # of the next attempt
         self._wake = asyncio.Event()
         self._period = -1
+        self._before: Consensus | None = None  # the one in use
+        self._work = Work()
         self._timer: asyncio.TimerHandle | None = None
         self._reported: tuple[bool, str] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -140,8 +137,15 @@ class OnionKeeper:
             except Refused as error:
                 if error.code != RefusalCode.WORK_NEEDED or not isinstance(request, (Create, PutCard)):
                     raise
-                request = await _with_work(request, error)
+                request = await self._work.proven(request, error, self._nonces())
         raise Unreachable("The network's nodes ask for work again and again.")
+
+    def _nonces(self) -> set[bytes]:
+        """What nodes may bind proofs of work to: random values of the consensus in use, the one before it, and one that
+        is held already."""
+        held = self.directory.held
+        known = (self.directory.consensus, self._before, held.consensus if held is not None else None)
+        return {one.shared_random[:WORK_NONCE_SIZE] for one in known if one is not None}
 
     async def standing(self, *, insist: bool = False) -> None:
         """Wait for a way in. Raises Unreachable when an attempt has failed."""
@@ -200,10 +204,8 @@ class OnionKeeper:
 
     def _follow(self, subscription: Subscription) -> None:
         now = self._loop.time()
-        session = self.exchange.session(Subscribe(subscription.get, 0), now, mixed=subscription.mixed)
-        call = session.subscribe(subscription.get, subscription.starting, now)
-        self._followed[session, call] = subscription
-        self.exchange.touched(session, now)
+        asked = self.exchange.subscribe(subscription.get, subscription.starting, now, mixed=subscription.mixed)
+        self._followed[asked] = subscription
 
     def _unfollow(self, subscription: Subscription) -> None:
         for (session, call), followed in tuple(self._followed.items()):
@@ -269,7 +271,8 @@ class OnionKeeper:
 
     # --- the way in ---------------------------------------------------------------------------------------------------
 
-    def _on_consensus(self, consensus: Consensus, _: Consensus | None) -> None:
+    def _on_consensus(self, consensus: Consensus, before: Consensus | None) -> None:
+        self._before = before
         self._guards.update(consensus, self._clock(), self._entropy)
         self._save_guards()
         self._entries.keep(self._guard_addresses())
@@ -282,7 +285,7 @@ class OnionKeeper:
         if period != self._period:
             self._period = period
             self._entries.renew()
-        self.exchange.update(consensus, document.replicas, period, self._loop.time())
+        self.exchange.update(consensus, document, period, self._loop.time())
         self._on_entries()
 
     def _guard_addresses(self) -> list[RelayAddress]:
@@ -334,6 +337,20 @@ class OnionKeeper:
                 return
         self._on_period(consensus)
         self.exchange.upkeep(self._loop.time())
+        self._judge_guards()
+
+    def _judge_guards(self) -> None:
+        """A guard whose link stands may lose packets all the same."""
+        doubted, before = self.exchange.doubted, self._guards.kept
+        self._entries.doubt(doubted)
+        trusted = self.exchange.trusted(self._loop.time())
+        for guard in doubted if trusted else ():
+            self._guards.failed(guard, self._clock(), drops=True)
+        for guard in trusted:
+            self._guards.passed(guard)
+        if self._guards.kept != before:
+            self._save_guards()
+        self._pump()
 
     async def _nap(self) -> None:
         document = self.directory.document
@@ -370,19 +387,6 @@ class OnionKeeper:
         encoded = self._guards.encoded()
         if encoded != self._memory.load(self._key("guards")):
             self._memory.save(self._key("guards"), encoded)
-
-
-async def _with_work(request: Create | PutCard, asked: Refused) -> Create | PutCard:
-    """The request with the proof that was asked for. Raises `asked` for one that cannot be had."""
-    try:
-        challenge = decode(WorkChallenge, asked.detail)
-    except PeerError:
-        raise asked from None
-    if challenge.bits > _MOST_WORK:
-        raise asked
-    subject = admission_hash(request)
-    proof = await asyncio.to_thread(solve_work, challenge.nonce, bytes(32), subject, challenge.bits)
-    return msgspec.structs.replace(request, admission=proof)
 
 
 def _unbelievable(error: RoostError) -> Unreachable:

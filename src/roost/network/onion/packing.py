@@ -43,9 +43,11 @@ class Packing:
 
     def __init__(self, paths: Paths, entropy: Entropy) -> None:
         self.attached: dict[bytes, bytes] = {}  # guards whose links stand, in their order, and the tokens given there
+        self.doubted: frozenset[bytes] = frozenset()  # guards that seem to lose packets: used when there is no other
         self._paths = paths
         self._entropy = entropy
         self._period = 0
+        self._turn = 0
         self._blocks: OrderedDict[bytes, Block] = OrderedDict()
 
     def update(self, consensus: Consensus, period: int) -> None:
@@ -76,9 +78,11 @@ class Packing:
         hops = [*self._hops(self._paths.forward(guard, host, now), True), self._hop(self._paths.known(host), 0)]
         return Outgoing(guard, make_packet(hops, b"", self._entropy, cover=True))
 
-    def loop(self, now: float, *, probe: bool = False) -> tuple[bytes, Outgoing]:
-        """A packet that comes back: its reply id, and it; without delay as a `probe`. Raises TooFewNodes."""
-        guard = self.entry(None)
+    def loop(self, now: float, guard: bytes | None = None, *, probe: bool = False) -> tuple[bytes, Outgoing]:
+        """A packet that comes back: its reply id, and it; without delay as a `probe`. By each attached guard in turn,
+        so that it shows which of them lose packets, and which do no more. Raises TooFewNodes."""
+        if guard is None:
+            guard = self._next_guard()
         path = self._paths.around(guard)
         reply_id = self._entropy.bytes(REPLY_ID_SIZE)
         packet, keys = make_loop(self._hops(path, not probe), self.attached[guard], reply_id, self._entropy)
@@ -91,10 +95,17 @@ class Packing:
 
     def entry(self, host: bytes | None) -> bytes:
         """By which guard to enter for this host. Raises TooFewNodes."""
-        guard = self._paths.entry(host, tuple(self.attached))
+        guard = self._paths.entry(host, tuple(self.attached), self.doubted)
         if guard is None:
             raise TooFewNodes
         return guard
+
+    def _next_guard(self) -> bytes:
+        guards = [guard for guard in self.attached if self._paths.node(guard) is not None]
+        if not guards:
+            raise TooFewNodes
+        self._turn += 1
+        return guards[self._turn % len(guards)]
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -87,6 +87,7 @@ class Guard(Record, frozen=True):
     unlisted_since: Count = 0
     failed_days: Count = 0
     failed_on: Count = 0  # the last of these days
+    drops: bool = False  # it failed by losing packets, so that a link to it is no success
 
 
 class _Kept(Record, frozen=True):
@@ -129,18 +130,23 @@ class Guards:
 
     def stood(self, node: bytes) -> None:
         """A link to this guard stands."""
-        self._change(node, failed_days=0, failed_on=0)
+        if not any(guard.node == node and guard.drops for guard in self.kept):
+            self.passed(node)
 
-    def failed(self, node: bytes, wall: float) -> None:
-        """This guard does not answer, and another one does."""
+    def passed(self, node: bytes) -> None:
+        """This guard passes packets on."""
+        self._change(node, failed_days=0, failed_on=0, drops=False)
+
+    def failed(self, node: bytes, wall: float, *, drops: bool = False) -> None:
+        """This guard does not answer, or loses packets, and another one does not."""
         day = int(wall) // DAY_S
         guard = next((guard for guard in self.kept if guard.node == node), None)
         if guard is None or guard.failed_on == day:
             return
         if guard.failed_days + 1 >= FAILED_DAYS:
-            self.kept.remove(guard)
+            self.kept = [other for other in self.kept if other is not guard]
         else:
-            self._change(node, failed_days=guard.failed_days + 1, failed_on=day)
+            self._change(node, failed_days=guard.failed_days + 1, failed_on=day, drops=guard.drops or drops)
 
     def _change(self, node: bytes, **fields: int) -> None:
         self.kept = [msgspec.structs.replace(guard, **fields) if guard.node == node else guard for guard in self.kept]
@@ -183,13 +189,14 @@ class Paths:
             raise TooFewNodes
         return node
 
-    def entry(self, host: bytes | None, attached: Sequence[bytes]) -> bytes | None:
+    def entry(self, host: bytes | None, attached: Sequence[bytes], doubted: Container[bytes] = ()) -> bytes | None:
         """By which of the guards that are attached, in order, to enter for this host, or for none; None when no guard
-        will do."""
+        will do. Those that are `doubted` come after the others, and those that are not apart from the host last:
+        who loses packets drives nobody to a guard of the host's own hand."""
         guards = [self._nodes[guard] for guard in attached if guard in self._nodes and guard != host]
         to = self._nodes.get(host) if host is not None else None
-        good = next((guard for guard in guards if to is None or apart(guard, to)), None)
-        return good.key if good is not None else guards[0].key if guards else None
+        best = min(guards, key=lambda one: (to is not None and not apart(one, to), one.key in doubted), default=None)
+        return best.key if best is not None else None
 
     def forward(self, guard: bytes, host: bytes, now: float) -> list[ConsensusNode]:
         """The three nodes on the way from a client, who enters by `guard`, to `host`. Raises TooFewNodes."""

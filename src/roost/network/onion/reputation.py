@@ -57,6 +57,14 @@ class Reputation:
             if lost > _SUSPICIOUS and self._sent.get(node, 0.0) >= _ENOUGH
         }
 
+    def is_suspicious(self, node: bytes, now: float) -> bool:
+        self._estimate(now)
+        return self._lost.get(node, 0.0) > _SUSPICIOUS and self._sent.get(node, 0.0) >= _ENOUGH
+
+    def is_trusted(self, node: bytes, now: float) -> bool:
+        """Enough went over this node lately, and it does not seem to lose packets."""
+        return self._sent.get(node, 0.0) >= _ENOUGH and not self.is_suspicious(node, now)
+
     def _estimate(self, now: float) -> None:
         if not self._stale and now < self._estimated_at + self._half_life_s / 4:
             return

@@ -62,6 +62,8 @@ _MOST_HOLES = 8  # that are asked about at one time
 _MOST_DOWN = 36  # packets of answers that are waited for at one time: four blobs
 _ASIDE_S = 1.0  # before a node is asked that did not answer just now
 _MOST_MOVES = 3  # in a row, without a pause
+_MOST_PAUSE_S = 60.0  # whatever a node asks for
+_MOST_REFUSALS = 3  # in a row, of a subscription, by one node
 _PASSING = frozenset({RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL, RefusalCode.FULL, RefusalCode.UNREACHABLE})
 
 
@@ -97,6 +99,11 @@ class Session:
         return not self._calls.messages and not self._subscriptions
 
     @property
+    def asked(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return any(not one.ours and one.call not in self._subscriptions for one in self._calls.messages.values())
+
+    @property
     def subscribed(self) -> bool:
         return bool(self._subscriptions)
 
@@ -109,13 +116,13 @@ class Session:
         """Nobody waits for this answer any more."""
         self._calls.forget(call)
 
-    def subscribe(self, get: bytes, after: Callable[[], int], now: float) -> int:
+    def subscribe(self, get: bytes, after: Callable[[], int], now: float, pause_s: float = 0.0) -> int:
         """Have everything after entry `after()` delivered, and whatever comes, until `unsubscribe`. It is asked again
         whenever another node is subscribed with: what was delivered and not stored comes again then."""
         self.used_at = now
         call = self._calls.new_id()
         self._subscriptions[call] = Following(get, after, after())
-        return self._calls.ask(call, Subscribe(get, self._subscriptions[call].last))
+        return self._calls.ask(call, Subscribe(get, self._subscriptions[call].last), not_before=now + pause_s)
 
     def unsubscribe(self, call: int) -> None:
         self._calls.forget(call)
@@ -179,9 +186,7 @@ class Session:
         return Up(self.host, self.id, message, part, parts, data, blocks)
 
     def _wanted(self, now: float) -> int:
-        needed = (
-            sum(message.needs * message.copies for message in self._calls.messages.values()) - self._incoming.expected
-        )
+        needed = sum(one.needs * one.copies for one in self._calls.messages.values()) - self._incoming.expected
         return self._blocks.wanted(max(needed, 1 if self._calls.messages else 0), bool(self._subscriptions), now)
 
     def receive(self, down: SessionDown, now: float) -> None:
@@ -223,11 +228,8 @@ class Session:
     def tick(self, now: float) -> None:
         """Let time pass."""
         for message in tuple(self._calls.messages.values()):
-            if (
-                message.deadline is not None
-                and message.deadline <= now
-                and self._calls.messages.get(message.call) is message
-            ):
+            overdue = message.deadline is not None and message.deadline <= now
+            if overdue and self._calls.messages.get(message.call) is message:
                 self._overdue(message, now)
         for call, subscription in tuple(self._subscriptions.items()):
             if subscription.again_at is not None and subscription.again_at <= now:
@@ -305,12 +307,17 @@ class Session:
         subscription = self._subscriptions[call]
         if isinstance(response, Refusal):
             if response.code in _PASSING:
-                subscription.again_at = now + max(response.retry_after_ms / 1000, _ASIDE_S)
+                subscription.refusals += 1
+                if subscription.refusals >= _MOST_REFUSALS:
+                    self._leave(now)
+                else:
+                    subscription.again_at = now + _pause(response.retry_after_ms)
             else:
                 del self._subscriptions[call]
                 self._events.append(Ended(call, response))
             return
         assert isinstance(response, Subscribed)
+        subscription.refusals = 0
         if 0 < response.end < subscription.last and not subscription.anew:
             # The mailbox may have been put back from a backup: what came since then lies below our cursor too.
             subscription.anew, subscription.last = True, 0
@@ -394,7 +401,7 @@ class Session:
         """Another node leads, says this one. One that was silent is given time to be replaced."""
         self._moves += 1
         node: bytes | None = refusal.detail
-        pause = max(_ASIDE_S, refusal.retry_after_ms / 1000)
+        pause = _pause(refusal.retry_after_ms)
         if node not in self._members.known or node == self.host:
             self.settle(self._members.best(self._nodes, now, self.host), now, pause)
         else:
@@ -409,7 +416,7 @@ class Session:
 
     def _goodbye(self, retry_after_s: float, now: float) -> None:
         if retry_after_s and self.host is not None:
-            self._members.silent(self.host, now, min(retry_after_s, 60.0))
+            self._members.silent(self.host, now, min(retry_after_s, _MOST_PAUSE_S))
             self.settle(self._members.best(self._nodes, now, self.host), now)
         else:
             self._moves += 1
@@ -431,5 +438,10 @@ class Session:
             if subscription.since:
                 self._events.append(Interrupted(call))
                 subscription.last = subscription.after()
-            subscription.since, subscription.again_at = 0, None
+            subscription.since, subscription.again_at, subscription.refusals = 0, None, 0
             self._calls.ask(call, Subscribe(subscription.get, subscription.last), not_before=now + pause_s)
+
+
+def _pause(asked_ms: int) -> float:
+    """Seconds before a node is asked again that said so."""
+    return min(max(_ASIDE_S, asked_ms / 1000), _MOST_PAUSE_S)

@@ -89,5 +89,6 @@ class Following:
     last: int  # the number of the last entry that was handed on
     since: int = 0  # the frame of the node that began it; deliveries in earlier ones are not for it
     end: int = 0  # the newest entry when it began
+    refusals: int = 0  # in a row
     again_at: float | None = None  # when to ask again, after a refusal that passes
     anew: bool = False  # everything was asked for once more

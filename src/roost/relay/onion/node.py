@@ -40,7 +40,7 @@ from roost.wire.mailbox import (
     SwarmAnswer,
     SwarmCall,
 )
-from roost.wire.onion import Consensus, NetworkDocument
+from roost.wire.onion import MAX_ADMISSION_BITS, Consensus, NetworkDocument
 
 _log = logging.getLogger("roost.relay")
 _TOKENS = 16  # of one link: profiles of one agent
@@ -98,7 +98,7 @@ class OnionNode:
         self.mixing = Mixing(self._open, self._hand_on, self._dropped)
         self.swarm = swarms(self.peers)
         self._nonces = NetworkNonces()
-        admission = WorkAdmission(self._nonces, limits.work_bits)
+        admission = WorkAdmission(self._nonces, min(limits.work_bits, MAX_ADMISSION_BITS))
         self.sessions = Sessions(
             self.swarm, outgoing, admission, limits, document.period_s, self._reply, self._dropped, clock
         )
