@@ -32,8 +32,13 @@ class Report:
     settled_s: float
 
 
-async def chaos(folder: Path, seconds: float, messages: int, seed: int, people: int = len(PEOPLE)) -> Report:
-    """Raises AssertionError when something is lost, doubled or out of order, or does not arrive in time."""
+async def chaos(
+    folder: Path, seconds: float, messages: int, seed: int, people: int = len(PEOPLE), *, told: bool = True
+) -> Report:
+    """`told`: every sender must know in the end that everything arrived, too.
+
+    Raises AssertionError when something is lost, doubled or out of order, or does not arrive in time.
+    """
     chance, names = random.Random(seed), PEOPLE[:people]
     async with network_that_serves(folder / "network") as network, people_on(network, folder, *names) as services:
         exchange, stop = Exchange(services, names), asyncio.Event()
@@ -42,7 +47,7 @@ async def chaos(folder: Path, seconds: float, messages: int, seed: int, people: 
         stop.set()
         kills = await killing
         began = time.monotonic()
-        await exchange.settle(SETTLE_S)
+        await exchange.settle(SETTLE_S, told=told)
         exchange.check()
         return Report(messages, kills, time.monotonic() - began)
 
