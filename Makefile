@@ -4,8 +4,8 @@
 # Everything else is set up in .venv from requirements/dev.txt, every file checked against its hash.
 
 PYTHON  ?= python3
-# Many tests wait for real processes and networks, so two workers a core leave neither idle.
-WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# Many tests wait for real processes and networks, so one worker more than there are cores leaves none idle.
+WORKERS ?= $(shell echo $$((1 + $$(getconf _NPROCESSORS_ONLN))))
 TESTS   ?=
 SEEDS   ?= 20000
 FROM    ?= 1

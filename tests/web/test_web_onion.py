@@ -223,7 +223,7 @@ def test_a_network_that_is_gone(two: Two, place: OnionStage) -> None:
     alice, _ = two
     place.go_dark()
     alice.page.locator(".connection", has_text="No way into the onion network now").wait_for()
-    expect(panel(alice).locator(".station.down")).to_have_count(1)
+    expect(panel(alice).locator(".station.down")).to_have_count(1, timeout=30_000)
     alice.say("into the dark")
     alice.page.locator(".presence", has_text="1 message waits for a connection").wait_for()
     alice.settings("Relays and networks")
