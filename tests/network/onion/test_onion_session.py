@@ -226,3 +226,18 @@ def test_losses_halve_the_window_once_in_a_round_trip() -> None:
     window.close(2.0, 11.0)
     assert window.room(12.0) == 0
     assert window.room(13.0) > 0
+
+
+def test_few_large_answers_are_asked_for_at_one_time() -> None:
+    """A node drops what it would have to keep beyond that, and the way to it is full."""
+    client = session()
+    for _ in range(16):
+        client.call(m.GetBlob(GET, bytes(32)), 0.0)
+    small = client.call(m.Put(capability("put"), envelope(1)), 0.0)
+    asked = set[int]()
+    for _ in range(200):
+        up = client.next_up(0.0)
+        if up is not None and up.data:
+            asked.add(up.message)
+    assert len(asked) == 5  # four blobs of nine packets each, and what is small
+    assert small in asked

@@ -10,6 +10,7 @@ from roost.wire.codec import encode
 from roost.wire.mailbox import Call, Request
 
 _LARGE = 4  # messages of several parts that are under way at one time: nodes put few together
+_MOST_DOWN = 36  # packets of answers that are waited for at one time: four blobs
 
 
 class OpenCalls:
@@ -49,6 +50,11 @@ class OpenCalls:
         return None
 
     def _may_begin(self, message: Message) -> bool:
-        if len(message.parts) == 1 or message.unsent or message.attempts:
+        """Nodes put few messages of several parts together at one time, and keep few large answers."""
+        if message.unsent or message.attempts:
             return True
-        return sum(len(one.parts) > 1 and bool(one.unsent or one.attempts) for one in self.messages.values()) < _LARGE
+        begun = [one for one in self.messages.values() if one.unsent or one.attempts]
+        answers = sum(one.needs for one in begun)
+        if message.needs > 1 and answers and answers + message.needs > _MOST_DOWN:
+            return False
+        return len(message.parts) == 1 or sum(len(one.parts) > 1 for one in begun) < _LARGE

@@ -59,7 +59,6 @@ _LEAVE_AFTER = 5  # askings, whatever else is heard
 _COPIES = 2  # of a call when nothing at all is heard
 _MOST_REPAIRS = 4  # in a row, of what seems to be missing and may be gone from the mailbox
 _MOST_HOLES = 8  # that are asked about at one time
-_MOST_DOWN = 36  # packets of answers that are waited for at one time: four blobs
 _ASIDE_S = 1.0  # before a node is asked that did not answer just now
 _MOST_MOVES = 3  # in a row, without a pause
 _MOST_PAUSE_S = 60.0  # whatever a node asks for
