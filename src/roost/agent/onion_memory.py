@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from roost.messaging.records import OnionMemory
 from roost.messaging.work import Work
+from roost.network.onion.memory import Forgetful
 
 if TYPE_CHECKING:
     from roost.agent.engine import Engine
@@ -28,21 +29,12 @@ class ProfileMemory:
         self._engine.step(_put, key, value)
 
 
-class NewMemory:
+class NewMemory(Forgetful):
     """What is learned before there is a profile to keep it."""
-
-    def __init__(self) -> None:
-        self._learned: dict[str, bytes] = {}
-
-    def load(self, key: str) -> bytes | None:
-        return self._learned.get(key)
-
-    def save(self, key: str, value: bytes) -> None:
-        self._learned[key] = value
 
     def keep(self, work: Work) -> None:
         """Write it into a profile."""
-        for key, value in self._learned.items():
+        for key, value in self._kept.items():
             _put(work, key, value)
 
 
