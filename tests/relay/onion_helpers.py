@@ -14,6 +14,7 @@ from roost.crypto import Label, PacketPublic, PacketSecret, SigningKey
 from roost.crypto.onion import Hop, ReplyKeys, make_packet, make_reply_block
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import Link, connect_relay
+from roost.relay import load_config, run_relay
 from roost.relay.files import DataDirectory
 from roost.relay.onion.keys import KeyFiles
 from roost.relay.onion.memory import FileMemory
@@ -122,6 +123,23 @@ class World(Network):
             files.close()
         address = RelayAddress("127.0.0.1", free_port(), identity.public.raw)
         return ConsensusNode(address, f"operator {number}", keys, self.period, ENTROPY.bytes(32), 1_000)
+
+
+@asynccontextmanager
+async def run_all(world: World) -> AsyncIterator[None]:
+    """All relays of the world, in this process."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        ready = [asyncio.Event() for _ in world.nodes]
+        for number, event in enumerate(ready):
+            config = load_config(None, data=world.data(number), **world.settings(number))
+            group.create_task(run_relay(config, lambda _, event=event: event.set(), stop=stop))
+        for event in ready:
+            await event.wait()
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 @dataclass

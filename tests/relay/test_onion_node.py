@@ -19,7 +19,6 @@ from roost.errors import Refused, Unreachable
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import connect_relay
 from roost.network.federation import open_answer, seal_request
-from roost.relay import load_config, run_relay
 from roost.relay.onion import peers as peers_module
 from roost.relay.onion.node import OnionNode
 from roost.relay.onion.part import OnionPart
@@ -61,7 +60,7 @@ from roost.wire.mailbox import (
 )
 from roost.wire.onion import MAX_PARTS, NetworkDocument, SessionDown, SessionUp, SignedConsensus, admission_hash
 from roost.wire.sizes import ONION_PACKET_SIZE
-from tests.relay.onion_helpers import Traveller, World, travelling
+from tests.relay.onion_helpers import Traveller, World, run_all, travelling
 from tests.relay.onion_local import LocalSwarm
 from tests.relay.relay_core import blob_data, capability, create, envelope, hold, name32
 from tests.relay.relay_process import linked, running
@@ -103,21 +102,11 @@ async def relays(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         return LocalSwarm()
 
     monkeypatch.setattr(OnionPart, "_swarms", made)
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        ready = [asyncio.Event() for _ in world.nodes]
-        for number, event in enumerate(ready):
-            config = load_config(None, data=world.data(number), **world.settings(number))
-            group.create_task(run_relay(config, lambda _, event=event: event.set(), stop=stop))
-        for event in ready:
-            await event.wait()
-        try:
-            async with asyncio.timeout(10):
-                while [part.node is None for part in started.parts.values()] != [False] * len(ready):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
-            yield started
-        finally:
-            stop.set()
+    async with run_all(world):
+        async with asyncio.timeout(10):
+            while [part.node is None for part in started.parts.values()] != [False] * len(world.nodes):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        yield started
 
 
 @pytest.fixture

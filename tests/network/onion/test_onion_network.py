@@ -15,7 +15,6 @@ from roost.errors import Refused, Unreachable
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import Network, check_relay
 from roost.network.onion.memory import Forgetful
-from roost.relay import load_config, run_relay
 from roost.relay.onion.memory import FileMemory
 from roost.wire.addresses import OnionHost
 from roost.wire.links import parse_relay_link
@@ -41,7 +40,7 @@ from roost.wire.mailbox import (
 )
 from roost.wire.sizes import BLOB_SIZE, CARD_SIZE, ENVELOPE_SIZE
 from tests.network.relay_process import relay_process
-from tests.relay.onion_helpers import World
+from tests.relay.onion_helpers import World, run_all
 from tests.relay.onion_network import OnionNetwork, onion_network
 
 PLACE = b"a place of sixte"
@@ -61,23 +60,6 @@ STEPS = ("directory", "entry", "create", "subscribe", "put", "deliver", "trim", 
 
 def envelope(number: int) -> bytes:
     return number.to_bytes(8, "big").ljust(ENVELOPE_SIZE, b"e")
-
-
-@asynccontextmanager
-async def relays(world: World) -> AsyncIterator[None]:
-    """All relays of the world, in this process."""
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        ready = [asyncio.Event() for _ in world.nodes]
-        for number, event in enumerate(ready):
-            config = load_config(None, data=world.data(number), **world.settings(number))
-            group.create_task(run_relay(config, lambda _, event=event: event.set(), stop=stop))
-        for event in ready:
-            await event.wait()
-        try:
-            yield
-        finally:
-            stop.set()
 
 
 def known(world: World) -> Forgetful:
@@ -107,7 +89,7 @@ async def networked(world: World) -> AsyncIterator[Network]:
 async def test_put_get_and_deliveries(tmp_path: Path) -> None:
     world = World(tmp_path, 7)
     delivered: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
-    async with relays(world), networked(world) as reader, networked(world) as writer:
+    async with run_all(world), networked(world) as reader, networked(world) as writer:
         assert reader.route(host(world)) == "onion"
         assert await reader.call(host(world), CREATE) == Done()
         reader.subscribe(host(world), GET, lambda: 0, lambda *one: delivered.put_nowait(one))
@@ -123,7 +105,7 @@ async def test_put_get_and_deliveries(tmp_path: Path) -> None:
 async def test_mixed(tmp_path: Path) -> None:
     world = World(tmp_path, 7)
     delivered: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
-    async with relays(world), networked(world) as reader, networked(world) as writer:
+    async with run_all(world), networked(world) as reader, networked(world) as writer:
         assert await reader.call(host(world), CREATE) == Done()
         reader.subscribe(host(world), GET, lambda: 0, lambda *one: delivered.put_nowait(one), mixed=True)
         stored = await writer.call(host(world), Put(PUT, envelope(1)), mixed=True)
@@ -133,7 +115,7 @@ async def test_mixed(tmp_path: Path) -> None:
 
 async def test_blobs_cards_and_the_way_to_a_relay_outside(tmp_path: Path) -> None:
     world = World(tmp_path / "nodes", 7)
-    async with relay_process(tmp_path / "relay") as outside, relays(world), networked(world) as network:
+    async with relay_process(tmp_path / "relay") as outside, run_all(world), networked(world) as network:
         there = host(world)
         assert await network.call(there, CREATE) == Done()
         hold, data = bytes(16), [bytes([number]) * BLOB_SIZE for number in range(4)]
