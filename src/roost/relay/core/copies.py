@@ -17,17 +17,14 @@ from roost.relay.core.operations import (
     CardRow,
     ChangeGrantRows,
     CreateMailbox,
-    DeleteMailbox,
     EntryRow,
     GrantRow,
     MailboxRow,
     Operation,
+    PlaceOperation,
     RemoveCard,
-    RemoveEntry,
     SealMailbox,
-    StoreBlob,
     StoreCard,
-    TouchHold,
     TouchMailboxes,
     TrimEntries,
 )
@@ -41,25 +38,10 @@ from roost.wire.sizes import (
     SWARM_OPERATIONS,
 )
 
-Travelling = (
-    CreateMailbox
-    | AppendEntry
-    | TrimEntries
-    | RemoveEntry
-    | SealMailbox
-    | DeleteMailbox
-    | ChangeGrantRows
-    | TouchMailboxes
-    | StoreBlob
-    | TouchHold
-    | StoreCard
-    | RemoveCard
-)
-
 T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[Travelling, ...])
+_decoder = msgspec.msgpack.Decoder(tuple[PlaceOperation, ...])
 _MAX_NUMBER = 2**63 - 1
 _ENTRIES = 24  # in a piece: with their rows they stay under SWARM_OPERATIONS, as one blob does
 _ROWS = 1_000  # grants in a piece

@@ -207,7 +207,7 @@ class Sweep(_Change):
     limit: int
 
 
-Operation = (
+PlaceOperation = (
     CreateMailbox
     | AppendEntry
     | TrimEntries
@@ -220,11 +220,10 @@ Operation = (
     | TouchHold
     | StoreCard
     | RemoveCard
-    | RememberTags
-    | ForgetTags
-    | StorePlace
-    | Sweep
 )
+"""Changes of one mailbox or card: those that the nodes of a swarm send each other, too."""
+
+Operation = PlaceOperation | RememberTags | ForgetTags | StorePlace | Sweep
 
 FREEING = (TrimEntries, RemoveEntry, SealMailbox, DeleteMailbox, RemoveCard, ForgetTags, Sweep)
 """Operations that free space and stand for themselves: tried again alone when the disk is full."""
