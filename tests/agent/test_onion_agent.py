@@ -26,8 +26,7 @@ from roost.wire.addresses import OnionHost
 from roost.wire.links import RelayLink
 from tests.agent.test_service import befriend, following
 from tests.apps.processes import Relay
-from tests.network.onion.test_onion_network import relays
-from tests.relay.onion_helpers import World
+from tests.relay.onion_helpers import World, run_all
 
 WITHIN_S = 90.0  # a busy machine makes and opens many packets
 
@@ -43,7 +42,7 @@ def relay(tmp_path: Path) -> AsyncIterator[Relay]:
 async def network(folder: Path) -> AsyncIterator[str]:
     """The link of a network of seven nodes, which have its directory."""
     world = World(folder / "network", 7)
-    async with relays(world):
+    async with run_all(world):
         places = tuple(node.address for node in world.nodes[:2])
         yield str(RelayLink(OnionHost(world.document.id, places)))
 

@@ -19,9 +19,8 @@ from roost.wire.mailbox import Put, Subscribe
 from roost.wire.onion import place_of
 from roost.wire.sizes import ENVELOPE_SIZE, ONION_PACKET_SIZE
 from tests.faults.people import accepted, befriend, make_profile, say, texts, until
-from tests.network.onion.test_onion_network import relays
 from tests.onion.capture import ADDRESS, Capture, capture
-from tests.relay.onion_helpers import World
+from tests.relay.onion_helpers import World, run_all
 
 __all__ = ["capture"]
 
@@ -34,7 +33,7 @@ async def test_no_node_sees_both_ends(tmp_path: Path, capture: Capture) -> None:
     world = World(tmp_path / "network", 9)
     link = str(RelayLink(OnionHost(world.document.id, tuple(node.address for node in world.nodes[:2]))))
     (tmp_path / "photo").write_bytes(FILE)
-    async with relays(world), AsyncExitStack() as stack:
+    async with run_all(world), AsyncExitStack() as stack:
         alice, bob = [await joined(stack, tmp_path / name, name, link) for name in PEOPLE]
         await converse(alice, bob, tmp_path)
         assert (tmp_path / "saved").read_bytes() == FILE
@@ -118,7 +117,7 @@ async def test_the_capture_would_show_it(tmp_path: Path, capture: Capture) -> No
     from roost.wire.mailbox import Get
 
     world = World(tmp_path / "network", 2)
-    async with relays(world):
+    async with run_all(world):
         ADDRESS.set(PEOPLE["Alice"])
         try:
             async with asyncio.timeout(WITHIN_S):

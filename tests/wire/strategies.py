@@ -240,6 +240,7 @@ def _structure(kind: type[Record]) -> st.SearchStrategy[Any]:
         fields["consensus"] = st.sampled_from([b"", bytes(range(32))])
     if kind is NodeDescriptor:
         del fields["keys"]
+        fields["period"] = st.integers(0, 2**53 - 3)  # that of the last of three keys is a number too
         return st.builds(
             lambda count, period, **others: NodeDescriptor(period=period, keys=period_keys(period, count), **others),
             st.integers(1, 3),
