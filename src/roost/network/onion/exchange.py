@@ -207,10 +207,6 @@ class Exchange:
         fast = self._trips[False].smoothed or 0.5
         return fast + (SEND_S + HOPS_WITH_DELAY * HOP_DELAY_S if mixed else 0.0)
 
-    def suspicious(self, now: float) -> dict[bytes, float]:
-        """Nodes that seem to lose packets, with the share that they lose."""
-        return {**self.reputation.suspicious(now), **self.loops.suspicious(now)}
-
     def path_to(self, place: bytes, now: float) -> tuple[list[ConsensusNode], list[ConsensusNode]]:
         """For showing: three nodes as they could be used now, and the swarm. Raises TooFewNodes."""
         if self._consensus is None:

@@ -48,16 +48,8 @@ class Reputation:
         self._estimate(now)
         return max(_LEAST, (1.0 - self._lost.get(node, _PRIOR)) ** 6)
 
-    def suspicious(self, now: float) -> dict[bytes, float]:
-        """The nodes that seem to lose packets, with the share that they lose."""
-        self._estimate(now)
-        return {
-            node: lost
-            for node, lost in self._lost.items()
-            if lost > _SUSPICIOUS and self._sent.get(node, 0.0) >= _ENOUGH
-        }
-
     def is_suspicious(self, node: bytes, now: float) -> bool:
+        """It seems to lose packets."""
         self._estimate(now)
         return self._lost.get(node, 0.0) > _SUSPICIOUS and self._sent.get(node, 0.0) >= _ENOUGH
 
