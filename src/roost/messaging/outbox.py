@@ -16,6 +16,7 @@ from roost.messaging import pauses
 from roost.messaging.identity import REMOVED_CODE
 from roost.messaging.pauses import MINUTE_MS, REPUT_AFTER_MS, RETRY_AFTER_MS
 from roost.messaging.records import (
+    NEVER,
     Message,
     MessageState,
     Outbox,
@@ -39,6 +40,8 @@ DENIED_RETRY_MS = (
 REMEMBER_MS = 45 * 86_400_000  # longer than any host keeps an envelope by default
 ROWS_AT_ONCE = 32
 HELD = "floor"  # the problem of a row that would have to take a weaker network than its conversation may
+_LASTING = frozenset({"", HELD, REMOVED_CODE, RefusalCode.DENIED, RefusalCode.SEALED, RefusalCode.BLOBS_MISSING})
+"""Problems (and none) that do not end when something else reaches the host."""
 GAP_PATIENCE_MS = 3_000  # how long a hole may stay before what fills it is put again
 
 
@@ -186,6 +189,7 @@ def stored(work: Work, number: int) -> None:
     if row is None or row.state == OutboxState.QUEUED or row.problem == REMOVED_CODE:
         return
     before = row.attempts if row.state == OutboxState.STORED else 0  # how hard it was to get there does not count
+    problem = row.problem
     pause = REPUT_AFTER_MS[min(before, len(REPUT_AFTER_MS) - 1)]
     row = work.put(
         msgspec.structs.replace(
@@ -193,6 +197,8 @@ def stored(work: Work, number: int) -> None:
         )
     )
     _message_sent(work, row)
+    if problem not in _LASTING:
+        hurry_failed(work, row.account, row.device)
 
 
 def _message_sent(work: Work, row: Outbox) -> None:
@@ -234,6 +240,16 @@ def hurry(work: Work, account: bytes, device: bytes) -> None:
     for row in work.find(Outbox, where={"account": account, "device": device}):
         if row.next_at > work.now:
             work.put(msgspec.structs.replace(row, next_at=work.now, attempts=0, problem=""))
+
+
+def hurry_failed(work: Work, account: bytes, device: bytes) -> None:
+    """Something reached the device's host again: so will what else could not, acknowledgements too."""
+    for row in work.find(Outbox, where={"account": account, "device": device}):
+        if row.problem not in _LASTING and row.state != OutboxState.STORED:
+            work.put(msgspec.structs.replace(row, next_at=min(row.next_at, work.now), problem=""))
+    for session in work.find(SessionRow, where={"account": account, "device": device}):
+        if session.acknowledge_tries > 1 and work.now < session.acknowledge_at < NEVER:
+            work.put(msgspec.structs.replace(session, acknowledge_at=work.now))
 
 
 def hurry_all(work: Work, problems: tuple[str, ...] = ()) -> None:

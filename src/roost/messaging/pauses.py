@@ -12,7 +12,8 @@ from roost.messaging.work import Work
 
 MINUTE_MS: Final = 60_000
 REPUT_AFTER_MS: Final = (10 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 24 * 60 * MINUTE_MS)
-RETRY_AFTER_MS: Final = (1_000, 2_000, 5_000, 15_000, 60_000, 5 * MINUTE_MS, 15 * MINUTE_MS)
+RETRY_AFTER_MS: Final = (1_000, 2_000, 5_000, 15_000, 30_000, *10 * (MINUTE_MS,), 5 * MINUTE_MS, 15 * MINUTE_MS)
+"""What is away for minutes, like a swarm that lost its majority, is missed for a minute at most when it is back."""
 LONGEST_PAUSE_MS: Final = 2 * REPUT_AFTER_MS[-1]
 CATCH_UP_AT_ONCE: Final = 1_000
 

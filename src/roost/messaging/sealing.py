@@ -10,6 +10,7 @@ import msgspec
 
 from roost.crypto import BODY_SIZE, AgreementSecret, LocalIdentity, Session
 from roost.messaging import floors, identity, outbox, peers, rounds
+from roost.messaging.pauses import MINUTE_MS
 from roost.messaging.records import NEVER, Contact, ContactState, Me, Outbox, OutboxState, PeerDevice, SessionRow
 from roost.messaging.work import Work
 from roost.wire import padding
@@ -34,7 +35,7 @@ WINDOW = 16_384  # frames of a session that may be unacknowledged: they wait at 
 MAX_SESSIONS = 4  # kept for one device, so that sessions begun at once or in flight still open
 DEVICE_ROWS = 64  # rows sealed in one step
 AT_ONCE_MS = 60 * 60_000  # a session of mine that is not answered for longer makes way for one of theirs
-ACKNOWLEDGE_TRIES = 8  # of one bare acknowledgement
+ACKNOWLEDGE_TRIES = 12  # of one bare acknowledgement, ten minutes in all; then its sender puts again what it is for
 BETWEEN_STRANGERS = (
     DeviceAnnouncement | KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound | KnockAccepted
 )
@@ -244,7 +245,7 @@ def _said(work: Work, row: SessionRow, again_at: int) -> SessionRow:
     puts what it sent once more; then it is said anew."""
     if again_at == NEVER or row.acknowledge_tries == ACKNOWLEDGE_TRIES:
         return msgspec.structs.replace(row, acknowledge_at=NEVER, acknowledge_tries=0)
-    later = work.now + (again_at - work.now) * 2**row.acknowledge_tries
+    later = work.now + min((again_at - work.now) * 2**row.acknowledge_tries, MINUTE_MS)
     return msgspec.structs.replace(row, acknowledge_at=later, acknowledge_tries=row.acknowledge_tries + 1)
 
 
@@ -290,6 +291,9 @@ def seal_bare(work: Work, peer: PeerDevice, payload: bytes = b"", *, again_at: i
 
 def acknowledgement_put(work: Work, peer: PeerDevice, again_at: int) -> None:
     """What `seal_bare` sealed with `again_at` is at its host."""
-    for session in work.find(SessionRow, where={"account": peer.account, "device": peer.device}):
+    sessions = work.find(SessionRow, where={"account": peer.account, "device": peer.device})
+    for session in sessions:
         if again_at <= session.acknowledge_at < NEVER:
-            work.put(msgspec.structs.replace(session, acknowledge_at=NEVER))
+            work.put(msgspec.structs.replace(session, acknowledge_at=NEVER, acknowledge_tries=0))
+    if any(session.acknowledge_tries > 1 for session in sessions):
+        outbox.hurry_failed(work, peer.account, peer.device)
