@@ -15,15 +15,16 @@ from roost.agent import browsing as b
 from roost.agent import channels as ch
 from roost.agent import events as e
 from roost.agent import groups as g
+from roost.agent import opening, showing, syncing
 from roost.agent import operations as o
-from roost.agent import showing, syncing
 from roost.agent import views as v
 from roost.agent.service import Service, create_profile, link_device
-from roost.errors import CallerError
+from roost.errors import CallerError, Refused
 from roost.messaging import travel
 from roost.messaging.records import OnionMemory, PeerDevice
 from roost.wire.addresses import OnionHost
-from roost.wire.links import RelayLink
+from roost.wire.links import RelayLink, parse_relay_link
+from roost.wire.mailbox import Get
 from tests.agent.test_service import befriend, following
 from tests.apps.processes import Relay
 from tests.relay.onion_helpers import World, run_all
@@ -94,6 +95,30 @@ async def test_people_with_nothing_but_an_onion_address(tmp_path: Path) -> None:
             assert read.id == sent.id
         (mine,) = await shown(alice, "Bob")
         assert (mine.network, mine.state) == (v.NetworkKind.ONION, v.MessageState.READ)
+
+
+async def test_a_full_disk_keeps_nobody_out_of_a_network(tmp_path: Path, relay: Relay) -> None:
+    """What cannot be written of it is written later; the person is told."""
+    async with network(tmp_path) as link, AsyncExitStack() as stack:
+        alice = await joined(stack, tmp_path, "Alice", relay=relay.link)
+        host = parse_relay_link(link).address
+        assert isinstance(host, OnionHost)
+        opening.enter(alice.engine, host)
+        database = alice.engine.profile.store._database
+        async with aclosing(alice.events()) as events:
+            database.rows(f"PRAGMA max_page_count = {database.rows('PRAGMA page_count')[0][0]}")
+            with pytest.raises(Refused):
+                await alice.engine.network.call(host, Get(bytes(32), 0))
+            told = await following(events, e.WarningEvent, within_s=WITHIN_S)
+            assert told.code == "disk_full"
+            database.rows("PRAGMA max_page_count = 1000000")
+
+        def kept() -> set[str]:
+            return {row.name.rpartition("/")[2] for row in alice.engine.look().find(OnionMemory)}
+
+        assert kept() < {"document", "consensus", "guards"}
+        alice.engine.wake()
+        assert await syncing.until(alice.engine, lambda: kept() == {"document", "consensus", "guards"}, WITHIN_S)
 
 
 async def test_a_group_on_a_network(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from roost.wire.codec import Extension, Record, encode
 from roost.wire.frames import frame
 from roost.wire.padding import pad
 from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE, ONION_PACKET_SIZE, ONION_PAYLOAD
-from roost.wire.travel import Network, TravelChange
+from roost.wire.travel import Network, NetworkEntered, TravelChange
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors" / "wire"
 NOTE = "Regression vectors, made by this implementation (python -m tests.wire.make_vectors); not independent answers."
@@ -132,6 +132,7 @@ CONTENTS: tuple[Record, ...] = (
     c.DeviceWelcome(counting(0x81), SIGNED_LIST, ABOUT, SIGNED_CARD),
     c.DeviceRemoved(SIGNED_LIST),
     TravelChange(counting(0x80), Network.ONION, True, 1_790_000_500_000),
+    NetworkEntered(counting(0x82)),
     ENTRY,
     c.Acknowledgement(ID, 4, 6, counting(0x70, 8)),
     c.Frame(5, 3, 0, 1, encode(ENTRY), (c.Acknowledgement(ID, 4, 6, counting(0x70, 8)),), True),

@@ -24,13 +24,14 @@ from roost.agent.outgoing import Outgoing
 from roost.agent.transfers import Transfers
 from roost.crypto import Entropy
 from roost.errors import RoostError, SurroundingsError
-from roost.messaging import logs, outbox, sealing, travel, upkeep
+from roost.messaging import entered, logs, outbox, sealing, travel, upkeep
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.parsed import ParsedSessions
 from roost.messaging.records import (
     NEVER,
     Changes,
     Contact,
+    EnteredNetwork,
     Event,
     GroupRow,
     GroupSender,
@@ -63,6 +64,7 @@ _CONCERNS: frozenset[type[Row]] = (
     | {
         *(GroupRow, GroupSender),
         *(OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact, Travel),
+        EnteredNetwork,
     }
 )
 _GROUPS: frozenset[type[Row]] = frozenset({GroupRow, GroupSender})  # what names when groups have something to do
@@ -86,7 +88,8 @@ class Engine:
         self._commit_soon = False
         self._wake = asyncio.Event()
         self._change = asyncio.Event()
-        self.network = Network(entropy, self._relay_state, memory=ProfileMemory(self))
+        self.onion_memory = ProfileMemory(self)
+        self.network = Network(entropy, self._relay_state, memory=self.onion_memory, entered=self._entered)
         self.incoming = Incoming(self)
         self.outgoing = Outgoing(self)
         self.transfers = Transfers(self)
@@ -113,6 +116,9 @@ class Engine:
         """Whether what belongs to a conversation (a contact's account, a group, a channel) goes slowly through an onion
         network, among cover traffic."""
         return travel.chosen(self.look(), conversation).mixed
+
+    def _entered(self, network: bytes) -> bool:
+        return entered.is_entered(self.look(), network)
 
     def step(self, function: Step[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one step of messaging and commit what it changes; then tell listeners. An exception changes nothing.
@@ -326,6 +332,7 @@ class Engine:
     def _due_work(self) -> None:
         if self.now_ms >= self._tick_at:
             self.step(upkeep.tick)
+            self.network.leave_networks()
             self._tick_at = upkeep.next_deadline(self.look())
             self.transfers.sweep()
             self._look_everywhere = True
@@ -334,6 +341,8 @@ class Engine:
             self.step(groups.tick)
         if self._look_everywhere:
             self.outgoing.look_everywhere()
+        if EnteredNetwork in self._touched:
+            self.logs.hurry()
         touched = _CONCERNS | {Outbox} if self._look_everywhere else frozenset(self._touched)
         self._touched, self._look_everywhere = set(), False
         if not touched.isdisjoint(_GROUPS) or self._groups_at <= self.now_ms:
@@ -351,6 +360,7 @@ class Engine:
             or self.transfers.next_deadline() <= self.now_ms
         ):
             self.transfers.start_due()
+        self.onion_memory.write()
 
     def _pause_s(self) -> float:
         due = min(

@@ -4,8 +4,10 @@ with the rest of the profile, since the nodes by which somebody enters tell them
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from roost.errors import SurroundingsError
 from roost.messaging.records import OnionMemory
 from roost.messaging.work import Work
 from roost.network.onion.memory import Forgetful
@@ -15,18 +17,31 @@ if TYPE_CHECKING:
 
 
 class ProfileMemory:
-    """A `roost.network.onion.memory.OnionMemory` in an open profile."""
+    """A `roost.network.onion.memory.OnionMemory` in an open profile. What a full disk refuses is written later; until
+    then it is remembered here, and the network goes on."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._unwritten: dict[str, bytes] = {}
 
     def load(self, key: str) -> bytes | None:
+        if key in self._unwritten:
+            return self._unwritten[key]
         row = self._engine.look().get(OnionMemory, key)
         return row.value if row is not None else None
 
     def save(self, key: str, value: bytes) -> None:
-        """Raises SurroundingsError: the disk refuses."""
-        self._engine.step(_put, key, value)
+        self._unwritten[key] = value
+        try:
+            self.write()
+        except SurroundingsError as error:
+            self._engine.trouble(error)
+
+    def write(self) -> None:
+        """What was refused before. Raises SurroundingsError: the disk refuses it again."""
+        if self._unwritten:
+            self._engine.step(_put_all, self._unwritten)
+            self._unwritten = {}
 
 
 class NewMemory(Forgetful):
@@ -34,9 +49,9 @@ class NewMemory(Forgetful):
 
     def keep(self, work: Work) -> None:
         """Write it into a profile."""
-        for key, value in self._kept.items():
-            _put(work, key, value)
+        _put_all(work, self._kept)
 
 
-def _put(work: Work, key: str, value: bytes) -> None:
-    work.put(OnionMemory(key, value))
+def _put_all(work: Work, kept: Mapping[str, bytes]) -> None:
+    for key, value in kept.items():
+        work.put(OnionMemory(key, value))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from roost.agent.networks import relay_name
 from roost.crypto import card_keys
 from roost.errors import CallerError, PeerError, Refused, RoostError, Unreachable
-from roost.messaging import invitations, requests
+from roost.messaging import entered, invitations, requests
 from roost.messaging.records import Contact, Followed, OwnRelay, PeerDevice
 from roost.wire.addresses import DeviceHost, HostAddress, OnionHost
 from roost.wire.identity import SignedCard
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def enter(engine: Engine, host: HostAddress) -> None:
     """The person follows a link that leads to this host: a network of nodes may be called from now on."""
     if isinstance(host, OnionHost):
-        engine.network.accept(host)
+        engine.step(entered.enter, host.key)
 
 
 def enter_networks(engine: Engine, account: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from roost.messaging import outbox, travel
+from roost.messaging import entered, outbox, travel
 from roost.messaging.records import HIDDEN_CONTACTS, Contact, PeerDevice, Seen
 from roost.messaging.work import Work
 from roost.wire.content import ContactSync, Floor, encode_content
@@ -57,13 +57,14 @@ def before_speaking(work: Work, contact: Contact) -> Contact:
 
 
 def sync_all(work: Work, device: bytes) -> None:
-    """Tell one other device of mine of all contacts, and how conversations travel. Before any copy of what I say goes
-    to it: a copy for a conversation that it does not know is dropped."""
+    """Tell one other device of mine of all contacts, how conversations travel, and by which networks. Before any copy
+    of what I say goes to it: a copy for a conversation that it does not know is dropped."""
     for contact in work.find(Contact):
         content = _content(work, contact)
         if content:
             outbox.queue(work, work.me.account, device, content)
     travel.tell_all(work, device)
+    entered.tell_all(work, device)
 
 
 def _content(work: Work, contact: Contact) -> bytes:

@@ -11,6 +11,7 @@ import msgspec
 from roost.messaging import (
     conversations,
     devices,
+    entered,
     farewells,
     floors,
     introductions,
@@ -36,11 +37,18 @@ from roost.wire.groups import (
     KeyPackageOffer,
     KnockAccepted,
 )
-from roost.wire.travel import TravelChange
+from roost.wire.travel import NetworkEntered, TravelChange
 
 AMONG_MEMBERS = KeyPackageOffer | GroupWelcome | GroupCheck | GroupLost | GroupFound
 _AMONG_MINE = (
-    c.SentCopy | c.ReadMark | c.ContactSync | c.ContactRemoved | c.DeviceWelcome | c.DeviceRemoved | TravelChange
+    c.SentCopy
+    | c.ReadMark
+    | c.ContactSync
+    | c.ContactRemoved
+    | c.DeviceWelcome
+    | c.DeviceRemoved
+    | TravelChange
+    | NetworkEntered
 )
 
 
@@ -123,6 +131,8 @@ def _among_mine(work: Work, origin: Origin, entry: c.Entry, content: c.Content |
             devices.contact_synced(work, content)
         case TravelChange():
             travel.told(work, content)
+        case NetworkEntered():
+            entered.told(work, content)
         case c.DeviceRemoved():
             farewells.heard(work, content)
         case c.ContactRemoved(account=account):

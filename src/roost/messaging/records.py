@@ -61,6 +61,7 @@ from roost.messaging.rows.people import (
     Stash,
 )
 from roost.messaging.rows.post import (
+    EnteredNetwork,
     EventRow,
     Followed,
     InvitationRow,
@@ -147,6 +148,7 @@ ROWS: tuple[type[Row], ...] = (
     CourierContact,
     Travel,
     OnionMemory,
+    EnteredNetwork,
 )
 
 __all__ = [
@@ -164,6 +166,7 @@ __all__ = [
     "CourierContact",
     "CourierDevice",
     "CourierSettings",
+    "EnteredNetwork",
     "Event",
     "EventRow",
     "FileState",

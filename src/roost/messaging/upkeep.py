@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roost.messaging import (
     conversations,
+    entered,
     farewells,
     files,
     invitations,
@@ -56,6 +57,7 @@ def tick(work: Work) -> None:
     parcels.tick(work)
     _invitations(work)
     _forget(work)
+    entered.leave_unneeded(work)
     files.sweep(work)
     logs.sweep(work)
     groups.tick(work)

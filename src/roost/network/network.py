@@ -54,6 +54,8 @@ class Network:
     """Requests to relays, and subscriptions at own ones. An async context manager; leaving it ends every link.
 
     `on_state(relay key, reachable, reason)` is called when an own relay comes or goes, with a sentence for people.
+    `entered(network)`: whether the person did something that leads into this onion network of others. Its nodes learn
+    their address, and anybody can make up a network: what others write is no reason to call there.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Network:
         backoff: BackoffPolicy | None = None,
         now: Callable[[], float] = time.time,
         memory: OnionMemory | None = None,
+        entered: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         self.direct: Direct | None = None  # links to other devices, where this profile has any carriers
         self.here: Here | None = None  # the host in this process
@@ -73,6 +76,7 @@ class Network:
         self._connect = connect
         self._policy = backoff
         self._memory = memory if memory is not None else Forgetful()  # of onion networks
+        self._entered = entered
         self._keepers: dict[bytes, AnyKeeper] = {}  # by relay key, the primary first
         self._followed: dict[bytes, AnyKeeper] = {}  # other devices where something is subscribed to, other networks
         self._closing: set[asyncio.Task[None]] = set()
@@ -274,19 +278,20 @@ class Network:
         first = next(iter(self._keepers.values()), None)
         return isinstance(relay, RelayAddress) and relay.key not in self._keepers and isinstance(first, OnionKeeper)
 
-    def accept(self, host: OnionHost) -> None:
-        """The person does something that leads into this network. Its nodes learn their address, and anybody can make
-        up a network: what others write is no reason to call there. Raises SurroundingsError: it cannot be kept."""
-        if not self._may_enter(host):
-            self._memory.save(_accepted(host), b"1")
+    def may_enter(self, host: OnionHost) -> bool:
+        """Whether this network is called at all."""
+        return host.key in self._keepers or self._entered(host.key)
 
-    def _may_enter(self, host: OnionHost) -> bool:
-        return host.key in self._keepers or self._memory.load(_accepted(host)) is not None
+    def leave_networks(self) -> None:
+        """Keep up with those of others no longer that the person has nothing to do with any more."""
+        for key, keeper in tuple(self._followed.items()):
+            if isinstance(keeper, OnionKeeper) and not self._entered(key):
+                self._end(self._followed.pop(key))
 
     def _network(self, host: OnionHost) -> AnyKeeper:
         """A network's keeper; one that is not an own one is kept in touch with from the first call on. Raises
         Unreachable for one that the person has nothing to do with."""
-        if not self._may_enter(host):
+        if not self.may_enter(host):
             raise foreign_network()
         keeper = self._keeper(host.key)
         if keeper is None:
@@ -361,10 +366,6 @@ def foreign_network() -> Unreachable:
         code="foreign_network",
         hint="If you trust it, add it: roost relays add 'roost-network:…'",
     )
-
-
-def _accepted(host: OnionHost) -> str:
-    return f"{host.key.hex()}/accepted"
 
 
 async def _own_call(keeper: AnyKeeper, request: Request, mixed: bool) -> Response:

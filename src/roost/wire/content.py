@@ -31,7 +31,7 @@ from roost.wire.sizes import (
     MAX_GREETING,
     MAX_TEXT,
 )
-from roost.wire.travel import TravelChange
+from roost.wire.travel import NetworkEntered, TravelChange
 
 EntryId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Millis = Annotated[int, Meta(ge=0, le=2**50)]  # since 1970
@@ -344,6 +344,7 @@ Content = (
     | DeviceWelcome
     | DeviceRemoved
     | TravelChange
+    | NetworkEntered
     | IN_GROUPS
 )
 _KNOWN_TAGS = frozenset(kind.__struct_config__.tag for kind in Content.__args__)

@@ -30,3 +30,10 @@ class TravelChange(Record, frozen=True, tag=70):
     prefers: Network
     mixed: bool
     changed_at: Annotated[int, Meta(ge=0, le=2**50)]
+
+
+class NetworkEntered(Record, frozen=True, tag=71):
+    """To my other devices: I did something that leads into this onion network, named by its id, so its nodes may be
+    called."""
+
+    network: Key32

@@ -10,8 +10,7 @@ import pytest
 
 from roost.errors import Unreachable
 from roost.network import SYSTEM_ENTROPY as ENTROPY
-from roost.network import Network
-from roost.network.onion.memory import Forgetful
+from roost.network import BackoffPolicy, Network
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.mailbox import Put
 from roost.wire.sizes import ENVELOPE_SIZE
@@ -40,13 +39,24 @@ async def test_nobody_calls_a_network_that_others_name() -> None:
         assert not called.is_set()
 
 
-async def test_a_network_into_which_the_person_goes_is_called_after_a_restart_too() -> None:
-    memory = Forgetful()
-    async with Network(ENTROPY, lambda *_: None, memory=memory) as network:
-        network.accept(OnionHost(b"n" * 32, (RelayAddress("127.0.0.1", 1, b"k" * 32),)))
-    async with made_up() as (host, called), Network(ENTROPY, lambda *_: None, memory=memory) as network:
+async def test_a_network_that_the_person_enters_is_called_until_they_leave_it() -> None:
+    entered = {b"n" * 32}
+    network = Network(ENTROPY, lambda *_: None, entered=entered.__contains__, backoff=BackoffPolicy(0.02, 0.1))
+    async with made_up() as (host, called), network:
         asking = asyncio.create_task(network.call(host, CALL))
         async with asyncio.timeout(20):
             await called.wait()
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        network.leave_networks()
+        called.clear()
+        await asyncio.wait_for(called.wait(), 20)  # it is still one of the person's
+        entered.clear()
+        network.leave_networks()
+        with pytest.raises(Unreachable):
+            await asking
+        await asyncio.sleep(0.1)
+        called.clear()
+        await asyncio.sleep(0.5)
+        assert not called.is_set()
+        with pytest.raises(Unreachable) as refused:
+            await network.call(host, CALL)
+        assert refused.value.code == "foreign_network"

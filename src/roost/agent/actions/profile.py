@@ -13,7 +13,6 @@ from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.actions.people import CONNECT_S, fetch_card
 from roost.agent.actions.registry import handles
-from roost.agent.onion_memory import ProfileMemory
 from roost.crypto import SigningKey
 from roost.errors import CallerError, SurroundingsError, Unreachable
 from roost.messaging import accounts, devices, hosting, identity, mailboxes, outbox, peers
@@ -193,7 +192,7 @@ async def relays_add(service: Service, request: o.RelaysAdd) -> v.RelayView:
     engine = service.engine
     link = parse_relay_link(request.link)
     address = link.address
-    await check_reachable(link, ProfileMemory(engine))
+    await check_reachable(link, engine.onion_memory)
     row = engine.step(hosting.use, link)
     engine.devices.serve()
     engine.relays_changed()

@@ -194,6 +194,16 @@ class EventRow(Row, frozen=True):
     detail: str = ""
 
 
+class EnteredNetwork(Row, frozen=True):
+    """An onion network of others that the person did something to enter, here or on another device of theirs, `at`
+    last (messaging.entered)."""
+
+    table: ClassVar[str] = "entered_network"
+    key: ClassVar[tuple[str, ...]] = ("network",)
+    network: bytes
+    at: int
+
+
 class OnionMemory(Row, frozen=True):
     """What this device knows of onion networks (roost.network.onion): documents, consensus, guards."""
 

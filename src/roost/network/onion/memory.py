@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class OnionMemory(Protocol):
-    """Bytes by name, durable once `save` returns."""
+    """Bytes by name. What cannot be written durably is no error of the network's, and let go of."""
 
     def load(self, key: str) -> bytes | None: ...
 

@@ -473,3 +473,9 @@ CREATE TABLE "onion_memory" (
     data BLOB NOT NULL,
     PRIMARY KEY ("name")
 ) STRICT;
+
+CREATE TABLE "entered_network" (
+    "network" BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY ("network")
+) STRICT;
