@@ -289,6 +289,8 @@ class Client:
         self.events: list[SessionEvent] = []
         self.sent = 0
         self.sent_at: list[float] = []
+        self.came_at: list[float] = []
+        self.entered: Counter[bytes] = Counter()
         self.tokens = [(guard, world.entropy.bytes(16)) for guard in guards]
         world.clients.update({token: self for _, token in self.tokens})
         self.exchange.update(world.consensus, world.document, period, world.now)
@@ -309,6 +311,7 @@ class Client:
         return self.answers[asked]
 
     def arrived(self, reply: bytes, payload: bytes) -> None:
+        self.came_at.append(self.world.now)
         self.exchange.arrived(reply, payload, self.world.now)
 
     def pump(self) -> None:
@@ -318,6 +321,7 @@ class Client:
             for outgoing in packets:
                 self.sent += 1
                 self.sent_at.append(now)
+                self.entered[outgoing.guard] += 1
                 self.world.send(outgoing.guard, outgoing.packet)
         self.exchange.upkeep(now)
         for session, event in self.exchange.events():

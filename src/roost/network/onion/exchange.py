@@ -66,7 +66,7 @@ class Exchange:
         self._ready: dict[bool, deque[Session]] = {False: deque(), True: deque()}
         self._lined_up: set[Session] = set()  # in one of these
         self._unasked: deque[float] = deque()  # when each packet that nothing answers is thought to have arrived
-        self._loops: deque[tuple[float, bytes]] = deque()  # when each that has not come back counts as lost
+        self._loops: deque[tuple[float, bytes]] = deque()  # when each that has not come back counts as lost, and cover
         self._probes: deque[tuple[float, bytes]] = deque()  # the same of those that are sent to find what is wrong
         self._probes_due = 0
         self._deadlines: list[tuple[float, int, Session]] = []
@@ -225,7 +225,7 @@ class Exchange:
         packets: list[Outgoing] = []
         for _ in range(self.cover.sends(now)):
             turn = self._next_up(True, now)
-            packets += self._sent(*turn, now) if turn else self._made(lambda: self._packing.cover(now))
+            packets += self._sent(*turn, now) if turn else self._made(lambda: self._cover(now))
         for _ in range(self.cover.loops(now)):
             packets += self._made(lambda: self._loop(now))
         while self._trials_due:
@@ -251,6 +251,8 @@ class Exchange:
         block = self._packing.take(reply)
         if block is None:
             return
+        if block.mixed:
+            self.cover.balance.came()
         try:
             data = block.keys.open(payload)
             self._seen(block, True, now)
@@ -367,7 +369,7 @@ class Exchange:
                 self._probes_due = max(0, min(self._probes_due + _PROBES, _MOST_PROBES - len(self._probes)))
 
     def _seen(self, block: Block, arrived: bool, now: float) -> None:
-        reputation = self.loops if block.session is None and not block.probe_at else self.reputation
+        reputation = self.loops if block.explores else self.reputation
         reputation.record(block.nodes, arrived, now)
         if block.probe_at and arrived:
             self._trips[False].guess(2 * (now - block.probe_at))
@@ -393,7 +395,14 @@ class Exchange:
         return self._made(lambda: self._packing.pack(session, up, now))
 
     def _loop(self, now: float, guard: bytes | None = None) -> Outgoing:
-        reply_id, packet = self._packing.loop(now, guard)
+        return self._awaited(*self._packing.loop(now, guard), now)
+
+    def _cover(self, now: float) -> Outgoing:
+        if self.cover.balance.brings_back():
+            return self._awaited(*self._packing.cover_back(now), now)
+        return self._packing.cover(now)
+
+    def _awaited(self, reply_id: bytes, packet: Outgoing, now: float) -> Outgoing:
         self._loops.append((now + _LOOP_LOST_S, reply_id))
         return packet
 

@@ -29,13 +29,20 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Block:
-    """A reply block that was given: how its reply opens, its path, whose it is. Without a session: a loop."""
+    """A reply block that was given: how its reply opens, its path, whose it is. Without a session: a loop, or cover
+    that comes back."""
 
     keys: ReplyKeys
     nodes: tuple[bytes, ...]
     session: Session | None
     id: bytes
     probe_at: float = 0.0  # when it was sent, of a loop that is to find out what is wrong
+    explores: bool = False  # a loop over nodes drawn alike, whatever is thought of them
+
+    @property
+    def mixed(self) -> bool:
+        """Whether what comes by it is delayed."""
+        return not self.probe_at if self.session is None else self.session.mixed
 
 
 class Packing:
@@ -70,24 +77,23 @@ class Packing:
         return Outgoing(guard, make_packet(hops, payload, self._entropy))
 
     def cover(self, now: float) -> Outgoing:
-        """A packet for nobody. Raises TooFewNodes."""
-        host = self._paths.any_host(tuple(self.attached), now)
-        if host is None:
-            raise TooFewNodes
-        guard = self.entry(host)
+        """A packet for nobody, which its last node drops. Raises TooFewNodes."""
+        host, guard = self._nobody(now)
         hops = [*self._hops(self._paths.forward(guard, host, now), True), self._hop(self._paths.known(host), 0)]
         return Outgoing(guard, make_packet(hops, b"", self._entropy, cover=True))
 
+    def cover_back(self, now: float) -> tuple[bytes, Outgoing]:
+        """A packet for nobody that comes back, by the guard and over such nodes as what is for somebody: its reply id,
+        and it. Raises TooFewNodes."""
+        guard = self._nobody(now)[1]
+        return self._looped(self._paths.around(guard, now))
+
     def loop(self, now: float, guard: bytes | None = None, *, probe: bool = False) -> tuple[bytes, Outgoing]:
-        """A packet that comes back: its reply id, and it; without delay as a `probe`. By each attached guard in turn,
-        so that it shows which of them lose packets, and which do no more. Raises TooFewNodes."""
-        if guard is None:
-            guard = self._next_guard()
-        path = self._paths.around(guard)
-        reply_id = self._entropy.bytes(REPLY_ID_SIZE)
-        packet, keys = make_loop(self._hops(path, not probe), self.attached[guard], reply_id, self._entropy)
-        self._keep(reply_id, Block(keys, tuple(node.key for node in path), None, b"", now if probe else 0.0))
-        return reply_id, Outgoing(guard, packet)
+        """A packet that comes back over nodes drawn alike: its reply id, and it; without delay as a `probe`. By each
+        attached guard in turn, so that it shows which of them lose packets, and which do no more. Raises
+        TooFewNodes."""
+        path = self._paths.around(self._next_guard() if guard is None else guard)
+        return self._looped(path, now if probe else 0.0, explores=not probe)
 
     def take(self, reply_id: bytes) -> Block | None:
         """The block that a reply used. It serves once."""
@@ -108,6 +114,21 @@ class Packing:
         return guards[self._turn % len(guards)]
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _nobody(self, now: float) -> tuple[bytes, bytes]:
+        """A node that a packet could be for, and the guard by which it would go."""
+        host = self._paths.any_host(tuple(self.attached), now)
+        if host is None:
+            raise TooFewNodes
+        return host, self.entry(host)
+
+    def _looped(
+        self, path: Sequence[ConsensusNode], probe_at: float = 0.0, *, explores: bool = False
+    ) -> tuple[bytes, Outgoing]:
+        guard, reply_id = path[0].key, self._entropy.bytes(REPLY_ID_SIZE)
+        packet, keys = make_loop(self._hops(path, not probe_at), self.attached[guard], reply_id, self._entropy)
+        self._keep(reply_id, Block(keys, tuple(node.key for node in path), None, b"", probe_at, explores))
+        return reply_id, Outgoing(guard, packet)
 
     def _reply_block(self, session: Session, host: bytes, guard: bytes, back: Sequence[ConsensusNode]) -> bytes:
         reply_id = self._entropy.bytes(REPLY_ID_SIZE)

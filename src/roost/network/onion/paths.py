@@ -207,10 +207,11 @@ class Paths:
         """The three nodes on the way back. Raises TooFewNodes."""
         return self.forward(guard, host, now)[::-1]
 
-    def around(self, guard: bytes) -> list[ConsensusNode]:
-        """The four nodes of a loop, whatever is thought of them: loops are there to find out. Raises TooFewNodes."""
+    def around(self, guard: bytes, now: float | None = None) -> list[ConsensusNode]:
+        """The four nodes of a packet that comes back; without a time whatever is thought of them, as loops are there to
+        find out. Raises TooFewNodes."""
         entry = self.known(guard)
-        return [entry, *self._two(entry, entry, None), entry]
+        return [entry, *self._two(entry, entry, now), entry]
 
     def any_host(self, avoid: Sequence[bytes], now: float) -> bytes | None:
         """A node for what any node can do."""
