@@ -50,11 +50,11 @@ class Copies:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._kept: OrderedDict[tuple[bytes, int, int], Copy] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, int], Copy] = OrderedDict()
 
     async def of(self, place: bytes, record: PlaceRecord) -> Copy:
         """The state that `record` tells of, which must not change while this lists it."""
-        key = (place, record.view, record.sequence)
+        key = (record.mailbox, record.view, record.sequence)
         copy = self._kept.get(key)
         if copy is None:
 
@@ -65,6 +65,7 @@ class Copies:
             self._kept[key] = copy
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
         return copy
 
 

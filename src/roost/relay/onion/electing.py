@@ -204,13 +204,15 @@ class Election:
             await replica.commit(place, places.begun(record, own, view, members, origin=origin))
             return base
         assert holder is not None
-        number, last = 0, False
+        number, last, intake = 0, False, None
         while not last:
             piece = await self._colleagues.call(holder, Fetch(place, view, number), Piece)
             if not piece.operations:
                 raise Unreachable("Another node does not hold what it held.")
-            await replica.take_piece(place, (holder, *base), number, piece.operations)
+            intake = await replica.take_piece(place, (holder, *base), number, piece.operations)
+            if intake is None:  # another copy came in between
+                raise NoMajority
             number, last = number + 1, piece.last
-        if not await replica.exchange(place, own, view, members, 0, origin):
+        if intake is None or await replica.exchange(place, intake, own, view, members, 0, origin) is None:
             raise NoMajority
         return base

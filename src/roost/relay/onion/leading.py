@@ -153,6 +153,12 @@ class Lead:
 
     # --- members ----------------------------------------------------------------------------------------------------
 
+    def follows(self, record: PlaceRecord) -> None:
+        """This node's own record is this now: it may have promised another a higher view, and commits nothing in this
+        one any more."""
+        if record.promised > self.view:
+            self.end()
+
     def heard(self, node: bytes) -> None:
         """This member follows."""
         follower = self._followers.get(node)
@@ -176,8 +182,11 @@ class Lead:
     def confirm(self, then: Callable[[bool], None]) -> None:
         """Ask the members whether they follow still. One who was cut off may have been replaced without hearing of it,
         and must not say what is not there."""
+        if not self.active:
+            then(False)
+            return
         self._doubts.append(then)
-        if len(self._doubts) == 1 and self.active and not self._confirming:
+        if len(self._doubts) == 1 and not self._confirming:
             self._confirming = True
             self._tasks.append(asyncio.create_task(self._confirm()))
 
@@ -340,7 +349,7 @@ class Lead:
 
     def _took(self, follower: _Follower, taken: Taken) -> bool:
         """False if it lacks something. Raises Unreachable when this node leads no more."""
-        if not taken.done and taken.promised > self.view:
+        if taken.promised > self.view:
             self.end()
             raise Unreachable("Another node leads the mailbox.")
         if taken.done:
@@ -361,6 +370,8 @@ class Lead:
             number, last = 0, False
             while not last:
                 piece = await copy.piece(number)
+                if not self.active:  # what was read may have been deleted by then
+                    raise LostLead
                 deposit = Deposit(
                     self.place,
                     self.view,

@@ -64,7 +64,7 @@ def decode_record(data: bytes) -> PlaceRecord:
 
 class Replica:
     """`leads` says whether this node leads a place now; `failed` is called when what is in memory is not to be relied
-    on any more; `clock` is seconds since 1970."""
+    on any more, `changed` with each record before it is on disk; `clock` is seconds since 1970."""
 
     def __init__(self, own: bytes, storage: Storage, clock: Callable[[], float]) -> None:
         self.own = own
@@ -73,6 +73,7 @@ class Replica:
         self.identity = SelfRecord(b"", None)
         self.leads: Callable[[bytes], bool] = lambda _place: False
         self.failed: Callable[[], None] = lambda: None
+        self.changed: Callable[[bytes, PlaceRecord], None] = lambda _place, _record: None
         self.generation = 0
         self._records: dict[bytes, PlaceRecord] = {}
         self._courted: dict[bytes, float] = {}  # when that was last seen, the oldest first
@@ -129,6 +130,7 @@ class Replica:
         """Commit the record and what belongs to it."""
         record = msgspec.structs.replace(record, day=int(self.clock()) // DAY_S)
         self._records[place] = record
+        self.changed(place, record)
         generation = self.generation
 
         def written(error: SurroundingsError | None, _: Freed) -> None:
@@ -218,12 +220,12 @@ class Replica:
         self.court(call.place)
         if record.view == call.view and record.present and record.sequence >= call.sequence:
             return await self._taken(call.place, Verdict.ALREADY, record, ())
-        ready = await self.take_piece(call.place, (node, call.view, call.sequence), call.piece, call.operations)
-        if not ready:
+        intake = await self.take_piece(call.place, (node, call.view, call.sequence), call.piece, call.operations)
+        if intake is None:
             return self._told(await self.record(call.place), done=False)
         if call.last:
-            done = await self.exchange(call.place, node, call.view, call.members, call.sequence, call.origin)
-            return self._told(await self.record(call.place), done=done)
+            begun = await self.exchange(call.place, intake, node, call.view, call.members, call.sequence, call.origin)
+            return self._told(begun or await self.record(call.place), done=begun is not None)
         return self._told(await self.record(call.place), done=True)
 
     async def fetch(self, node: bytes, call: Fetch) -> Piece:
@@ -232,7 +234,10 @@ class Replica:
             return Piece(last=True, operations=b"")
         self.court(call.place)
         copy = await self._copies.of(call.place, record)
-        return await copy.piece(call.piece)
+        piece = await copy.piece(call.piece)
+        if (await self.record(call.place)).mailbox != record.mailbox:  # what was read may have been deleted by then
+            return Piece(last=True, operations=b"")
+        return piece
 
     async def retire(self, node: bytes, call: Retire) -> Taken:
         record = await self.record(call.place)
@@ -243,6 +248,7 @@ class Replica:
         cards = await self.ask(lambda reader: reader.cards(call.place))
         if await self.record(call.place) != record:
             return self._told(record, done=False)
+        self._intakes.pop(call.place, None)
         gone = [RemoveCard(card.locator) for card in cards]
         await self.commit(call.place, retired, (DeleteMailbox(record.mailbox), *_deleted(record.incoming), *gone))
         return self._told(retired, done=True)
@@ -302,41 +308,51 @@ class Replica:
     def copies(self) -> Copies:
         return self._copies
 
-    async def take_piece(self, place: bytes, of: tuple[bytes, int, int], piece: int, operations: bytes) -> bool:
-        """Keep a piece of a copy beside what is there; False if pieces before it are missing."""
+    async def take_piece(
+        self, place: bytes, of: tuple[bytes, int, int], piece: int, operations: bytes
+    ) -> Intake | None:
+        """Keep a piece of a copy beside what is there; None if pieces before it are missing."""
         intake = self._intakes.get(place)
         if intake is not None and intake.of == of and piece == intake.next - 1:
             await self.submit(())  # once more: it was handed in
-            return True
+            return intake
         record = await self.record(place)
         gone: tuple[Operation, ...] = ()
         if piece == 0:
             intake = self._intakes[place] = Intake(of, self.number())
             gone = _deleted(record.incoming)
         elif intake is None or intake.of != of or piece != intake.next:
-            return False
+            return None
         changes = intake.take(decode_operations(operations, place, intake.mailbox))
-        if piece == 0:
-            await self.commit(place, msgspec.structs.replace(record, incoming=intake.mailbox), (*gone, *changes))
-        else:
-            await self.submit(changes)
-        return True
+        try:
+            if piece == 0:
+                await self.commit(place, msgspec.structs.replace(record, incoming=intake.mailbox), (*gone, *changes))
+            else:
+                await self.submit(changes)
+        except SurroundingsError:
+            self._drop(place, intake)
+            raise
+        return intake
 
     async def exchange(
-        self, place: bytes, leader: bytes, view: int, members: Members, sequence: int, origin: int
-    ) -> bool:
-        """The copy that came is what this node holds of `view` from now on."""
+        self, place: bytes, intake: Intake, leader: bytes, view: int, members: Members, sequence: int, origin: int
+    ) -> PlaceRecord | None:
+        """The copy that came is what this node holds of `view` from now on; the record that says so. None if another
+        copy has begun to come in meanwhile, or another leader is followed."""
         cards = await self.ask(lambda reader: reader.cards(place))
         record = await self.record(place)
-        intake = self._intakes.get(place)
-        if intake is None or not record.follows(leader, view):
-            return False
+        if self._intakes.get(place) is not intake or not record.follows(leader, view):
+            return None
         del self._intakes[place]
         begun = places.begun(record, leader, view, members, sequence, origin=origin)
         begun = msgspec.structs.replace(begun, mailbox=intake.mailbox, incoming=0)
         gone = [RemoveCard(card.locator) for card in cards]
         await self.commit(place, begun, (DeleteMailbox(record.mailbox), *gone, *intake.kept_back))
-        return True
+        return begun
+
+    def _drop(self, place: bytes, intake: Intake) -> None:
+        if self._intakes.get(place) is intake:
+            del self._intakes[place]
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

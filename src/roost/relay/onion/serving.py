@@ -65,8 +65,8 @@ class Serving:
         self.used_at = now
 
         def answer(response: Response) -> None:
-            if not self.lead.active and isinstance(response, Refusal) and response.code == RefusalCode.INTERNAL:
-                response = _ELSEWHERE
+            if not self.lead.active and not _of_the_disk(response):
+                response = _ELSEWHERE  # what was read may be of another state than this view's
             if isinstance(response, Refusal) and response.code in _DEFINITE:
                 self.lead.confirm(lambda leads: respond(response if leads else _ELSEWHERE))
             else:
@@ -103,6 +103,10 @@ class Serving:
             if touch.day > before:
                 self.service.submit((touch,))
         desk.sweep(now)
+
+
+def _of_the_disk(response: Response) -> bool:
+    return isinstance(response, Refusal) and response.code == RefusalCode.FULL
 
 
 class _Nowhere:

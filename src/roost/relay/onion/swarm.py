@@ -19,6 +19,7 @@ from roost.relay.core import places
 from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.limits import Limits
 from roost.relay.core.operations import Totals
+from roost.relay.core.places import PlaceRecord
 from roost.relay.onion.colleagues import Colleagues, Send
 from roost.relay.onion.electing import Elected, Election, Led, NoMajority, NothingThere
 from roost.relay.onion.leading import Lead
@@ -134,6 +135,7 @@ class Swarm:
         self.replica = Replica(self._own, storage, self._clock)
         self.replica.leads = lambda place: place in self.serving
         self.replica.failed = self._failed
+        self.replica.changed = self._changed
         await self.replica.open(self._entropy)
         self.totals = await self.replica.ask(lambda reader: reader.totals())
         self._upkeep = Upkeep(self)
@@ -388,6 +390,11 @@ class Swarm:
             serving.unsubscribe(session, call)
         else:
             del session.subscriptions[call]
+
+    def _changed(self, place: bytes, record: PlaceRecord) -> None:
+        lead = self.leads.get(place)
+        if lead is not None:
+            lead.follows(record)
 
     def _failed(self) -> None:
         """A commit failed: what is in memory is ahead of the disk."""
