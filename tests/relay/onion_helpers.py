@@ -10,8 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from roost.crypto import Label, PacketPublic, PacketSecret, SigningKey
+import pytest
+from msgspec.structs import replace
+
+from roost.crypto import Label, PacketPublic, PacketSecret, SigningKey, solve_work
 from roost.crypto.onion import Hop, ReplyKeys, make_packet, make_reply_block
+from roost.errors import Refused
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import Link, connect_relay
 from roost.relay import load_config, run_relay
@@ -22,7 +26,17 @@ from roost.relay.onion.sessions import SESSION_DATA
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.codec import decode, encode
 from roost.wire.links import RelayLink
-from roost.wire.mailbox import AttachOnion, Call, OnionArrival, OnionPacket, Reply, Request, Response, ServerFrame
+from roost.wire.mailbox import (
+    AttachOnion,
+    Call,
+    OnionArrival,
+    OnionPacket,
+    Reply,
+    Request,
+    Response,
+    ServerFrame,
+    WorkChallenge,
+)
 from roost.wire.onion import (
     KEYS_AHEAD,
     AuthorityAddress,
@@ -34,6 +48,7 @@ from roost.wire.onion import (
     SessionDown,
     SessionUp,
     SignedConsensus,
+    admission_hash,
 )
 
 PERIOD_S = 604_800
@@ -233,6 +248,29 @@ class Traveller:
         self._changed.set()
 
 
+def paid(request: AttachOnion, challenge: WorkChallenge, node: bytes) -> AttachOnion:
+    """With the work that the node asks for."""
+    return replace(request, admission=solve_work(challenge.nonce, node, admission_hash(request), challenge.bits))
+
+
+async def attach(link: Link, token: bytes, node: bytes) -> AttachOnion:
+    """As clients do: with work for the token. What was taken."""
+    request = AttachOnion(token)
+    try:
+        await link.call(request)
+    except Refused as error:
+        request = paid(request, decode(WorkChallenge, error.detail), node)
+        await link.call(request)
+    return request
+
+
+async def refused(link: Link, request: Request) -> str:
+    """Why it is not done."""
+    with pytest.raises(Refused) as caught:
+        await link.call(request)
+    return caught.value.code
+
+
 @asynccontextmanager
 async def travelling(world: Network, entry: int, *, raw: bool = True) -> AsyncIterator[Traveller]:
     """A client attached to this node."""
@@ -240,7 +278,7 @@ async def travelling(world: Network, entry: int, *, raw: bool = True) -> AsyncIt
     try:
         traveller = Traveller(world, link, entry, ENTROPY.bytes(16))
         link.on_arrival = traveller.arrived
-        await link.call(AttachOnion(traveller.token))
+        await attach(link, traveller.token, world.nodes[entry].key)
         yield traveller
     finally:
         await link.close()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -15,14 +12,12 @@ from msgspec.structs import replace
 
 from roost.crypto import PacketPublic, SigningKey, solve_work
 from roost.crypto.onion import ONION_DATA, make_packet
-from roost.errors import Refused, Unreachable
+from roost.errors import Unreachable
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import connect_relay
 from roost.network.federation import open_answer, seal_request
 from roost.relay.onion import peers as peers_module
-from roost.relay.onion.node import OnionNode
-from roost.relay.onion.part import OnionPart
-from roost.relay.onion.peers import Peers, proof
+from roost.relay.onion.peers import proof
 from roost.relay.onion.sessions import SESSION_DATA
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import (
@@ -58,55 +53,12 @@ from roost.wire.mailbox import (
     SwarmCall,
     WorkChallenge,
 )
-from roost.wire.onion import MAX_PARTS, NetworkDocument, SessionDown, SessionUp, SignedConsensus, admission_hash
+from roost.wire.onion import MAX_PARTS, SessionDown, SessionUp, SignedConsensus, admission_hash
 from roost.wire.sizes import ONION_PACKET_SIZE
-from tests.relay.onion_helpers import Traveller, World, run_all, travelling
-from tests.relay.onion_local import LocalSwarm
+from tests.relay.onion_helpers import Traveller, World, refused, travelling
+from tests.relay.onion_local import Running, relays
 from tests.relay.relay_core import blob_data, capability, create, envelope, hold, name32
 from tests.relay.relay_process import linked, running
-
-
-@dataclass
-class Running:
-    """The relays of a world in this process, and their nodes."""
-
-    world: World
-    parts: dict[int, OnionPart] = field(default_factory=dict)
-
-    def node(self, number: int) -> OnionNode:
-        found = self.parts[self.world.nodes[number].address.port].node
-        assert found is not None
-        return found
-
-    def swarm(self, number: int) -> LocalSwarm:
-        found = self.node(number).swarm
-        assert isinstance(found, LocalSwarm)
-        return found
-
-    def dropped(self) -> Counter[str]:
-        return sum((self.node(number).dropped_packets for number in range(len(self.world.nodes))), Counter())
-
-    async def settled(self) -> None:
-        """Until no packet is under way."""
-        nodes = [self.node(number) for number in range(len(self.world.nodes))]
-        while any(node.mixing.waiting or node.mixing.delayed or node.peers.waiting for node in nodes):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def relays(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Running]:
-    started = Running(world)
-
-    def made(part: OnionPart, _document: NetworkDocument, _peers: Peers) -> LocalSwarm:
-        started.parts[part.address.port] = part
-        return LocalSwarm()
-
-    monkeypatch.setattr(OnionPart, "_swarms", made)
-    async with run_all(world):
-        async with asyncio.timeout(10):
-            while [part.node is None for part in started.parts.values()] != [False] * len(world.nodes):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        yield started
 
 
 @pytest.fixture
@@ -229,7 +181,7 @@ async def test_a_node_that_stops_sends_sessions_away(tmp_path: Path, monkeypatch
         await client.until(lambda: bool(client.frames))
         assert isinstance(client.frames[0], Goodbye)
         link = await connect_relay(net.world.nodes[3].address)
-        assert await _refused(link, OnionPacket(bytes(ONION_PACKET_SIZE))) == "slow_down"
+        assert await refused(link, OnionPacket(bytes(ONION_PACKET_SIZE))) == "slow_down"
         await link.close()
 
 
@@ -314,59 +266,6 @@ async def test_work_of_the_period_before_counts_also_after_a_restart(net: Runnin
     assert node._nonces.valid(0) == (b"2" * 16, b"1" * 16)
 
 
-# --- clients' links -------------------------------------------------------------------------------------------------
-
-
-async def test_a_token_ends_with_its_link(net: Running) -> None:
-    async with travelling(net.world, 0) as client:
-        assert await client.call(3, Ping()) == Done()
-        late = client.packets(3, Ping())
-    async with travelling(net.world, 0) as other:
-        await other.send(late)
-        await net.settled()
-        assert net.dropped() == {"no_client": 1}
-        assert not other.frames
-
-
-async def test_a_link_may_be_a_websocket(net: Running) -> None:
-    async with travelling(net.world, 0, raw=False) as client:
-        assert client.link.carrier == "websocket"
-        assert await client.call(3, Ping()) == Done()
-
-
-async def test_a_link_has_so_many_tokens(net: Running) -> None:
-    async with travelling(net.world, 0) as client:
-        for _ in range(15):
-            await client.link.call(AttachOnion(ENTROPY.bytes(16)))
-        await client.link.call(AttachOnion(client.token))  # its own again
-        with pytest.raises(Refused) as caught:
-            await client.link.call(AttachOnion(ENTROPY.bytes(16)))
-        assert caught.value.code == "full"
-
-
-async def test_who_floods_waits_and_others_do_not(net: Running) -> None:
-    async with travelling(net.world, 0) as flooder, travelling(net.world, 0) as client:
-        junk = bytes([net.world.period & 0xFF, 3]) + ENTROPY.bytes(ONION_PACKET_SIZE - 2)
-        stop = asyncio.Event()
-        refused: Counter[str] = Counter()
-
-        async def flood() -> None:
-            while not stop.is_set():
-                try:
-                    await flooder.link.call(OnionPacket(junk))
-                except Refused as error:
-                    refused[error.code] += 1
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(300):
-                group.create_task(flood())
-            for _ in range(20):
-                assert await client.call(3, Ping(), timeout_s=60) == Done()
-            stop.set()
-        assert refused["slow_down"] > 0
-        assert set(net.dropped()) == {"header"}
-
-
 # --- other nodes ----------------------------------------------------------------------------------------------------
 
 
@@ -378,22 +277,16 @@ async def test_nodes_of_the_network_talk_and_nobody_else_does(net: Running) -> N
     stranger = SigningKey.generate(ENTROPY)
     link = await connect_relay(to)
     try:
-        assert await _refused(link, SwarmCall(b"abc")) == "denied"
+        assert await refused(link, SwarmCall(b"abc")) == "denied"
         now = 1_000.0
-        assert await _refused(link, proof(stranger, to.key, now)) == "denied", "an old proof"
-        assert await _refused(link, proof(stranger, net.world.nodes[2].key, time.time())) == "denied"
+        assert await refused(link, proof(stranger, to.key, now)) == "denied", "an old proof"
+        assert await refused(link, proof(stranger, net.world.nodes[2].key, time.time())) == "denied"
         assert await link.call(proof(stranger, to.key, time.time())) == Done()
-        assert await _refused(link, SwarmCall(b"abc")) == "denied", "proven, and not of the network"
+        assert await refused(link, SwarmCall(b"abc")) == "denied", "proven, and not of the network"
     finally:
         await link.close()
     with pytest.raises(Unreachable):
         await net.node(0).peers.send(stranger.public.raw, SwarmCall(b"abc"))
-
-
-async def _refused(link: object, request: object) -> str:
-    with pytest.raises(Refused) as caught:
-        await link.call(request)  # type: ignore[attr-defined]
-    return caught.value.code
 
 
 async def test_nodes_mirror_the_directory(net: Running) -> None:
@@ -405,9 +298,9 @@ async def test_nodes_mirror_the_directory(net: Running) -> None:
         assert isinstance(consensus, DirectoryPart)
         assert decode(SignedConsensus, consensus.data).consensus == encode(net.world.consensus)
         newer = GetDirectory(net.world.document.id, DirectoryDocument.CONSENSUS, net.world.period)
-        assert await _refused(link, newer) == "not_found"
-        assert await _refused(link, GetDirectory(bytes(32), DirectoryDocument.NETWORK)) == "not_found"
-        assert await _refused(link, GetBallots(net.world.document.id, 1)) == "unsupported"
+        assert await refused(link, newer) == "not_found"
+        assert await refused(link, GetDirectory(bytes(32), DirectoryDocument.NETWORK)) == "not_found"
+        assert await refused(link, GetBallots(net.world.document.id, 1)) == "unsupported"
     finally:
         await link.close()
 
@@ -416,7 +309,7 @@ async def test_a_relay_without_a_network_knows_nothing_of_one(tmp_path: Path) ->
     with running(tmp_path / "data") as relay:
         async with linked(relay) as link:
             for request in (OnionPacket(bytes(ONION_PACKET_SIZE)), AttachOnion(bytes(16)), SwarmCall(b"x")):
-                assert await _refused(link, request) == "unsupported"
+                assert await refused(link, request) == "unsupported"
 
 
 def test_a_part_fits_a_packet() -> None:

@@ -24,7 +24,7 @@ from roost.wire.sizes import ONION_PACKET_SIZE
 from tests.network.tiny_relay import Client, TinyRelay, eventually
 
 PACKET = bytes(ONION_PACKET_SIZE)
-SOURCE = Source(1, NODE_WEIGHT)
+SOURCE = Source(b"a node", NODE_WEIGHT)
 
 
 class Other(TinyRelay):

@@ -166,6 +166,7 @@ REQUESTS: tuple[Record, ...] = (
     m.GetBallots(counting(0x70), 495_000),
     m.OnionPacket(b"\xd4" * ONION_PACKET_SIZE),
     m.AttachOnion(ID),
+    m.AttachOnion(ID, counting(0x09, 8)),
     m.ProveNode(counting(0x00), 1_780_000_000, counting(0x41, 64)),
     m.SwarmCall(b"\xd5" * 300),
 )

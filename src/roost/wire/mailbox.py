@@ -234,9 +234,11 @@ class OnionPacket(Record, frozen=True, tag=21):
 
 
 class AttachOnion(Record, frozen=True, tag=22):
-    """Replies for this token come over this link, as `OnionArrival` frames, for as long as it stands."""
+    """Replies for this token come over this link, as `OnionArrival` frames, for as long as it stands; and packets that
+    come over it are carried. `admission`: a proof of work for the token at this node (wire.onion.admission_hash)."""
 
     token: Token
+    admission: Secret = b""
 
 
 class ProveNode(Record, frozen=True, tag=23):
@@ -328,7 +330,8 @@ class CardData(Record, frozen=True, tag=6):
 
 
 class WorkChallenge(Record, frozen=True):
-    """Find a proof (crypto.work) over nonce, put capability's hash and envelope's hash with `bits` leading zeros."""
+    """Find a proof (crypto.work) over nonce, put capability's hash and envelope's hash with `bits` leading zeros; on an
+    onion network over what wire.onion.admission_hash says."""
 
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
     bits: Annotated[int, Meta(ge=0, le=40)]

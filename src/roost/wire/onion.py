@@ -20,6 +20,7 @@ from roost.crypto.labels import Label
 from roost.wire.addresses import NetworkId, RelayAddress
 from roost.wire.codec import OutOfBounds, Record, TextRecord, encode
 from roost.wire.mailbox import (
+    AttachOnion,
     ChangeGrants,
     Count,
     Create,
@@ -246,11 +247,16 @@ def swarm_of(consensus: Consensus, place: bytes, replicas: int) -> list[Consensu
     return ranked(consensus.nodes, place)[:replicas]
 
 
-def admission_hash(request: Create | PutCard) -> bytes:
+Worked = Create | PutCard | AttachOnion
+"""What is admitted for work."""
+
+
+def admission_hash(request: Worked) -> bytes:
     """What a proof of work that admits this request is about (32 bytes). On an onion network there is no access secret:
-    who makes a mailbox or a new card is asked for work (`work_needed`), and repeats the request with the 8-byte proof
-    as its `admission`: crypto.solve_work(challenge.nonce, bytes(32), admission_hash(request), challenge.bits). The
-    nonce is the beginning of the consensus's shared random value; all nodes take a proof, in this period and the next.
+    who makes a mailbox or a new card, or wants packets carried, is asked for work (`work_needed`), and repeats the
+    request with the 8-byte proof as its `admission`: crypto.solve_work(challenge.nonce, node, admission_hash(request),
+    challenge.bits). The nonce is the beginning of the consensus's shared random value; a proof is taken in this period
+    and the next, one for a token by the `node` alone with this key, the others by all nodes (32 zeros).
     """
     return hash32(Label.ONION_ADMISSION, encode(replace(request, admission=b"")))
 

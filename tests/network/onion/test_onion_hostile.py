@@ -108,7 +108,7 @@ async def test_a_third_guard_steps_in_for_one_that_drops() -> None:
         return await relays[address].connect(address)
 
     nothing = lambda *_: None  # noqa: E731
-    entries = Entries(connect, SeededEntropy(1), BackoffPolicy(), nothing, nothing, nothing, nothing, nothing)
+    entries = Entries(connect, SeededEntropy(1), BackoffPolicy(), *[nothing] * 6)
     first, second, third = relays
     entries.keep([first, second, third])
     await eventually(lambda: [key for key, _ in entries.attached()] == [first.key, second.key])

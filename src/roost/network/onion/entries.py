@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from roost.crypto import Entropy
@@ -20,6 +20,17 @@ STANDING = 2  # the second for mailboxes that the first keeps itself, and so tha
 _ATTACHES = 4
 _MOST_TOKENS = 14  # on one link; a node takes 16 and forgets them with the link
 _SLOW_S = 0.5  # after a node that asks to slow down and does not say for how long
+_AGAIN_S = 15.0  # after a new token that a node did not take; the one before it serves meanwhile
+
+Prove = Callable[[AttachOnion, Refused, bytes], Awaitable[AttachOnion]]
+"""A token with the proof that was asked for, for the node with this key. Raises Refused."""
+
+
+class _Token:
+    """What a link is attached to; with the work that was done for it, so that it is not done again."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self.request = AttachOnion(entropy.bytes(TOKEN_SIZE))
 
 
 class Entry:
@@ -27,14 +38,18 @@ class Entry:
 
     def __init__(self, entries: Entries, address: RelayAddress) -> None:
         self.address = address
-        self.token = entries.entropy.bytes(TOKEN_SIZE)
-        self._earlier: bytes | None = None  # for reply blocks that were given before the token was renewed
-        self._next: bytes | None = None
+        self._token = _Token(entries.entropy)
+        self._earlier: _Token | None = None  # for reply blocks that were given before the token was renewed
+        self._next: _Token | None = None
         self.link: Link | None = None
         self.failure: Unreachable | None = None
         self._entries = entries
         self._backoff = Backoff(entries.policy, entries.entropy)
         self._wake = asyncio.Event()
+
+    @property
+    def token(self) -> bytes:
+        return self._token.request.token
 
     @property
     def stands(self) -> bool:
@@ -44,9 +59,11 @@ class Entry:
         self._wake.set()
 
     def renew(self) -> None:
-        """A new token from now on, so that a guard cannot follow a client for long that changes its address."""
-        self._next = self._entries.entropy.bytes(TOKEN_SIZE)
-        self.wake()
+        """A new token as soon as the work for it is done, so that a guard cannot follow a client for long that changes
+        its address."""
+        if self._next is None:
+            self._next = _Token(self._entries.entropy)
+            self.wake()
 
     async def run(self) -> None:
         while True:
@@ -74,23 +91,23 @@ class Entry:
         loop = asyncio.get_running_loop()
         since = loop.time()
         link.on_arrival = self._entries.on_arrival
-        if self._earlier is not None:
-            await self._attach(link, self._earlier)
-        await self._attach(link, self.token)
+        if self._earlier is not None and not await self._taken(link, self._earlier, pay=False):
+            self._earlier = None
+        await self._attach(link, self._token)
         self.link, self.failure = link, None
         self._entries.stood(self)
         ended = asyncio.ensure_future(link.ended())
         try:
             tokens = 2
             while not ended.done() and self._entries.needs(self) and tokens < _MOST_TOKENS:
-                if self._next is not None:
+                if self._next is not None and await self._taken(link, self._next):
                     tokens += 1
-                    await self._attach(link, self._next)
-                    self._earlier, self.token, self._next = self.token, self._next, None
+                    self._earlier, self._token, self._next = self._token, self._next, None
                     self._entries.changed()
+                again_s = None if self._next is None else _AGAIN_S
                 waking = asyncio.ensure_future(self._wake.wait())
                 try:
-                    await asyncio.wait((ended, waking), return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait((ended, waking), timeout=again_s, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     waking.cancel()
                 self._wake.clear()
@@ -98,16 +115,29 @@ class Entry:
             ended.cancel()
             self._backoff.stood(loop.time() - since)
 
-    async def _attach(self, link: Link, token: bytes) -> None:
-        """A node that has just started may ask for a moment."""
+    async def _taken(self, link: Link, token: _Token, *, pay: bool = True) -> bool:
+        """Attach to a token without which it goes on; whether the node took it."""
+        try:
+            await self._attach(link, token, pay=pay)
+        except Refused:
+            return False
+        return True
+
+    async def _attach(self, link: Link, token: _Token, *, pay: bool = True) -> None:
+        """With the work that the node asks for, if we `pay`. A node that has just started may ask for a moment."""
         for tried in range(_ATTACHES):
             try:
-                await link.call(AttachOnion(token))
+                await link.call(token.request)
                 return
             except Refused as error:
-                if error.code != RefusalCode.SLOW_DOWN or tried == _ATTACHES - 1:
+                if tried == _ATTACHES - 1:
                     raise
-                await asyncio.sleep(min(max(error.retry_after_ms / 1000, _SLOW_S), 5.0))
+                if error.code == RefusalCode.WORK_NEEDED and pay:
+                    token.request = await self._entries.prove(token.request, error, self.address.key)
+                elif error.code == RefusalCode.SLOW_DOWN:
+                    await asyncio.sleep(min(max(error.retry_after_ms / 1000, _SLOW_S), 5.0))
+                else:
+                    raise
 
     def _failed(self, error: Unreachable) -> None:
         self.failure = error
@@ -122,7 +152,8 @@ class Entry:
 
 class Entries:
     """The guards in their order, and the links to them. `on_change` is called when a link begins or ends, `on_failure`
-    when one could not be made, `on_arrival` with each reply, `on_slow` when a guard asks to slow down for so long."""
+    when one could not be made, `on_arrival` with each reply, `on_slow` when a guard asks to slow down for so long;
+    `prove` does the work that guards ask for."""
 
     def __init__(
         self,
@@ -134,8 +165,10 @@ class Entries:
         on_stood: Callable[[bytes], None],
         on_failure: Callable[[bytes], None],
         on_slow: Callable[[float], None],
+        prove: Prove,
     ) -> None:
         self.entropy = entropy
+        self.prove = prove
         self.policy = policy
         self.on_arrival = on_arrival
         self.changed = on_change
@@ -196,7 +229,7 @@ class Entries:
         self._wake_others(entry)
 
     def renew(self) -> None:
-        """A new period: new tokens."""
+        """New tokens."""
         for entry in self._order:
             entry.renew()
 
@@ -206,9 +239,9 @@ class Entries:
 
     def send(self, guard: bytes, packet: bytes) -> None:
         """Without a link, or when it ends meanwhile, the packet is lost; it is sent again on another path."""
-        link = next((entry.link for entry in self._order if entry.address.key == guard), None)
-        if link is not None:
-            task = self._started(self._send(link, packet, guard))
+        entry = next((entry for entry in self._order if entry.address.key == guard), None)
+        if entry is not None and entry.link is not None:
+            task = self._started(self._send(entry, entry.link, packet))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
@@ -230,11 +263,13 @@ class Entries:
         task.add_done_callback(_surface)
         return task
 
-    async def _send(self, link: Link, packet: bytes, guard: bytes) -> None:
+    async def _send(self, entry: Entry, link: Link, packet: bytes) -> None:
         try:
             await link.call(OnionPacket(packet))
         except Refused as error:
-            if guard not in self._doubted:
+            if error.code == RefusalCode.WORK_NEEDED:  # the token is too old for it
+                entry.renew()
+            if entry.address.key not in self._doubted:
                 self._on_slow(max(error.retry_after_ms / 1000, _SLOW_S))
         except Unreachable:
             pass

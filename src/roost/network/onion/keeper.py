@@ -20,6 +20,7 @@ from roost.network.dial import Connect
 from roost.network.errors import link_lost
 from roost.network.keeper import OnState
 from roost.network.link_core import Answered, Delivered
+from roost.network.onion.chance import fraction
 from roost.network.onion.directory_client import DirectoryClient
 from roost.network.onion.entries import Entries
 from roost.network.onion.exchange import Exchange
@@ -31,17 +32,11 @@ from roost.network.onion.work import Work
 from roost.network.subscription import Subscription
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.links import RelayLink
-from roost.wire.mailbox import (
-    Create,
-    OnionArrival,
-    PutCard,
-    RefusalCode,
-    Request,
-    Response,
-)
+from roost.wire.mailbox import AttachOnion, Create, OnionArrival, PutCard, RefusalCode, Request, Response
 from roost.wire.onion import Consensus, ConsensusNode
 
 _UPKEEP_S = 5.0
+_RENEWED: Final = (0.05, 0.3)  # of a period: between these, at random, tokens are renewed
 _MOST_PROOFS: Final = 3  # in a row: nodes may ask for more bits than the one before
 
 
@@ -90,6 +85,7 @@ class OnionKeeper:
             self._guards.stood,
             self._on_entry_failure,
             self._on_slow,
+            self._prove,
         )
         self._replies: dict[tuple[Session, int], asyncio.Future[Response]] = {}
         self._followed: dict[tuple[Session, int], Subscription] = {}
@@ -99,6 +95,7 @@ class OnionKeeper:
         self._before: Consensus | None = None  # the one in use
         self._work = Work()
         self._timer: asyncio.TimerHandle | None = None
+        self._renewal: asyncio.TimerHandle | None = None  # of the tokens
         self._reported: tuple[bool, str] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -139,6 +136,9 @@ class OnionKeeper:
                     raise
                 request = await self._work.proven(request, error, self._nonces())
         raise Unreachable("The network's nodes ask for work again and again.")
+
+    async def _prove(self, request: AttachOnion, asked: Refused, guard: bytes) -> AttachOnion:
+        return await self._work.proven(request, asked, self._nonces(), guard)
 
     def _nonces(self) -> set[bytes]:
         """What nodes may bind proofs of work to: random values of the consensus in use, the one before it, and one that
@@ -283,10 +283,18 @@ class OnionKeeper:
         assert document is not None
         period = document.period(self._clock())
         if period != self._period:
+            if self._period >= 0:
+                self._renew_tokens(document.period_s)
             self._period = period
-            self._entries.renew()
         self.exchange.update(consensus, document, period, self._loop.time())
         self._on_entries()
+
+    def _renew_tokens(self, period_s: int) -> None:
+        """Not with all others in the moment in which a period begins: the tokens of the one before serve in it too."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        at_s = period_s * (_RENEWED[0] + (_RENEWED[1] - _RENEWED[0]) * fraction(self._entropy))
+        self._renewal = self._loop.call_later(at_s, self._entries.renew)
 
     def _guard_addresses(self) -> list[RelayAddress]:
         consensus = self.directory.consensus
@@ -318,8 +326,9 @@ class OnionKeeper:
                     await self._directory_at_hand()
                     await self._nap()
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._timer, self._renewal):
+                if timer is not None:
+                    timer.cancel()
             await self._entries.close()
 
     async def _directory_at_hand(self) -> None:

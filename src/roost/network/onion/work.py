@@ -1,4 +1,5 @@
-"""The work that a network's nodes ask for before they make something: done only where an honest node could ask for it.
+"""The work that a network's nodes ask for, to make something or to carry packets: done only where an honest node could
+ask for it.
 
 A node that could make clients work for nothing would take their batteries. So the nonce must come from the directory's
 random values, which no node chooses; the bits have a bound; a proof is made once; and one is made at a time, in slices
@@ -9,16 +10,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container
+from typing import TypeVar
 
 import msgspec
 
 from roost.crypto import PROOF_SIZE, try_work, work_strength
 from roost.errors import PeerError, Refused
 from roost.wire.codec import decode
-from roost.wire.mailbox import Create, PutCard, WorkChallenge
-from roost.wire.onion import MAX_ADMISSION_BITS, admission_hash
+from roost.wire.mailbox import WorkChallenge
+from roost.wire.onion import MAX_ADMISSION_BITS, Worked, admission_hash
 
 _SLICE = 20_000  # hashes: some hundredths of a second
+_ANY_NODE = bytes(32)
+
+R = TypeVar("R", bound=Worked)
 
 
 class Work:
@@ -27,9 +32,9 @@ class Work:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
-    async def proven(self, request: Create | PutCard, asked: Refused, nonces: Container[bytes]) -> Create | PutCard:
-        """The request with the proof that was asked for, bound to one of `nonces`. Raises `asked` for one that is not
-        to be had."""
+    async def proven(self, request: R, asked: Refused, nonces: Container[bytes], node: bytes = _ANY_NODE) -> R:
+        """The request with the proof that was asked for, bound to one of `nonces`, for this node's key or for all.
+        Raises `asked` for one that is not to be had."""
         try:
             challenge = decode(WorkChallenge, asked.detail)
         except PeerError:
@@ -38,16 +43,16 @@ class Work:
         if nonce not in nonces or bits > MAX_ADMISSION_BITS:
             raise asked
         proof = request.admission
-        if len(proof) == PROOF_SIZE and work_strength(nonce, bytes(32), subject, proof) >= bits:
+        if len(proof) == PROOF_SIZE and work_strength(nonce, node, subject, proof) >= bits:
             raise asked  # it was done
         async with self._turn:
-            return msgspec.structs.replace(request, admission=await _solved(nonce, subject, bits))
+            return msgspec.structs.replace(request, admission=await _solved(nonce, node, subject, bits))
 
 
-async def _solved(nonce: bytes, subject: bytes, bits: int) -> bytes:
+async def _solved(nonce: bytes, node: bytes, subject: bytes, bits: int) -> bytes:
     start = 0
     while True:
-        proof = await asyncio.to_thread(try_work, nonce, bytes(32), subject, bits, start, _SLICE)
+        proof = await asyncio.to_thread(try_work, nonce, node, subject, bits, start, _SLICE)
         if proof is not None:
             return proof
         start += _SLICE

@@ -1,8 +1,9 @@
 """Who may create mailboxes, store cards and have packets forwarded (DESIGN section 6, "admission policy").
 
 Either whoever shows the access secret from the relay's link, or, on an open relay, everybody within limits for each
-connection, or, on an onion network, where nobody has a link and connections cost nothing, everybody who works for it.
-Writing to and reading from a mailbox needs its capabilities only, never admission.
+connection, or, on an onion network, where nobody has a link and connections cost nothing, everybody who works for it:
+for each mailbox and card, and for each token by which a node carries packets. Writing to and reading from a mailbox
+needs its capabilities only, never admission.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from roost.crypto import PROOF_SIZE, WORK_NONCE_SIZE, work_strength
 from roost.relay.core.limits import Limits, TokenBucket
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.codec import encode
-from roost.wire.mailbox import Create, PutCard, RefusalCode, WorkChallenge
-from roost.wire.onion import admission_hash
+from roost.wire.mailbox import AttachOnion, Create, PutCard, RefusalCode, WorkChallenge
+from roost.wire.onion import MAX_ADMISSION_BITS, Worked, admission_hash
 
 _MISSING_COST = 20.0  # a request that shows a wrong capability or secret counts as so many: guessing is slow
 REQUEST_COST = 1.0
 _NO_NONCE_RETRY_MS = 1_000
+_ANY_NODE = bytes(32)  # in a proof that all nodes take
+_TOKEN_BITS = 2  # a token costs as much as four mailboxes: it is for a whole period
+_CROWDED, _QUIET = 1 / 2, 1 / 8  # of a queue, from which on a token costs more, and below which it may cost less
+_QUIET_LOOKS = 12  # in a row until it does
 
 
 class Client:
@@ -121,20 +126,62 @@ class WorkAdmission(Admission):
 
     def admit_creation(self, _client: Client, request: Create | PutCard, now: float) -> None:
         """Raises RefusedRequest: work_needed, slow_down."""
-        if not self._bits:
-            return
-        valid = self._nonces.valid(now)
-        if not valid:
-            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_NO_NONCE_RETRY_MS)
-        proof = request.admission
-        if len(proof) != PROOF_SIZE or not self._proven(valid, request):
-            challenge = encode(WorkChallenge(valid[0], self._bits))
-            raise RefusedRequest(RefusalCode.WORK_NEEDED, detail=challenge)
+        if self._bits:
+            _check_work(request, _ANY_NODE, self._nonces.valid(now), self._bits)
 
-    def _proven(self, nonces: tuple[bytes, ...], request: Create | PutCard) -> bool:
+
+class TokenAdmission:
+    """What a client's token costs at the node with the key `node`: four times what a mailbox does (`bits`), and more
+    while the node has too much to do. Nothing at all where mailboxes cost nothing."""
+
+    __slots__ = ("_least", "_node", "_nonces", "_quiet", "bits")
+
+    def __init__(self, nonces: Nonces, bits: int, node: bytes) -> None:
+        self._nonces = nonces
+        self._node = node
+        self._least = self.bits = min(bits + _TOKEN_BITS, MAX_ADMISSION_BITS) if bits else 0
+        self._quiet = 0
+
+    def admit(self, request: AttachOnion, now: float) -> bytes:
+        """The nonce that the token's proof is bound to. Raises RefusedRequest: work_needed, slow_down."""
+        return _check_work(request, self._node, self._nonces.valid(now), self.bits)
+
+    def valid(self, now: float) -> tuple[bytes, ...]:
+        """A token is in force as long as its nonce is one of these."""
+        return self._nonces.valid(now)
+
+    def needed(self, now: float) -> RefusedRequest:
+        """For who has no token in force."""
+        return _needed(self._nonces.valid(now), self.bits)
+
+    def look(self, filled: float) -> None:
+        """How full the queue of packets is, as a share of 1; called every few seconds. The price goes up at once, and
+        down when all was quiet for a while."""
+        if filled > _CROWDED and self._least:
+            self.bits = min(self.bits + 1, MAX_ADMISSION_BITS)
+        self._quiet = self._quiet + 1 if filled < _QUIET else 0
+        if self._quiet == _QUIET_LOOKS:
+            self._quiet = 0
+            self.bits = max(self.bits - 1, self._least)
+
+
+def _check_work(request: Worked, node: bytes, nonces: tuple[bytes, ...], bits: int) -> bytes:
+    """The nonce under which there is enough work in the request's `admission`. Raises RefusedRequest."""
+    if nonces and not bits:
+        return nonces[0]
+    proof = request.admission
+    if len(proof) == PROOF_SIZE:
         subject = admission_hash(request)
-        strengths = [work_strength(nonce, bytes(32), subject, request.admission) for nonce in nonces]
-        return max(strengths) >= self._bits
+        for nonce in nonces:
+            if work_strength(nonce, node, subject, proof) >= bits:
+                return nonce
+    raise _needed(nonces, bits)
+
+
+def _needed(nonces: tuple[bytes, ...], bits: int) -> RefusedRequest:
+    if not nonces:
+        return RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_NO_NONCE_RETRY_MS)
+    return RefusedRequest(RefusalCode.WORK_NEEDED, detail=encode(WorkChallenge(nonces[0], bits)))
 
 
 def _take(bucket: TokenBucket, cost: float, now: float) -> None:

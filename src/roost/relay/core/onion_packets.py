@@ -48,9 +48,9 @@ class Refused(Exception):
 
 
 class Source(NamedTuple):
-    """Who sends packets: a client's link, another node, or this one. `weight`: its turns where others send too."""
+    """Who sends packets: a client's token, another node, or this one. `weight`: its turns where others send too."""
 
-    name: bytes | int
+    name: bytes
     weight: int = 1
 
 

@@ -16,13 +16,14 @@ from typing import Any, Protocol
 from roost.crypto import Entropy, SigningKey
 from roost.crypto.onion import Arrived, Cover, ForClient, Forwarded, Unwrapped, use_reply_block
 from roost.errors import CryptoError, SurroundingsError
-from roost.relay.core.admission import NetworkNonces, WorkAdmission
+from roost.relay.core.admission import NetworkNonces, TokenAdmission, WorkAdmission
 from roost.relay.core.limits import Limits, TokenBucket
 from roost.relay.core.onion_packets import NODE_WEIGHT, Dropped, NodeKeys, Source
 from roost.relay.core.refusal import RefusedRequest
+from roost.relay.core.tokens import Tokens
 from roost.relay.onion.describing import describe, tell
 from roost.relay.onion.keys import KeyFiles
-from roost.relay.onion.mixing import Mixing
+from roost.relay.onion.mixing import CAPACITY, Mixing
 from roost.relay.onion.peers import Dial, Peers, check_proof
 from roost.relay.onion.sessions import Host, Sessions
 from roost.relay.server.service import Outgoing, Peer, Respond
@@ -43,7 +44,6 @@ from roost.wire.mailbox import (
 from roost.wire.onion import MAX_ADMISSION_BITS, Consensus, NetworkDocument
 
 _log = logging.getLogger("roost.relay")
-_TOKENS = 16  # of one link: profiles of one agent
 _SWARM_CALLS = 2_048  # under way at one time
 _BUSY_RETRY_MS = 100
 _DRAINING_RETRY_MS = 2_000
@@ -98,14 +98,21 @@ class OnionNode:
         self.mixing = Mixing(self._open, self._hand_on, self._dropped)
         self.swarm = swarms(self.peers)
         self._nonces = NetworkNonces()
-        admission = WorkAdmission(self._nonces, min(limits.work_bits, MAX_ADMISSION_BITS))
+        bits = min(limits.work_bits, MAX_ADMISSION_BITS)
+        self.admission = TokenAdmission(self._nonces, bits, own.public.raw)
+        self.clients: Tokens[Peer] = Tokens()
         self.sessions = Sessions(
-            self.swarm, outgoing, admission, limits, document.period_s, self._reply, self._dropped, clock
+            self.swarm,
+            outgoing,
+            WorkAdmission(self._nonces, bits),
+            limits,
+            document.period_s,
+            self._reply,
+            self._dropped,
+            clock,
         )
         self._consensus: Consensus | None = None
         self._nodes: frozenset[bytes] = frozenset()
-        self._clients: dict[bytes, Peer] = {}
-        self._tokens: dict[Peer, set[bytes]] = {}
         self._proven: dict[Peer, bytes] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._self = Source(own.public.raw, NODE_WEIGHT)
@@ -157,7 +164,7 @@ class OnionNode:
                 self._take(link, request.packet)
                 respond(Done())
             case AttachOnion():
-                self._attach(link, request.token)
+                self.clients.attach(link, request.token, self.admission.admit(request, self._clock()))
                 respond(Done())
             case ProveNode():
                 check_proof(request, self._own.public.raw, self._clock())
@@ -173,24 +180,24 @@ class OnionNode:
     def dropped(self, link: Peer) -> None:
         """The link is over, and what it was attached to with it."""
         self._proven.pop(link, None)
-        for token in self._tokens.pop(link, ()):
-            if self._clients.get(token) is link:
-                del self._clients[token]
+        self.clients.detach(link)
 
     def _take(self, link: Peer, packet: bytes) -> None:
-        node = self._node(link)
-        source = Source(id(link)) if node is None else Source(node, NODE_WEIGHT)
         if self._draining:
             raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_DRAINING_RETRY_MS)
-        if not self.mixing.offer(source, packet):
+        if not self.mixing.offer(self._source(link), packet):
             raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=_BUSY_RETRY_MS)
 
-    def _attach(self, link: Peer, token: bytes) -> None:
-        tokens = self._tokens.setdefault(link, set())
-        if len(tokens) >= _TOKENS and token not in tokens:
-            raise RefusedRequest(RefusalCode.FULL)
-        tokens.add(token)
-        self._clients[token] = link
+    def _source(self, link: Peer) -> Source:
+        """Whose turn a packet from this link takes. Raises RefusedRequest: work_needed, slow_down."""
+        node = self._node(link)
+        if node is not None:
+            return Source(node, NODE_WEIGHT)
+        now = self._clock()
+        token = self.clients.share(link, self.admission.valid(now))
+        if token is None:
+            raise self.admission.needed(now)
+        return Source(token)
 
     def _swarm_call(self, link: Peer, request: SwarmCall, respond: Respond) -> None:
         async def answer(node: bytes) -> None:
@@ -230,7 +237,7 @@ class OnionNode:
                 self.packets["cover"] += 1
 
     def _to_client(self, token: bytes, arrival: OnionArrival) -> None:
-        link = self._clients.get(token)
+        link = self.clients.link(token)
         if link is None:
             self._dropped(Dropped.NO_CLIENT)
         elif not link.writable:
@@ -260,6 +267,7 @@ class OnionNode:
         while True:
             self.sessions.upkeep()
             self.peers.close_idle()
+            self.admission.look(self.mixing.waiting / CAPACITY)
             await asyncio.sleep(_UPKEEP_S)
 
     async def _describe(self) -> None:

@@ -82,6 +82,8 @@ def _onion(node: OnionNode) -> list[str]:
         *_metric("roost_onion_outgoing", "gauge", "Packets for other nodes.", {"": node.peers.waiting}),
         *_metric("roost_onion_links", "gauge", "Links to other nodes.", {"": node.peers.links}),
         *_metric("roost_onion_sessions", "gauge", "Sessions.", {"": len(node.sessions)}),
+        *_metric("roost_onion_clients", "gauge", "Links of clients.", {"": len(node.clients)}),
+        *_metric("roost_onion_work_bits", "gauge", "What a client's token costs.", {"": node.admission.bits}),
     ]
 
 
