@@ -16,7 +16,7 @@ from roost.network.onion.session import Session
 from roost.network.onion.session_parts import Began
 from roost.network.onion.window import FAST, RoundTrip, Window
 from roost.wire import mailbox as m
-from roost.wire.codec import encode
+from roost.wire.codec import decode, encode
 from roost.wire.onion import SessionDown
 from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE, MAX_CARD_SIZE
 from tests.network.onion.onion_world import SeededEntropy, capability, envelope
@@ -88,6 +88,36 @@ def test_deliveries_wait_for_what_is_missing_and_are_asked_for_again() -> None:
         client.receive(down(client, 5 + number, m.Delivery(call, number, envelope(number))), 10.2)
     delivered = [event.number for event in client.events() if isinstance(event, Delivered)]
     assert delivered == [1, 2, 3]
+
+
+def test_a_subscription_whose_end_was_lost_begins_again() -> None:
+    """The node began to lead the mailbox anew, and the frame that ended the subscription was lost: what is missing is
+    looked for in the mailbox, where it cannot be found."""
+    client = session()
+    call = client.subscribe(GET, lambda: 0, 0.0)
+    assert client.next_up(0.0) is not None
+    client.receive(down(client, 1, m.Reply(call, m.Subscribed(0))), 0.1)
+
+    def asked(now: float) -> list[m.Call]:
+        client.tick(now)
+        found = []
+        while (up := client.next_up(now)) is not None:
+            if up.data:
+                found.append(decode(m.Call, up.data))
+        return found
+
+    (beat,) = asked(20.0)
+    assert isinstance(beat.request, m.Ping)
+    client.receive(down(client, 3, m.Reply(beat.id, m.Done())), 20.1)
+    (hole,) = asked(30.0)
+    assert isinstance(hole.request, m.Get)
+    found = m.Entries((m.Entry(4, envelope(4)),), False)
+    client.receive(down(client, 4, m.Reply(hole.id, found)), 30.1)
+    assert [event.number for event in client.events() if isinstance(event, Delivered)] == [4]
+    assert asked(60.0) == [m.Call(call, m.Subscribe(GET, 4))]
+    client.receive(down(client, 5, m.Reply(call, m.Subscribed(4))), 60.1)
+    (beat,) = asked(90.0)
+    assert isinstance(beat.request, m.Ping)
 
 
 def test_a_late_part_closes_the_gap_without_asking() -> None:

@@ -40,6 +40,7 @@ class Incoming:
     def __init__(self) -> None:
         self.next = 1  # all before it were handed on or given up
         self.highest = 0
+        self.guessed = 0  # what was in the frames up to this one was guessed, and no delivery came after it yet
         self._partial: dict[int, dict[int, bytes]] = {}
         self._parts: dict[int, int] = {}
         self._held: dict[int, tuple[Delivery, ...]] = {}
@@ -105,6 +106,7 @@ class Incoming:
         """These were missing there; `whole`: nothing else was. Returns as `take`."""
         first = max(hole.first, self.next)
         last = hole.last if whole else min(hole.last, hole.first + len(deliveries) - 1)
+        self.guessed = max(self.guessed, last)
         for frame in range(first, last + 1):
             self._held.setdefault(frame, ())
         if last >= first:  # before all that came late: they follow each other without a gap, and what is twice is known
@@ -113,6 +115,8 @@ class Incoming:
 
     def skip(self, number: int) -> list[tuple[int, Delivery]]:
         """Give up what is missing before frame `number`, and what is held of it. Returns as `take`."""
+        if number > self.guessed:
+            self.guessed = 0
         if number <= self.next:
             return []
         self.next = number
@@ -124,6 +128,9 @@ class Incoming:
     def _in_order(self) -> list[tuple[int, Delivery]]:
         ready = []
         while self.next in self._held:
-            ready += [(self.next, delivery) for delivery in self._held.pop(self.next)]
+            deliveries = self._held.pop(self.next)
+            ready += [(self.next, delivery) for delivery in deliveries]
+            if deliveries and self.next > self.guessed:
+                self.guessed = 0
             self.next += 1
         return ready

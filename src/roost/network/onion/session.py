@@ -236,7 +236,10 @@ class Session:
         if self._gap is not None and self._gap[1] <= now:
             self._repair(now)
         if self._beat_at is not None and self._beat_at <= now:
-            self._calls.ask(self._calls.new_id(), Ping(), ours=True)
+            if self._incoming.guessed:  # the subscription may have ended in a frame that is missing
+                self._resubscribe()
+            else:
+                self._calls.ask(self._calls.new_id(), Ping(), ours=True)
 
     def _overdue(self, message: Message, now: float) -> None:
         self._calls.outcomes.append(Outcome(tuple(message.ups), False))
