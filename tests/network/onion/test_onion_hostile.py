@@ -220,6 +220,21 @@ async def test_work_is_done_for_the_directorys_values_only() -> None:
         await work.proven(proven, asked(NONCE, 12), {NONCE})  # it was done already
 
 
+async def test_a_guard_has_a_client_work_a_few_times_in_a_period() -> None:
+    """It may take a token and say at once that another is needed, or ask for the other of two values."""
+    work, other = Work(), b"o" * WORK_NONCE_SIZE
+    guard, token = b"g" * 32, AttachOnion(bytes(16))
+    for number in range(4):
+        token = await work.proven(token, asked((NONCE, other)[number % 2], 8), {NONCE, other}, guard)
+    assert work_strength(other, guard, admission_hash(token), token.admission) >= 8
+    with pytest.raises(Refused):
+        await work.proven(token, asked(NONCE, 8), {NONCE, other}, guard)
+    await work.proven(token, asked(NONCE, 8), {NONCE}, b"h" * 32)
+    await work.proven(CREATE, asked(NONCE, 8), {NONCE})
+    work.begin_period()
+    await work.proven(token, asked(NONCE, 8), {NONCE}, guard)
+
+
 async def test_work_is_given_up_with_the_call() -> None:
     work = Work()
     hard = asyncio.ensure_future(work.proven(CREATE, asked(NONCE, MAX_ADMISSION_BITS), {NONCE}))

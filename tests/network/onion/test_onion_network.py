@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from roost.crypto import capability_hash
+from roost.crypto import capability_hash, try_work
 from roost.errors import Refused, Unreachable
 from roost.network import SYSTEM_ENTROPY as ENTROPY
-from roost.network import Network, check_relay
+from roost.network import Network, check_relay, connect_relay
+from roost.network.onion import work
 from roost.network.onion.memory import Forgetful
 from roost.relay.onion.memory import FileMemory
 from roost.wire.addresses import OnionHost
@@ -30,6 +31,7 @@ from roost.wire.mailbox import (
     Grant,
     MailboxKind,
     Needs,
+    OnionPacket,
     Put,
     PutBlob,
     PutCard,
@@ -38,9 +40,9 @@ from roost.wire.mailbox import (
     Right,
     Stored,
 )
-from roost.wire.sizes import BLOB_SIZE, CARD_SIZE, ENVELOPE_SIZE
+from roost.wire.sizes import BLOB_SIZE, CARD_SIZE, ENVELOPE_SIZE, ONION_PACKET_SIZE
 from tests.network.relay_process import relay_process
-from tests.relay.onion_helpers import World, run_all
+from tests.relay.onion_helpers import World, refused, run_all
 from tests.relay.onion_network import OnionNetwork, onion_network
 
 PLACE = b"a place of sixte"
@@ -100,6 +102,32 @@ async def test_put_get_and_deliveries(tmp_path: Path) -> None:
         page = await writer.call(host(world), Get(GET, 0))
         assert isinstance(page, Entries)
         assert [entry.envelope for entry in page.entries] == [envelope(number) for number in range(5)]
+
+
+async def test_a_client_pays_its_guards_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each of the two links that stand; nodes carry nothing for who did not."""
+    worked_for: set[bytes] = set()
+
+    def counted(nonce: bytes, node: bytes, subject: bytes, bits: int, *given: int) -> bytes | None:
+        proof = try_work(nonce, node, subject, bits, *given)
+        if proof is not None and any(node):
+            assert node not in worked_for
+            worked_for.add(node)
+        return proof
+
+    monkeypatch.setattr(work, "try_work", counted)
+    world = World(tmp_path, 7)
+    async with run_all(world):
+        link = await connect_relay(world.nodes[0].address)
+        assert await refused(link, OnionPacket(bytes(ONION_PACKET_SIZE))) == RefusalCode.WORK_NEEDED
+        await link.close()
+        async with networked(world) as network:
+            assert await network.call(host(world), CREATE) == Done()
+            assert 1 <= len(worked_for) <= 2
+            for number in range(5):
+                assert isinstance(await network.call(host(world), Put(PUT, envelope(number))), Stored)
+        assert worked_for <= {node.key for node in world.nodes}
+        assert len(worked_for) <= 2
 
 
 async def test_mixed(tmp_path: Path) -> None:

@@ -286,6 +286,7 @@ class OnionKeeper:
             if self._period >= 0:
                 self._renew_tokens(document.period_s)
             self._period = period
+            self._work.begin_period()
         self.exchange.update(consensus, document, period, self._loop.time())
         self._on_entries()
 

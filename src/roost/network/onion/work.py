@@ -2,13 +2,14 @@
 ask for it.
 
 A node that could make clients work for nothing would take their batteries. So the nonce must come from the directory's
-random values, which no node chooses; the bits have a bound; a proof is made once; and one is made at a time, in slices
-between which it can be given up.
+random values, which no node chooses; the bits have a bound; a proof is made once, and few for one guard in one period;
+and one is made at a time, in slices between which it can be given up.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Container
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from roost.wire.mailbox import WorkChallenge
 from roost.wire.onion import MAX_ADMISSION_BITS, Worked, admission_hash
 
 _SLICE = 20_000  # hashes: some hundredths of a second
+_MOST_PROOFS = 4  # for one guard in one period: its client's token costs one, also after a lost link
 _ANY_NODE = bytes(32)
 
 R = TypeVar("R", bound=Worked)
@@ -31,6 +33,10 @@ class Work:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
+        self._proofs: Counter[bytes] = Counter()
+
+    def begin_period(self) -> None:
+        self._proofs.clear()
 
     async def proven(self, request: R, asked: Refused, nonces: Container[bytes], node: bytes = _ANY_NODE) -> R:
         """The request with the proof that was asked for, bound to one of `nonces`, for this node's key or for all.
@@ -45,6 +51,10 @@ class Work:
         proof = request.admission
         if len(proof) == PROOF_SIZE and work_strength(nonce, node, subject, proof) >= bits:
             raise asked  # it was done
+        if node != _ANY_NODE:
+            if self._proofs[node] >= _MOST_PROOFS:
+                raise asked
+            self._proofs[node] += 1
         async with self._turn:
             return msgspec.structs.replace(request, admission=await _solved(nonce, node, subject, bits))
 
