@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 
 import msgspec
+from msgspec.structs import replace
 
 from roost.agent.browsing import Exposure
 from roost.agent.views import ConversationKind, NetworkKind
@@ -25,13 +26,14 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class WhoSeesWhat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`networks`: of conversations with contacts; `groups` and `channels`: of those. `behind`: of what goes through an
-    onion network to another's relay, by kind of conversation."""
+    onion network to another's relay, by kind of conversation. `mixed`: what parties do not see where it is mixed."""
 
     facts: dict[str, str]
     networks: dict[NetworkKind, Network]
     groups: dict[NetworkKind, Network]
     channels: dict[NetworkKind, Network]
     behind: dict[ConversationKind, Network]
+    mixed: dict[str, tuple[str, ...]]
 
     def ways(self, kind: ConversationKind) -> dict[NetworkKind, Network]:
         """The networks that a conversation of this kind may take."""
@@ -51,9 +53,20 @@ def who_sees_what() -> WhoSeesWhat:
     return msgspec.json.decode(data, type=WhoSeesWhat)
 
 
-def exposure(way: Network) -> tuple[Exposure, ...]:
+def mixing(way: Network) -> Network:
+    """The same way in mixed timing."""
+    unseen = who_sees_what().mixed
+    parties = {
+        name: replace(row, sees=tuple(fact for fact in row.sees if fact not in unseen.get(name, ())))
+        for name, row in way.parties.items()
+    }
+    return replace(way, parties=parties)
+
+
+def exposure(way: Network, *, mixed: bool) -> tuple[Exposure, ...]:
     """What each party on a way sees."""
-    return tuple(Exposure(party=name, sees=row.sees, hidden=row.hidden) for name, row in way.parties.items())
+    parties = (mixing(way) if mixed else way).parties
+    return tuple(Exposure(party=name, sees=row.sees, hidden=row.hidden) for name, row in parties.items())
 
 
 _PARTIES = {
@@ -89,7 +102,8 @@ def documented() -> str:
 
 def _table(kind: ConversationKind) -> str:
     table = who_sees_what()
-    ways = {str(name): way for name, way in table.ways(kind).items()} | {"onion, then a relay": table.behind[kind]}
+    ways = {str(name): way for name, way in table.ways(kind).items()}
+    ways |= {"onion, then a relay": table.behind[kind], "onion, mixed": mixing(table.ways(kind)[NetworkKind.ONION])}
     lines = [f"| {_HEADINGS[kind]} | " + " | ".join(ways) + " |", "| --- |" + " --- |" * len(ways)]
     told = {fact for way in ways.values() for party in way.parties.values() for fact in (*party.sees, *party.hidden)}
     for fact, words in table.facts.items():

@@ -161,7 +161,7 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
             contact.account,
             tuple(_hop(service, work, contact, party, network, near=bool(carrier)) for party in way.hops),
         ),
-        exposure=exposure(way),
+        exposure=exposure(way, mixed=travel.chosen(work, contact.account).mixed),
         facts=who_sees_what().facts,
         choices=_choices(work),
         floor=showing.floor_name(contact.floor),
@@ -226,7 +226,7 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
         conversation=account_id(found.id),
         network=network,
         hops=_stationed(service, work, found.id, tuple(hop(party) for party in way.hops)),
-        exposure=exposure(way),
+        exposure=exposure(way, mixed=travel.chosen(work, found.id).mixed),
         facts=who_sees_what().facts,
         **_delays(service, work, found.id),
     )
