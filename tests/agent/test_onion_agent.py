@@ -21,7 +21,7 @@ from roost.agent import views as v
 from roost.agent.service import Service, create_profile, link_device
 from roost.errors import CallerError, Refused
 from roost.messaging import travel
-from roost.messaging.records import OnionMemory, PeerDevice
+from roost.messaging.records import Message, OnionMemory, PeerDevice
 from roost.wire.addresses import OnionHost
 from roost.wire.links import RelayLink, parse_relay_link
 from roost.wire.mailbox import Get
@@ -51,6 +51,16 @@ async def network(folder: Path) -> AsyncIterator[str]:
 async def joined(stack: AsyncExitStack, folder: Path, name: str, *networks: str, relay: str | None = None) -> Service:
     await create_profile(folder / name, name, relay, None, "none", (), networks)
     return await stack.enter_async_context(Service.open(folder / name))
+
+
+def parse_host(link: str) -> OnionHost:
+    host = parse_relay_link(link).address
+    assert isinstance(host, OnionHost)
+    return host
+
+
+def _has(service: Service, message: str) -> bool:
+    return service.engine.look().get(Message, bytes.fromhex(message)) is not None
 
 
 async def shown(service: Service, conversation: str) -> list[v.MessageView]:
@@ -101,8 +111,7 @@ async def test_a_full_disk_keeps_nobody_out_of_a_network(tmp_path: Path, relay: 
     """What cannot be written of it is written later; the person is told."""
     async with network(tmp_path) as link, AsyncExitStack() as stack:
         alice = await joined(stack, tmp_path, "Alice", relay=relay.link)
-        host = parse_relay_link(link).address
-        assert isinstance(host, OnionHost)
+        host = parse_host(link)
         opening.enter(alice.engine, host)
         database = alice.engine.profile.store._database
         async with aclosing(alice.events()) as events:
@@ -138,6 +147,39 @@ async def test_a_group_on_a_network(tmp_path: Path) -> None:
         assert [hop.party for hop in route.hops] == ["me", "entry", "middle", "exit", "swarm", "member"]
         route = await carol.call(b.SetTiming(conversation="Choir", timing=v.Timing.MIXED))
         assert route.timing is v.Timing.MIXED
+
+
+async def test_a_group_on_a_network_that_one_never_entered(tmp_path: Path, relay: Relay) -> None:
+    """Nobody calls there before the person says so: then their other device does, too."""
+    async with network(tmp_path) as link, AsyncExitStack() as stack:
+        alice = await joined(stack, tmp_path, "Alice", relay=relay.link)
+        bob = await joined(stack, tmp_path, "Bob", relay=relay.link)
+        code = (await link_device(tmp_path / "phone", "phone", relay.link, None, "none")).code
+        await alice.call(o.DeviceConfirm(code=code))
+        phone = await stack.enter_async_context(Service.open(tmp_path / "phone"))
+        await befriend(alice, bob)
+        assert await syncing.until(bob.engine, lambda: len(bob.engine.look().find(PeerDevice)) == 2, WITHIN_S)
+        await bob.call(o.RelaysAdd(link=link))
+        await bob.call(o.RelaysRemove(host=(await bob.call(o.RelaysList()))[0].host))
+        async with aclosing(alice.events()) as at_alice, aclosing(phone.events()) as at_phone:
+            await bob.call(g.GroupCreate(title="Choir", members=("Alice",)))
+            await bob.call(o.Send(conversation="Choir", text="la"))
+            told = await following(at_alice, e.WarningEvent, within_s=WITHIN_S)
+            assert told.code == "foreign_network"
+            route = await alice.call(b.Route(conversation=told.conversation))
+            assert (route.foreign, route.network) == (True, v.NetworkKind.ONION)
+            assert "would learn your network address" in route.note
+            assert {row.name: row.foreign for row in await alice.call(b.Conversations())}["Choir"]
+            assert not alice.engine.network.knows_nodes(parse_host(link))
+
+            entered = await alice.call(b.NetworkEnter(conversation="Choir"))
+            assert (entered.foreign, entered.note) == (False, "")
+            for events in (at_alice, at_phone):
+                heard = await following(events, e.MessageEvent, lambda event: event.text == "la", WITHIN_S)
+                assert heard.network == v.NetworkKind.ONION
+        sent = await alice.call(o.Send(conversation="Choir", text="so"))
+        assert await syncing.until(bob.engine, lambda: _has(bob, sent.id), WITHIN_S)
+        assert not any(row.foreign for row in await alice.call(b.Conversations()))
 
 
 async def test_one_with_a_relay_and_one_with_a_network(tmp_path: Path, relay: Relay) -> None:

@@ -84,7 +84,9 @@ def consensus(anybody: Person, link: str) -> list[Object]:
 def test_operators_found_a_network_and_run_it(tmp_path: Path, anybody: Person) -> None:
     with founded(tmp_path, anybody, name="Coast") as (link, operators):
         assert link.startswith("roost-network:")
-        assert anybody.refused("network", "consensus", link)["code"] == "directory_unreachable"
+        refused = anybody.refused("network", "consensus", link)
+        assert refused["code"] == "directory_unreachable"
+        assert "try again" in refused["hint"]  # a command does so but once
         for one in operators:
             one.start("--authority")
         node = Operator(tmp_path / "node", f"127.0.0.1:{free_port()}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from roost.messaging.records import Changes, OnionMemory
+from roost.network import SYSTEM_ENTROPY
+from roost.store import ProfileFolder
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.links import RelayLink
 from tests.web.onion import OnionStage, become_contacts, begin, names, network, panel
@@ -61,6 +66,17 @@ def test_what_is_wrong_with_a_link_is_said_where_it_stands(stage: Stage) -> None
 def place(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnionStage]:
     with network(tmp_path_factory.mktemp("onion"), browser) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def away(place: OnionStage) -> Path:
+    """Eve's profile, made while the network was there; then its list of nodes became too old."""
+    path = place.folder / "eve"
+    command(path, "init", "--name", "Eve", "--onion", place.relay, "--no-passphrase")
+    with contextlib.closing(ProfileFolder.open(path).unlock(SYSTEM_ENTROPY)) as profile:
+        lists = [row for row in profile.store.find(OnionMemory) if row.name.endswith("/consensus")]
+        profile.store.apply(Changes(delete=tuple((OnionMemory, (row.name,)) for row in lists)))
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +234,30 @@ def test_another_way_beside_it(two: Two, place: Stage) -> None:
         bob.sees("not by a relay")
 
 
-def test_a_network_that_is_gone(two: Two, place: OnionStage) -> None:
+def test_a_group_in_a_network_of_others(stage: Stage, place: Stage) -> None:
+    """Dave goes to a network that Carol does not use, and adds her to a group there: she is asked."""
+    carol = stage.person("Carol")
+    dave = stage.profile("Dave")
+    command(dave, "add", command(carol.profile, "invite")[0]["link"])
+    carol.page.get_by_role("button", name="Accept").click()
+    carol.open("Dave")
+    command(dave, "sync")
+    command(dave, "relays", "add", place.relay)
+    command(dave, "relays", "remove", command(dave, "relays", "list")[0]["host"])
+    command(dave, "group", "create", "Choir", "Carol")
+    command(dave, "send", "Choir", "la la")
+    row = carol.page.locator("button.row", has_text="Choir")
+    row.click()
+    notice = carol.page.locator(".chat .notice", has_text="would learn your network address")
+    notice.wait_for()
+    assert serious(carol) == []
+    notice.get_by_role("button", name="Use this network").click()
+    carol.sees("la la")
+    notice.wait_for(state="detached")
+    assert carol.complaints == []
+
+
+def test_a_network_that_is_gone(two: Two, place: OnionStage, away: Path) -> None:
     """Nothing is lost: what one writes waits, and the window says for what."""
     alice, _ = two
     place.go_dark()
@@ -230,3 +269,15 @@ def test_a_network_that_is_gone(two: Two, place: OnionStage) -> None:
     alice.page.get_by_role("listitem").filter(has_text="Onion network").get_by_text("building a path").wait_for()
     assert serious(alice) == []
     alice.close()
+
+
+def test_a_network_without_a_list_of_its_stations(place: OnionStage, away: Path) -> None:
+    """Who was away for long, and finds nobody who has a newer one: it is said, and what to do."""
+    place.go_dark()
+    eve = place.window("Eve", *place.host("eve"))
+    bar = eve.page.locator(".connection", has_text="No current list of the onion network's stations")
+    bar.get_by_text("tell those who run the network").wait_for()
+    eve.settings("Relays and networks")
+    eve.page.get_by_role("listitem").filter(has_text="no current list of its stations yet").wait_for()
+    assert serious(eve) == []
+    assert eve.complaints == []

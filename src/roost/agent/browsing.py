@@ -56,6 +56,7 @@ class ConversationView(View, frozen=True, kw_only=True):
     requests: int = 0  # people who ask to join and whom one may let in
     mentions: int = 0  # unread messages that mention oneself
     near: str = ""  # the carrier over which a device of the contact's is linked to this one now
+    foreign: bool = False  # on an onion network of others, which is called once the person says so (NetworkEnter)
 
 
 class HistoryPage(View, frozen=True, kw_only=True):
@@ -155,7 +156,8 @@ class RouteView(View, frozen=True, kw_only=True):
     `floor`: the weakest network that I allow this conversation, `their_floor` the other side; the stricter holds, and
     where `network` is weaker, messages wait (`held`). Groups and channels have no floor, and no `choices`: their way is
     to the relay that hosts them. `carrier`: over which a link to a device of theirs stands now. `note`: what the person
-    should know. `ways`: all addresses of a contact's devices.
+    should know. `ways`: all addresses of a contact's devices. `foreign`: it is on an onion network of others, whose
+    nodes learn one's address when they are called, which they are once the person says so (NetworkEnter).
 
     `prefers`: the network that is tried first, where one was chosen. Where the way is through an onion network,
     `delays` says how many seconds what is written takes on average until it is in the reader's mailbox, by `timing`, of
@@ -173,6 +175,7 @@ class RouteView(View, frozen=True, kw_only=True):
     held: bool = False
     carrier: str = ""
     note: str = ""
+    foreign: bool = False
     ways: tuple[WayView, ...] = ()
     prefers: views.NetworkKind | None = None
     timing: views.Timing = views.Timing.FAST
@@ -293,6 +296,12 @@ class Prefer(Request[RouteView], frozen=True, kw_only=True):
     network: views.NetworkKind | None = None
 
 
+class NetworkEnter(Request[RouteView], frozen=True, kw_only=True):
+    """Use the onion network of others that a conversation of any kind is on. One's other devices do, too."""
+
+    conversation: str
+
+
 class SetTiming(Request[RouteView], frozen=True, kw_only=True):
     """How what one writes in a conversation of any kind moves through an onion network. One's other devices are told,
     the other side is not. Raises code `not_available` where it goes through none."""
@@ -371,5 +380,6 @@ class Qr(Request[QrCode], frozen=True, kw_only=True):
 REQUESTS: tuple[type[Request[object]], ...] = (
     *(Conversations, History, Arrange, Details, Pins, Forward),
     *(GetPreferences, SetPreference, Storage, DropFiles, Route, Floor, Prefer, SetTiming, Privacy, Qr, ReadLink),
+    NetworkEnter,
     *(Introductions, FollowIntroduction, DeclineIntroduction, SoftwareInfo),
 )  # type: ignore[assignment]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from roost.crypto import AttachmentKey, blob_count
 from roost.errors import CryptoError, Refused, RoostError
 from roost.messaging import logs, owners
-from roost.messaging.records import LogState, SharedLog
+from roost.messaging.entered import FOREIGN
+from roost.messaging.records import Event, LogState, SharedLog
 from roost.messaging.work import Work
 from roost.network import Subscription
 from roost.wire.mailbox import BlobData, Entries, Get, GetBlob, RefusalCode
@@ -30,7 +31,6 @@ BLOBS_IN_FLIGHT: Final = 8
 ASK_FIRST_S, ASK_LAST_S, ASK_GROWTH = 2.0, 60.0, 1.4
 AGAIN_S: Final = 5.0  # after trouble
 PROBE_S: Final = 600.0
-FOREIGN: Final = "foreign_network"
 LOST_AGAIN_S: Final = 300.0  # how often a log that its host denies is asked for
 
 
@@ -47,6 +47,7 @@ class LogReader:
         self._poked = asyncio.Event()
         self._missed = False  # something was delivered that is not in the queue
         self._following = False
+        self._told_foreign = False
         self._asked = False  # its host was asked for all since the last `look_now`, or could not be
         self._subscription: Subscription | None = None
         self._task = engine.start(self._run())
@@ -99,10 +100,18 @@ class LogReader:
             except RoostError as error:
                 if error.code == FOREIGN:  # nothing changes before the person does something
                     pause = LOST_AGAIN_S
-                if self.route != "federated":
+                    self._tell_foreign()
+                elif self.route != "federated":
                     self._engine.trouble(error)
             self._asked = True
             await self._pause(pause)
+
+    def _tell_foreign(self) -> None:
+        """Once: it is for the person to say whether the network that it is on may be called."""
+        log = self._engine.look().get(SharedLog, self.id)
+        if log is not None and not self._told_foreign:
+            self._told_foreign = True
+            self._engine.tell(Event("foreign", account=log.owner))
 
     async def _pause(self, seconds: float) -> bool:
         """Wait, unless poked: then True."""

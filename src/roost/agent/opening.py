@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roost.agent import showing
 from roost.agent.networks import relay_name
 from roost.crypto import card_keys
 from roost.errors import CallerError, PeerError, Refused, RoostError, Unreachable
@@ -29,6 +30,12 @@ def enter_networks(engine: Engine, account: bytes) -> None:
     for peer in engine.look().find(PeerDevice, where={"account": account}):
         for address in peer.addresses:
             enter(engine, address.relay)
+
+
+def foreign_networks(engine: Engine, conversation: bytes) -> list[OnionHost]:
+    """The networks of others on which a conversation is, and which were not entered."""
+    hosts = showing.hosts(engine.look(), conversation)
+    return [host for host in hosts if isinstance(host, OnionHost) and not engine.network.may_enter(host)]
 
 
 async def fetch_card(engine: Engine, invitation: Invitation) -> SignedCard:

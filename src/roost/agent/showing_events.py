@@ -21,6 +21,7 @@ from roost.agent.showing import (
 )
 from roost.crypto import account_id
 from roost.messaging import records as r
+from roost.messaging.entered import FOREIGN
 from roost.messaging.work import Work
 from roost.wire import content as c
 from roost.wire.groups import GroupNote
@@ -65,29 +66,29 @@ def event(work: Work, happened: r.Event) -> e.Event | None:
             )
         case "transfer":
             return _transfer(happened)
-        case "session_reset" if happened.detail == "older_copy":
-            return e.WarningEvent(
-                code="older_copy",
-                message="The other side knows messages that this profile does not: it is an older copy, or somebody "
-                "tampers with the connection. The keys of this conversation were renewed.",
-                conversation=account_id(happened.account),
-            )
-        case "forked":
-            return e.WarningEvent(
-                code="forked_device_list",
-                message="Two lists of a contact's devices contradict each other: somebody else may hold their key. The "
-                "second one was refused. Compare the safety number with them.",
-                conversation=account_id(happened.account),
-            )
-        case "session_reset":
-            return e.WarningEvent(
-                code="session_reset",
-                message="A message could not be opened; the keys of this conversation were renewed.",
-                conversation=account_id(happened.account),
-            )
+        case "session_reset" | "forked" | "foreign":
+            return _warning(happened)
         case "trouble":
             return e.WarningEvent(code=happened.detail, message="The agent's work was interrupted; it tries again.")
     return None
+
+
+_WARNINGS = {
+    "older_copy": "The other side knows messages that this profile does not: it is an older copy, or somebody "
+    "tampers with the connection. The keys of this conversation were renewed.",
+    "session_reset": "A message could not be opened; the keys of this conversation were renewed.",
+    "forked_device_list": "Two lists of a contact's devices contradict each other: somebody else may hold their key. "
+    "The second one was refused. Compare the safety number with them.",
+    FOREIGN: "A group or channel is on an onion network that you do not use, and whose nodes would learn your network "
+    "address. If you trust those who lead you there: roost route CONVERSATION --enter",
+}
+
+
+def _warning(happened: r.Event) -> e.WarningEvent:
+    codes = {"forked": "forked_device_list", "foreign": FOREIGN}
+    older = happened.kind == "session_reset" and happened.detail == "older_copy"
+    code = "older_copy" if older else codes.get(happened.kind, "session_reset")
+    return e.WarningEvent(code=code, message=_WARNINGS[code], conversation=account_id(happened.account))
 
 
 def _message(work: Work, happened: r.Event) -> e.Event | None:

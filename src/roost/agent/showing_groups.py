@@ -98,8 +98,9 @@ def own_role(work: Work, row: r.GroupRow) -> Role:
 
 def network_of(work: Work, row: r.GroupRow) -> v.NetworkKind:
     """Central where the group's log is at a relay of mine."""
-    state = state_of(row)
-    return network_to(work, state.place.relay) if state is not None else v.NetworkKind.CENTRAL
+    state, log = state_of(row), work.get(r.SharedLog, row.log)  # the log alone while the group is being joined
+    place = state.place.relay if state is not None else log.relay if log is not None else None
+    return network_to(work, place) if place is not None else v.NetworkKind.CENTRAL
 
 
 def may_post(work: Work, row: r.GroupRow) -> bool:

@@ -222,11 +222,19 @@ class Me:
         return list(people)
 
     async def route(
-        self, conversation: str, *, prefer: str | None = None, floor: str | None = None, timing: str | None = None
+        self,
+        conversation: str,
+        *,
+        prefer: str | None = None,
+        floor: str | None = None,
+        timing: str | None = None,
+        enter: bool = False,
     ) -> browsing.RouteView:
         """The way that what one says in a conversation takes; or choose it. `prefer` and `floor` are central,
-        federated, onion or direct, `prefer` also any; `timing` is fast or mixed. Raises `not_available` for a way there
-        is not."""
+        federated, onion or direct, `prefer` also any; `timing` is fast or mixed; `enter` uses the onion
+        network of others that it is on. Raises `not_available` for a way there is not."""
+        if enter:
+            await self.call(browsing.NetworkEnter(conversation=conversation))
         if floor is not None:
             await self.call(browsing.Floor(conversation=conversation, network=views.NetworkKind(floor)))
         if prefer is not None:

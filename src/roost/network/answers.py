@@ -78,7 +78,7 @@ def refused(refusal: m.Refusal) -> Refused:
 _NO_WAY: Final = {
     "not_near": "Their device is not near, on no network that both have; it is sent when you meet.",
     "carriers_off": "Talking from device to device is off.",
-    "foreign_network": "They are on an onion network that you do not use, and whose nodes would learn your address.",
+    "foreign_network": "It is on an onion network that you do not use, and whose nodes would learn your address.",
 }
 
 

@@ -364,7 +364,7 @@ def foreign_network() -> Unreachable:
     return Unreachable(
         "This is on an onion network that you do not use, and whose nodes would learn your network address.",
         code="foreign_network",
-        hint="If you trust it, add it: roost relays add 'roost-network:…'",
+        hint="If you trust whoever is there or leads you there, use it: roost route CONVERSATION --enter",
     )
 
 

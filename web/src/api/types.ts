@@ -85,6 +85,8 @@ export interface Conversation {
   mentions: number;
   /** The carrier over which a device of theirs is linked to this one now. */
   near: CarrierKind | "";
+  /** It is on an onion network of others, which is called once the person says so. */
+  foreign: boolean;
 }
 
 export interface HistoryPage {
@@ -309,6 +311,7 @@ export interface Operations extends GroupOperations, DirectOperations {
   route: [{ conversation: string }, RouteView];
   floor: [{ conversation: string; network: NetworkKind }, RouteView];
   prefer: [{ conversation: string; network: NetworkKind | null }, RouteView];
+  "network-enter": [{ conversation: string }, RouteView];
   "set-timing": [{ conversation: string; timing: Timing }, RouteView];
   introductions: [Record<string, never>, IntroductionView[]];
   "follow-introduction": [{ id: string; greeting?: string }, AddedContact];

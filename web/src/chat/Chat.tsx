@@ -12,6 +12,7 @@ import { Composer } from "./Composer";
 import { DateDialog, DeleteDialog, DetailsDialog, ForwardDialog } from "./dialogs";
 import { ChatHead } from "./ChatHead";
 import { FindBar } from "./FindBar";
+import { ForeignNetwork } from "./ForeignNetwork";
 import { MessageList } from "./MessageList";
 import type { MessageActions } from "./MessageMenu";
 import { PinBar } from "./PinBar";
@@ -105,6 +106,7 @@ export function Chat({ conversation, target, panel, onPanel, onBack }: Props): R
     >
       <ChatHead conversation={conversation} panel={panel} onPanel={onPanel} onBack={onBack} onFind={() => setFind("")} onDate={() => setOpen({ kind: "date" })} onPoll={() => setOpen({ kind: "poll" })} />
       <PinBar conversation={conversation.id} onJump={(id) => void roost.attemptTo(() => goTo(id))} />
+      <ForeignNetwork conversation={conversation} />
       {find !== null && <FindBar conversation={conversation.id} words={find} onWords={setFind} onGo={(id) => void goTo(id)} onClose={() => setFind(null)} />}
       <MessageList
         thread={thread}

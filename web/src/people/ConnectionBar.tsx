@@ -33,6 +33,7 @@ export function ConnectionBar(): ReactNode {
   return (
     <div className={`connection ${shown}`} role="status">
       <span>{t(down?.onion ? ofNetwork(down, shown) : `link.${shown}`, { host })}</span>
+      {down?.problem === "no_consensus" && link !== "gone" && <span className="hint">{t("link.noConsensusHint")}</span>}
       {shown === "offline" && down && !down.onion && down.reason !== "" && <span className="hint">{cleanName(down.reason, 160)}</span>}
       {link !== "gone" && waiting > 0 && <span className="hint">{t("link.waiting.other", { n: waiting })}</span>}
     </div>

@@ -284,6 +284,7 @@ export class Roost {
         break;
       case "warning":
         this.onWarning(event.code, event.conversation);
+        if (event.code === "foreign_network") this.refreshConversations();
         break;
       case "vote":
         this.threads.get(event.conversation)?.replace(event.id, (held) => ({ ...held, poll: event.poll }));

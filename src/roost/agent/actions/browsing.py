@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from roost.agent import browsing as b
-from roost.agent import naming, showing, showing_channels, showing_groups, syncing
+from roost.agent import naming, opening, showing, showing_channels, showing_groups, syncing
 from roost.agent import views as v
 from roost.agent.actions import messages
 from roost.agent.actions.registry import handles
@@ -20,6 +20,7 @@ from roost.messaging.work import Work
 from roost.wire import content as c
 
 if TYPE_CHECKING:
+    from roost.agent.engine import Engine
     from roost.agent.service import Service
 
 _ARRANGED = "arranged/"
@@ -53,9 +54,10 @@ def unread_messages(work: Work) -> dict[bytes, list[r.Message]]:
 
 
 def conversation(
-    work: Work, found: naming.Conversation, unread: list[r.Message], near: dict[bytes, str]
+    engine: Engine, found: naming.Conversation, unread: list[r.Message], near: dict[bytes, str]
 ) -> b.ConversationView:
     """A row of the list, whatever kind it is. `near`: the carriers by which contacts are linked to this device now."""
+    work = engine.look()
     if found.channel is not None:
         shown = _of_a_channel(work, found.channel)
     else:
@@ -75,6 +77,7 @@ def conversation(
         first_unread=unread[0].id.hex() if unread else "",
         mentions=sum(_means_me(work, row) for row in unread[-_LOOKED_AT:]) if found.group else 0,
         near=near.get(found.id, "") if found.contact else "",
+        foreign=bool(opening.foreign_networks(engine, found.id)),
         **shown,
     )
 
@@ -143,7 +146,9 @@ def _unsent(work: Work, id: bytes) -> bool:
 async def list_conversations(service: Service, _: b.Conversations) -> tuple[b.ConversationView, ...]:
     work = service.engine.look()
     unread, near = unread_messages(work), service.engine.devices.near()
-    return tuple(conversation(work, each, unread.get(each.id, []), near) for each in naming.conversations(work))
+    return tuple(
+        conversation(service.engine, each, unread.get(each.id, []), near) for each in naming.conversations(work)
+    )
 
 
 @handles(b.Arrange)
@@ -163,7 +168,7 @@ async def arrange(service: Service, request: b.Arrange) -> b.ConversationView:
 
     engine.step(change)
     work = engine.look()
-    return conversation(work, found, unread_messages(work).get(found.id, []), engine.devices.near())
+    return conversation(engine, found, unread_messages(work).get(found.id, []), engine.devices.near())
 
 
 def _until(now: int, seconds: int) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
 FIRST_GUESS_S = {v.Timing.FAST: 0.5, v.Timing.MIXED: 4.5}  # before anything was sent through a network
 _STATIONS = ("entry", "middle", "exit")
+_FOREIGN = "This is on an onion network that you do not use, and whose nodes would learn your network address."
 _APART = "You are not in reach of each other now. What you write goes out when the devices meet."
 
 
@@ -100,10 +101,18 @@ async def prefer(service: Service, request: b.Prefer) -> b.RouteView:
         )
     if request.network is v.NetworkKind.ONION:  # theirs too, where I use none: the person says so
         opening.enter_networks(engine, contact.account)
-        engine.logs.hurry()  # groups of theirs may be kept there
     wanted = next((network for network, kind in KINDS.items() if kind is request.network), Network.ANY)
     engine.step(travel.choose, contact.account, prefers=wanted)
     return _route(service, engine.look(), contact)
+
+
+@handles(b.NetworkEnter)
+async def network_enter(service: Service, request: b.NetworkEnter) -> b.RouteView:
+    engine = service.engine
+    found = naming.conversation(engine.look(), request.conversation)
+    for host in opening.foreign_networks(engine, found.id):
+        opening.enter(engine, host)
+    return await route(service, b.Route(conversation=request.conversation))
 
 
 @handles(b.SetTiming)
@@ -133,6 +142,12 @@ def _delays(service: Service, work: Work, conversation: bytes) -> dict[str, Any]
     timing = v.Timing.MIXED if travel.chosen(work, conversation).mixed else v.Timing.FAST
     host = _onion_host(work, conversation)
     return {"timing": timing, "delays": _expected_s(service, host) if host is not None else {}}
+
+
+def _noted(service: Service, conversation: bytes, note: str = "") -> dict[str, Any]:
+    """What the person should know of a conversation's way."""
+    foreign = bool(opening.foreign_networks(service.engine, conversation))
+    return {"foreign": foreign, "note": _FOREIGN if foreign else note}
 
 
 def _expected_s(service: Service, host: OnionHost) -> dict[v.Timing, float]:
@@ -168,7 +183,7 @@ def _route(service: Service, work: Work, contact: r.Contact) -> b.RouteView:
         their_floor=showing.floor_name(contact.their_floor),
         held=held,
         carrier=carrier,
-        note=_APART if network is v.NetworkKind.DIRECT and not carrier and not held else "",
+        **_noted(service, contact.account, _APART if network is v.NetworkKind.DIRECT and not (carrier or held) else ""),
         ways=_ways(work, contact.account),
         prefers=preferred,
         **_delays(service, work, contact.account),
@@ -228,6 +243,7 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
         hops=_stationed(service, work, found.id, tuple(hop(party) for party in way.hops)),
         exposure=exposure(way, mixed=travel.chosen(work, found.id).mixed),
         facts=who_sees_what().facts,
+        **_noted(service, found.id),
         **_delays(service, work, found.id),
     )
 

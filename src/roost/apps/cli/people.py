@@ -111,7 +111,13 @@ def introduce(first: str, second: str) -> None:
 _NETWORKS = ("central", "federated", "onion", "direct")
 
 
-@command("route", "roost route Bob", "roost route Bob onion --timing mixed", "roost route Bob --floor federated")
+@command(
+    "route",
+    "roost route Bob",
+    "roost route Bob onion --timing mixed",
+    "roost route Bob --floor federated",
+    "roost route Choir --enter",
+)
 @click.argument("conversation")
 @click.argument("network", metavar="[NETWORK]", required=False, type=click.Choice((*_NETWORKS, "any")))
 @click.option(
@@ -125,7 +131,8 @@ _NETWORKS = ("central", "federated", "onion", "direct")
     type=click.Choice(["fast", "mixed"]),
     help="Through an onion network: at once, or slowly among cover traffic, which hides when one writes.",
 )
-def route(conversation: str, network: str | None, floor: str | None, timing: str | None) -> None:
+@click.option("--enter", is_flag=True, help="Use the onion network of others that this conversation is on.")
+def route(conversation: str, network: str | None, floor: str | None, timing: str | None, enter: bool) -> None:
     """Show the way that messages take, hop by hop, and who on it sees what; or choose it.
 
     NETWORK is taken before the other ways that lead to this contact; any: as it comes. Nobody is told but your other
@@ -136,9 +143,13 @@ def route(conversation: str, network: str | None, floor: str | None, timing: str
     your devices. The other side is told, and the stricter of both holds. While your devices are in reach of each other,
     messages go directly whatever the floor, on carriers that it allows. What is said in a group or channel goes to its
     host, which neither changes.
+
+    --enter is for a contact, group or channel on an onion network that you do not use. Its nodes learn your network
+    address, and anybody can make up a network, so it is not called before you say so. Your other devices call it too.
     """
     here = session()
-    shown = here.run(partial(_route, conversation=conversation, network=network, floor=floor, timing=timing))
+    chosen = partial(_route, network=network, floor=floor, timing=timing, enter=enter)
+    shown = here.run(partial(chosen, conversation=conversation))
     if here.json:
         here.out.line(shown)
         return
@@ -151,6 +162,8 @@ def route(conversation: str, network: str | None, floor: str | None, timing: str
         here.out.say(f"{shown.timing}: about {shown.delays[shown.timing]:.1f} seconds to the other side's mailbox")
     if shown.note:
         here.out.say(shown.note)
+    if shown.foreign:
+        here.out.say("If you trust whoever is there or led you there, add --enter.")
     if shown.held:
         here.out.say("What you write waits: the way that it would take exposes more than this conversation allows.")
     for row in shown.exposure:
@@ -161,13 +174,15 @@ def route(conversation: str, network: str | None, floor: str | None, timing: str
 
 
 async def _route(
-    backend: Backend, conversation: str, network: str | None, floor: str | None, timing: str | None
+    backend: Backend, conversation: str, network: str | None, floor: str | None, timing: str | None, *, enter: bool
 ) -> RouteView:
     """Choose what is named, or only look. The floor goes first: what it forbids is never preferred."""
-    from roost.agent.browsing import Floor, Prefer, Route, SetTiming
+    from roost.agent.browsing import Floor, NetworkEnter, Prefer, Route, SetTiming
     from roost.agent.views import NetworkKind, Timing
 
     shown: RouteView | None = None
+    if enter:
+        shown = await backend.call(NetworkEnter(conversation=conversation))
     if floor is not None:
         shown = await backend.call(Floor(conversation=conversation, network=NetworkKind(floor)))
     if network is not None:

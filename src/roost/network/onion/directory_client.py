@@ -43,7 +43,7 @@ class DirectoryUnreachable(Unreachable):
     """Nobody who should have the network's directory gave it."""
 
     code = "directory_unreachable"
-    hint = "Check the network connection; Roost tries again by itself."
+    hint = "Check your network connection and try again. If it goes on, tell those who run the network."
 
 
 class DirectoryClient:
