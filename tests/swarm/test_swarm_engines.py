@@ -117,7 +117,8 @@ class RealNetwork:
             ConsensusNode(RelayAddress("127.0.0.1", 1, key), "", packet_keys, 0, self.salts[key], 1_000)
             for key in sorted(keys)
         )
-        return Consensus(bytes(32), self.period, bytes(32), bytes(32), nodes)
+        previous = bytes(32) if self.period == 1 else self.current.id
+        return Consensus(bytes(32), self.period, previous, bytes(32), nodes)
 
     def agree(self, keys: list[bytes]) -> None:
         self.previous, self.current = self.current, self.consensus(keys)

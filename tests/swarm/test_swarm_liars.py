@@ -169,10 +169,14 @@ async def test_nobody_says_that_there_is_nothing_without_knowing_who_kept_it(tmp
         first = Box(net, MailboxKind.SHARED)  # type: ignore[arg-type]
         node = net.swarm(first.place)[0]
         assert node.swarm is not None
-        follows = type(net.current)(bytes(32), 9, b"p" * 32, bytes(32), net.current.nodes)
+        assert net.previous is not None
+        follows = type(net.current)(bytes(32), 9, net.previous.id, bytes(32), net.current.nodes)
         node.swarm.on_consensus(follows, None)
         assert not node.swarm.colleagues.complete
         me = RealPerson(net, first.place)
+        answer = await me.once(node, Get(first.get, 0))
+        assert answer is None or expect(answer, Refusal).code == RefusalCode.SLOW_DOWN
+        node.swarm.on_consensus(follows, net.current)  # not the one before it
         answer = await me.once(node, Get(first.get, 0))
         assert answer is None or expect(answer, Refusal).code == RefusalCode.SLOW_DOWN
         node.swarm.on_consensus(follows, net.previous)

@@ -71,7 +71,7 @@ def ballot(
     gone: bytes = b"",
     proposed: Members | None = None,
 ) -> Ballot:
-    made = Ballot(swarm, before, lambda node: node != gone, proposed)
+    made = Ballot(swarm, [before], lambda node: node != gone, proposed)
     for node, standing in answers.items():
         made.add(node, standing)
     return made
@@ -234,7 +234,7 @@ def test_what_a_lost_disk_was_told_does_not_make_it_a_voter() -> None:
     old = held(16, 3, A, B, C)
     heard = places.forgotten(PlaceRecord(1), says(A, old))
     assert heard is not None
-    made = Ballot((A, C, D), (A, C, D), lambda node: node != B)
+    made = Ballot((A, C, D), [(A, C, D)], lambda node: node != B)
     made.add(A, says(A, old))
     made.add(C, says(C, heard, disk=2, sure=False))
     assert not made.enough()
@@ -263,7 +263,7 @@ def test_what_a_newer_view_took_over_is_asked_for_no_more() -> None:
 def test_who_is_gone_for_good_is_not_waited_for() -> None:
     """Two of three are gone with what they had: what the third has is all there is."""
     record = held(16, 5, A, D, E)
-    made = Ballot((A, B, C), (), lambda node: node not in (D, E))
+    made = Ballot((A, B, C), [], lambda node: node not in (D, E))
     made.add(A, says(A, record))
     made.add(B, says(B))
     assert made.enough()

@@ -59,12 +59,21 @@ class PlaceRecord(msgspec.Struct, frozen=True, array_like=True):
         return view > self.promised or (view == self.promised and node == self.voted)
 
 
+class FormerNetwork(msgspec.Struct, frozen=True, array_like=True):
+    """Nodes that kept mailboxes by an earlier consensus, each its key and its salt. `day`: the last of its use."""
+
+    day: int
+    nodes: tuple[bytes, ...]
+
+
 class SelfRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What a node knows of itself: which disk this is, and whether it may have forgotten what stood on the last one."""
+    """What a node knows of itself: which disk this is, and whether it may have forgotten what stood on the last one;
+    and of its network: how it was before."""
 
     incarnation: bytes
     sure: bool | None  # None: not known yet
     recalled: tuple[bytes, ...] = ()  # nodes that have told all they know of this one
+    former: tuple[FormerNetwork, ...] = ()  # the last one first
 
 
 class Verdict(enum.Enum):
@@ -160,14 +169,14 @@ class Ballot:
     """Collects what members say, until enough have.
 
     `swarm`: who is to keep the place; `proposed` the same with incarnations, once they are asked to promise. `before`:
-    the swarm by the consensus before, who may hold what the others never heard of. `listed`: whether a node is in a
+    swarms by consensuses before, who may hold what the others never heard of. `listed`: whether a node is in a
     consensus still; if not, it is gone for good. `hints`: others who said that they hold something.
     """
 
     def __init__(
         self,
         swarm: Sequence[bytes],
-        before: Sequence[bytes],
+        before: Sequence[Sequence[bytes]],
         listed: Callable[[bytes], bool],
         proposed: Members | None = None,
         hints: Iterable[bytes] = (),
@@ -231,7 +240,7 @@ class Ballot:
         """A majority of each must have answered."""
         newest = self.newest
         found = [self._named(self._swarm) if self._proposed is None else self._proposed]
-        found.append(self._named(self._before) if newest is None else newest.members)
+        found += [newest.members] if newest is not None else map(self._named, self._before)
         since = 0 if newest is None else newest.view
         for standing in self.standings.values():
             if standing.view > since:  # who retired, or lost its disk, knows of it without what it holds

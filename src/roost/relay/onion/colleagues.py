@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from roost.crypto import Entropy
+from roost.crypto.kdf import hash32
+from roost.crypto.labels import Label
 from roost.errors import RoostError, Unreachable, WireError
-from roost.relay.core.places import Ballot
+from roost.relay.core.places import Ballot, FormerNetwork
 from roost.wire.codec import decode, encode
 from roost.wire.onion import Consensus, swarm_of
 from roost.wire.swarm import Members, SwarmMessage, SwarmReply
@@ -20,6 +23,9 @@ Send = Callable[[bytes, bytes], Awaitable[bytes]]
 
 _CALL_S = 5.0
 _CACHED = 65_536
+_FORMER = 24  # networks that are remembered ...
+_FORMER_DAYS = 7  # ... and how long
+_KEY_SIZE = 32
 
 
 class Colleagues:
@@ -36,14 +42,26 @@ class Colleagues:
         self._swarms: dict[bytes, tuple[bytes, ...]] = {}
         self._nodes: frozenset[bytes] = frozenset()
         self.serves = False
+        self.linked = False
+        self.former: tuple[FormerNetwork, ...] = ()
 
-    def on_consensus(self, current: Consensus, previous: Consensus | None) -> None:
+    def on_consensus(self, current: Consensus, previous: Consensus | None, today: int) -> None:
+        self.remember([FormerNetwork(today, _nodes(one)) for one in (self.current, previous) if one is not None], today)
+        self.linked = not any(current.previous) or (previous is not None and previous.id == current.previous)
         self.current, self.previous = current, previous
         self._swarms.clear()
         both = (*current.nodes, *(previous.nodes if previous is not None else ()))
         self._nodes = frozenset(node.key for node in both)
         me = current.node(self.own)
         self.serves = me is not None and bool(me.salt)
+
+    def remember(self, former: Sequence[FormerNetwork], today: int) -> None:
+        """The network was so before, the last one first; what is known already was so before that."""
+        last: dict[tuple[bytes, ...], int] = {}
+        for one in (*former, *self.former):
+            last[one.nodes] = max(one.day, last.get(one.nodes, 0))
+        recent = (FormerNetwork(day, nodes) for nodes, day in last.items() if day >= today - _FORMER_DAYS)
+        self.former = tuple(islice(recent, _FORMER))
 
     @property
     def complete(self) -> bool:
@@ -73,6 +91,13 @@ class Colleagues:
         """Who was to keep it by the consensus before."""
         return self._by(self.previous, place)
 
+    def all_before(self, place: bytes) -> list[tuple[bytes, ...]]:
+        """Who was to keep it by any of the consensuses that are remembered."""
+        networks = [frozenset(one.nodes) for one in self.former]
+        ranked = sorted(frozenset().union(*networks), key=lambda node: hash32(Label.ONION_RANK, place + node))
+        best = ([node for node in ranked if node in network][: self._replicas] for network in networks)
+        return list(dict.fromkeys(tuple(node[:_KEY_SIZE] for node in nodes) for nodes in best))
+
     def may_lead(self, node: bytes, place: bytes) -> bool:
         return node in self.swarm(place) or node in self.before(place)
 
@@ -80,7 +105,12 @@ class Colleagues:
         return min(self._quorum, len(members))
 
     def ballot(self, place: bytes, proposed: Members | None, hints: Iterable[bytes]) -> Ballot:
-        return Ballot(self.swarm(place), self.before(place), self.listed, proposed, hints)
+        return Ballot(self.swarm(place), [self.before(place)], self.listed, proposed, hints)
+
+    def inquest(self, place: bytes) -> Ballot:
+        """To be certain that there is nothing: a majority of each swarm that is remembered must say so, and nobody is
+        given up."""
+        return Ballot(self.swarm(place), self.all_before(place), lambda _node: True)
 
     def pause(self, least: float) -> float:
         """Some seconds, up to three times as many: who hinders each other does not do so for ever."""
@@ -102,3 +132,7 @@ class Colleagues:
         if consensus is None:
             return ()
         return tuple(node.key for node in swarm_of(consensus, place, self._replicas))
+
+
+def _nodes(consensus: Consensus) -> tuple[bytes, ...]:
+    return tuple(node.key + node.salt for node in consensus.nodes if node.salt)

@@ -71,6 +71,12 @@ class Election:
             return Led(leader)
         if seen.courted(self._colleagues.own):
             raise NoMajority
+        if seen.holder is None and not self._creating:
+            if await self._nobody():
+                return NothingThere()
+            seen = await self._look()
+            if seen.holder is None:
+                raise NoMajority
         better = self._better(seen)
         if better is not None:
             return better if await self._nudged(better.node) else await self._lead(seen)
@@ -97,8 +103,6 @@ class Election:
     async def _lead(self, seen: Ballot) -> Elected | NothingThere:
         if seen.holder is None and not self._colleagues.complete:
             raise NoMajority  # those who kept it before are not known
-        if not self._creating and seen.holder is None:
-            return NothingThere()
         swarm = self._colleagues.swarm(self._place)
         if self._colleagues.own not in swarm:  # by a consensus that came meanwhile
             raise NoMajority
@@ -106,12 +110,33 @@ class Election:
         view = places.next_view(seen.promised, rank, self._replica.clock())
         members = seen.members()
         promised = await self._prepare(view, members)
+        if promised.holder is None and seen.holder is not None:
+            raise NoMajority  # what it holds is not to be begun without
         base = await self._take_over(promised, view, members)
         others = promised.asked() - {member.node for member in members}
         return Elected(view, members, base, tuple(sorted(others)))
 
+    async def _nobody(self) -> bool:
+        """Whether it is certain that nobody holds anything. If somebody does, it is asked from now on."""
+        if not self._colleagues.linked:
+            raise NoMajority
+        ballot = self._colleagues.inquest(self._place)
+        try:
+            await self._look_through(ballot)
+        except NoMajority:
+            if ballot.holder is None:
+                raise
+        if ballot.holder is None:
+            return True
+        self._hints |= {ballot.holder}
+        return False
+
     async def _look(self) -> Ballot:
         ballot = self._colleagues.ballot(self._place, None, self._hints)
+        await self._look_through(ballot)
+        return ballot
+
+    async def _look_through(self, ballot: Ballot) -> None:
         own, place = self._colleagues.own, self._place
 
         async def look(node: bytes) -> None:
@@ -122,7 +147,6 @@ class Election:
             self._believe(ballot, node, standing)
 
         await self._poll(ballot, look)
-        return ballot
 
     async def _prepare(self, view: int, members: Members) -> Ballot:
         ballot = self._colleagues.ballot(self._place, members, self._hints)

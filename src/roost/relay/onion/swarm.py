@@ -17,7 +17,7 @@ from roost.crypto import Entropy
 from roost.errors import SurroundingsError, WireError
 from roost.relay.core import places
 from roost.relay.core.knocks import KnockNonces
-from roost.relay.core.limits import Limits
+from roost.relay.core.limits import DAY_S, Limits
 from roost.relay.core.operations import Totals
 from roost.relay.core.places import PlaceRecord
 from roost.relay.onion.colleagues import Colleagues, Send
@@ -137,6 +137,7 @@ class Swarm:
         self.replica.failed = self._failed
         self.replica.changed = self._changed
         await self.replica.open(self._entropy)
+        self.colleagues.remember(self.replica.identity.former, self._today())
         self.totals = await self.replica.ask(lambda reader: reader.totals())
         self._upkeep = Upkeep(self)
         if self.colleagues.current is not None:
@@ -157,7 +158,7 @@ class Swarm:
 
     def on_consensus(self, current: Consensus, previous: Consensus | None) -> None:
         """The network as it is from now on."""
-        self.colleagues.on_consensus(current, previous)
+        self.colleagues.on_consensus(current, previous, self._today())
         if self._upkeep is not None:
             self._upkeep.on_consensus()
 
@@ -400,6 +401,9 @@ class Swarm:
         """A commit failed: what is in memory is ahead of the disk."""
         for lead in tuple(self.leads.values()):
             lead.end()
+
+    def _today(self) -> int:
+        return int(self._clock()) // DAY_S
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

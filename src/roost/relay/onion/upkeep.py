@@ -8,10 +8,12 @@ import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from roost.errors import SurroundingsError, Unreachable
 from roost.relay.core.limits import DAY_S
 from roost.relay.core.operations import Sweep
-from roost.relay.core.places import PlaceRecord, SelfRecord
+from roost.relay.core.places import PlaceRecord
 from roost.wire.swarm import MAX_BEATS, Beat, BeatItem, Heard, Nudge, Recall, Recalled, Taken
 
 if TYPE_CHECKING:
@@ -100,6 +102,8 @@ class Upkeep:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            with contextlib.suppress(SurroundingsError):  # the disk is full: it is known until the node stops
+                await self._remember(former=self._colleagues.former)
             settled = False
             while not settled and not self._changed.is_set():
                 try:
@@ -161,10 +165,9 @@ class Upkeep:
 
     async def _recall_all(self) -> None:
         """Raises SurroundingsError: what was told cannot be written down."""
-        incarnation = self._replica.identity.incarnation
         if self._replica.identity.sure is None:
             # What was made before the network listed this node is not in the place of something older.
-            await self._replica.remember(SelfRecord(incarnation, not self._colleagues.serves))
+            await self._remember(sure=not self._colleagues.serves)
         told = set(self._replica.identity.recalled)
         for node in self._colleagues.others():
             if node not in told and not self._replica.identity.sure:
@@ -173,9 +176,9 @@ class Upkeep:
                 except Unreachable:
                     continue
                 told.add(node)
-                await self._replica.remember(SelfRecord(incarnation, sure=False, recalled=tuple(sorted(told))))
+                await self._remember(sure=False, recalled=tuple(sorted(told)))
         if told.issuperset(self._colleagues.others()):
-            await self._replica.remember(SelfRecord(incarnation, sure=True))
+            await self._remember(sure=True, recalled=())
 
     async def _recall_from(self, node: bytes) -> None:
         """Raises Unreachable, SurroundingsError."""
@@ -216,6 +219,10 @@ class Upkeep:
         )
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    async def _remember(self, **changes: object) -> None:
+        """Raises SurroundingsError."""
+        await self._replica.remember(msgspec.structs.replace(self._replica.identity, **changes))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
