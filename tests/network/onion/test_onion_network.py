@@ -14,7 +14,9 @@ from roost.crypto import capability_hash, try_work
 from roost.errors import Refused, Unreachable
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import Network, check_relay, connect_relay
+from roost.network.onion import keeper as keeper_module
 from roost.network.onion import work
+from roost.network.onion.keeper import OnionKeeper
 from roost.network.onion.memory import Forgetful
 from roost.relay.onion.memory import FileMemory
 from roost.wire.addresses import OnionHost
@@ -128,6 +130,33 @@ async def test_a_client_pays_its_guards_by_itself(tmp_path: Path, monkeypatch: p
                 assert isinstance(await network.call(host(world), Put(PUT, envelope(number))), Stored)
         assert worked_for <= {node.key for node in world.nodes}
         assert len(worked_for) <= 2
+
+
+async def test_a_new_period_brings_new_tokens_and_nothing_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "_RENEWED", (0.0, 0.0))  # of a week
+    world, ahead_s = World(tmp_path, 7), 0.0
+    link = parse_relay_link(world.link)
+    async with run_all(world):
+        keeper = OnionKeeper(
+            link, connect_relay, ENTROPY, lambda *_: None, memory=known(world), clock=lambda: time.time() + ahead_s
+        )
+        keeper.start()
+        try:
+            assert await keeper.call(CREATE) == Done()
+            async with asyncio.timeout(60):
+                while len(keeper._entries.attached()) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            before = dict(keeper._entries.attached())
+            ahead_s = world.document.period_s
+            async with asyncio.timeout(60):
+                while set(before.values()) & set(dict(keeper._entries.attached()).values()):
+                    assert isinstance(await keeper.call(Put(PUT, envelope(1))), Stored)
+            assert before.keys() == dict(keeper._entries.attached()).keys()
+            assert isinstance(await keeper.call(Put(PUT, envelope(2))), Stored)
+        finally:
+            await keeper.close()
 
 
 async def test_mixed(tmp_path: Path) -> None:
