@@ -276,7 +276,8 @@ def _stationed(service: Service, work: Work, conversation: bytes, hops: tuple[b.
     found = []
     for hop in hops:
         if hop.party in _STATIONS:
-            reachable = bool(path) if hop.party == "entry" else None
+            entered = bool(path) and service.engine.network.reachable(network.key)
+            reachable = entered if hop.party == "entry" else None
             hop = msgspec.structs.replace(hop, name=names.pop(hop.party, ""), reachable=reachable)
         elif hop.party == "swarm" and swarm:
             hop = msgspec.structs.replace(hop, name=f"{hop.name}: {', '.join(swarm)}")
