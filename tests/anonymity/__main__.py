@@ -5,6 +5,7 @@ learn about who writes to whom, simulated (docs/anonymity.md).
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
     arguments = vars(parser.parse_args())
     file = arguments.pop("plot")
+    gc.disable()  # millions of small tuples and nothing that holds itself
     size = Size(**arguments)
     simulation = Simulation(size)
     print(disclosed_table({timing: simulation.disclosed(timing) for timing in TIMINGS}, size), end="\n\n")

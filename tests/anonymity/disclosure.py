@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from roost.network.onion.cover import RETURNS
 from tests.anonymity.packets import DOWN, UP, Timing
 from tests.anonymity.people import AWAKE, DAY, Population
 
@@ -23,8 +24,8 @@ from tests.anonymity.people import AWAKE, DAY, Population
 @dataclass
 class Watched:
     """When people's links had a packet, in bins of `bin_s` seconds: what targets sent, and the answers and deliveries
-    that came to everybody. Beside these, `others` came to each at random moments, signs of life and loops; `regular`:
-    when those of the targets did."""
+    that came to everybody. Beside these, `others` came to each at random moments, signs of life and cover; `regular`:
+    when those of the targets did. (Cover that is balanced varies a little more than that from one bin to the next.)"""
 
     bin_s: float
     bins: int
@@ -51,19 +52,22 @@ def watch(people: Population, timing: Timing, days: int, targets: Sequence[int])
             at = day * DAY + one.at
             if timing.tick_s is not None:
                 at += chance.expovariate(1 / timing.tick_s)  # it takes the place of cover that would have been sent
-            elif one.by in sent:
+            if one.by in sent:
                 sent[one.by].append(int(at / bin_s))
             arrived = at + chance.gammavariate(UP - 1, timing.hop_s)
             for person in (one.by, one.to):
                 got[person].append(int((arrived + chance.gammavariate(DOWN, timing.hop_s)) / bin_s))
-    loops = days * DAY / timing.loop_s if timing.loop_s else 0.0
-    beats = [days * DAY / timing.every_s(len(known)) for known in people.contacts]
+    leaves = [days * DAY / timing.every_s(len(known)) for known in people.contacts]
+    others = leaves
+    if timing.tick_s is not None and timing.loop_s is not None:
+        each = days * DAY * (1 / timing.tick_s + 1 / timing.loop_s)
+        others = [max(RETURNS * each - len(real), 0.0) for real in got]
+        leaves = [max(each - len(sent.get(person, ())), 0.0) for person in range(people.size)]
     regular = {}
     for target in targets:
-        count = days * DAY / timing.tick_s if timing.tick_s else beats[target]
-        sent[target].extend(chance.choices(range(bins), k=round(count)))
-        regular[target] = array("i", chance.choices(range(bins), k=round(beats[target] + loops)))
-    return Watched(bin_s, bins, sent, got, [each + loops for each in beats], regular)
+        sent[target].extend(chance.choices(range(bins), k=round(leaves[target])))
+        regular[target] = array("i", chance.choices(range(bins), k=round(others[target])))
+    return Watched(bin_s, bins, sent, got, others, regular)
 
 
 def scores(watched: Watched, seen: Sequence[int], lag: int, chance: random.Random) -> list[float]:

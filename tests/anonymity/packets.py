@@ -7,11 +7,13 @@ that the person keeps for long, the guard.
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from roost.network.onion.cover import Balance
 from roost.network.onion.exchange import _BEAT_EACH_S
 from tests.anonymity.people import Population, Sent
 from tests.anonymity.trace import Journey, Stay, Trace
@@ -27,8 +29,7 @@ LONG = 4  # times the mean: of those that pass seven nodes, one in a hundred tho
 class Timing:
     """How packets move: `hop_s`, the mean time at a node; `beat_s`, the mean time between two signs of life that a
     client asks for at the host of a mailbox; `tick_s` and `loop_s`, the mean time between two packets that it sends,
-    with a request in them or nothing, and between two that it sends to itself. None: a request leaves at once, and
-    nothing else does."""
+    with a request in them or cover, and between two loops. None: a request leaves at once, and nothing else does."""
 
     name: str
     hop_s: float
@@ -112,11 +113,22 @@ class Traffic:
             if first - (timing.tick_s or 0.0) <= one.at < last:
                 waiting.setdefault(one.by, []).append((number, one))
         self.sent = sent
-        for person in range(network.people.size):
-            self._client(person, waiting.get(person, []), first, last)
+        moments = [self._client(person, waiting.get(person, []), first, last) for person in range(network.people.size)]
+        coming: list[list[float]] = [[] for _ in moments]
+        for packet in self.packets:
+            if packet.sink is not None:
+                coming[packet.sink].append(packet.ended)
+        for person, (sending, free) in enumerate(moments):
+            self._cover(person, sending, free, coming[person])
 
-    def _client(self, person: int, waiting: list[tuple[int, Sent]], first: float, last: float) -> None:
+    def _client(
+        self, person: int, waiting: list[tuple[int, Sent]], first: float, last: float
+    ) -> tuple[list[float], set[float]]:
+        """The packets of what is to be said. Returns the moments at which something leaves whatever is said, and those
+        of them at which nothing waited."""
         beats = list(self._poisson(self.timing.every_s(len(self.network.people.contacts[person])), first, last))
+        sending: list[float] = []
+        free: set[float] = set()
         if self.timing.tick_s is None:
             for number, one in waiting:
                 self._request(one.at, number, one)
@@ -124,17 +136,39 @@ class Traffic:
                 self._beat(at, person)
         else:
             queue, beats = waiting[::-1], beats[::-1]
-            for at in self._poisson(self.timing.tick_s, first, last):
+            sending = list(self._poisson(self.timing.tick_s, first, last))
+            for at in sending:
                 if queue and queue[-1][1].at <= at:
                     self._request(at, *queue.pop())
                 elif beats and beats[-1] <= at:
                     beats.pop()
                     self._beat(at, person)
                 else:
-                    self._nothing(at, person)
+                    free.add(at)
         if self.timing.loop_s is not None:
             for at in self._poisson(self.timing.loop_s, first, last):
                 self._loop(at, person)
+                sending.append(at)
+        return sorted(sending), free
+
+    def _cover(self, person: int, sending: list[float], free: set[float], coming: list[float]) -> None:
+        """What leaves when nothing waits, as the product chooses it by what came until then."""
+        balance = Balance(self)
+        heapq.heapify(coming)
+        for at in sending:
+            while coming and coming[0] <= at:
+                heapq.heappop(coming)
+                balance.came()
+            balance.sent(1)
+            if at in free:
+                if balance.brings_back():
+                    heapq.heappush(coming, self._loop(at, person))
+                else:
+                    self._nothing(at, person)
+
+    def bytes(self, count: int) -> bytes:
+        """As an `Entropy`."""
+        return self._chance.randbytes(count)
 
     def _poisson(self, mean: float, first: float, last: float) -> Iterator[float]:
         at = first
@@ -178,12 +212,13 @@ class Traffic:
     def _back(self, at: float, person: int, host: int) -> tuple[Hops, float]:
         return self._hops(at, self.network.way(self._chance, person, host)[::-1])
 
-    def _loop(self, at: float, person: int) -> None:
-        """Cover that returns to who sent it, by four nodes of which the guard is the first and the last."""
+    def _loop(self, at: float, person: int) -> float:
+        """What returns to who sent it, by four nodes of which the guard is the first and the last; returns when."""
         guard = self.network.guard(person)
         first, second = self._chance.sample([node for node in range(self.network.nodes) if node != guard], 2)
         hops, ended = self._hops(at, [guard, first, second, guard])
         self.packets.append(Packet(person, hops, ended, person))
+        return ended
 
 
 class View:
@@ -197,20 +232,25 @@ class View:
         self.traffic, self.observer = traffic, observer
         self.people = traffic.network.people.size
         self._fresh = traffic.network.nodes
+        self._within = LONG * traffic.timing.way_s
         journeys = [self._journey(packet) for packet in traffic.packets]
         asked = [None if p.answers is None else journeys[p.answers].stays[UP - 1] for p in traffic.packets]
-        self._trace = Trace(journeys, self.people + 1, UP + DOWN)
         back = [journey.backwards(UP + DOWN, at) for journey, at in zip(journeys, asked, strict=True)]
-        self._back = Trace(back, self.people + 1, UP + DOWN)
+        self._trace, self._back = self._traced(journeys), self._traced(back)
+
+    def _traced(self, journeys: list[Journey]) -> Trace:
+        begins = [journeys[packet].stays[0].at for packet in self.traffic.targets.values()]
+        until = max(begins, default=0.0) + self._within
+        return Trace(journeys, self.people + 1, UP + DOWN, min(begins, default=0.0), until)
 
     def receivers(self, message: int) -> list[float]:
         """For each person, how likely the message went to them. Its sender is known not to be its receiver."""
-        found = self._trace.follow(self.traffic.targets[message], LONG * self.traffic.timing.way_s)
+        found = self._trace.follow(self.traffic.targets[message], self._within)
         return self._people(found, self.traffic.sent[message].by)
 
     def senders(self, message: int) -> list[float]:
         """For each person, how likely what the message's recipient got came from them."""
-        found = self._back.follow(self.traffic.targets[message], LONG * self.traffic.timing.way_s)
+        found = self._back.follow(self.traffic.targets[message], self._within)
         return self._people(found, self.traffic.sent[message].to)
 
     def _journey(self, packet: Packet) -> Journey:

@@ -14,10 +14,11 @@ person.
 from __future__ import annotations
 
 import bisect
-from collections import Counter
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 
@@ -30,8 +31,12 @@ class Stay(NamedTuple):
     only: frozenset[int] | None = None
 
     def backwards(self, at: float, hops: int) -> Stay:
-        only = None if self.only is None else frozenset(hops - 1 - passed for passed in self.only)
-        return Stay(at, self.place, only)
+        return Stay(at, self.place, self.only and _remaining(self.only, hops))
+
+
+@cache
+def _remaining(only: frozenset[int], hops: int) -> frozenset[int]:
+    return frozenset(hops - 1 - passed for passed in only)
 
 
 class Journey(NamedTuple):
@@ -46,63 +51,75 @@ class Journey(NamedTuple):
 
     def backwards(self, hops: int, joins: Stay | None = None) -> Journey:
         """The same in a world where time runs the other way."""
-        leaves = [*(stay.at for stay in self.stays[1:]), self.ended]
-        stays = tuple(stay.backwards(-at, hops) for stay, at in zip(self.stays, leaves, strict=True))[::-1]
-        return Journey(self.sink, stays, -self.stays[0].at, self.source, joins and joins.backwards(joins.at, hops))
+        back, left = [], self.ended
+        for at, place, only in reversed(self.stays):
+            back.append(Stay(-left, place, only and _remaining(only, hops)))
+            left = at
+        return Journey(self.sink, tuple(back), -left, self.source, joins and joins.backwards(joins.at, hops))
 
 
-class _Move(NamedTuple):
-    left: int
-    share: float
-    entered: int
-    only: frozenset[int] | None
-    person: bool
+# What left a place: the place, the share of what was inside, where it went, how many nodes it may have passed by then
+# where that shows, and whether it went to a person. A tuple, as there are millions.
+_Move = tuple[int, float, int, frozenset[int] | None, bool]
 
 
 @dataclass
 class Trace:
-    """What an observer sees of `journeys`, of which those that it follows pass `hops` nodes."""
+    """What an observer sees of `journeys` between two moments; those that it follows pass `hops` nodes."""
 
     journeys: Sequence[Journey]
     people: int
     hops: int
+    since: float = -math.inf
+    until: float = math.inf
+
+    def _steps(self) -> tuple[list[tuple[float, int, int]], defaultdict[tuple[int, bool], int]]:
+        """When which journey comes into its first place, its second, and so on, in order; and how many are inside each
+        place before, on their way to nodes and to persons."""
+        steps: list[tuple[float, int, int]] = []
+        inside: defaultdict[tuple[int, bool], int] = defaultdict(int)
+        for number, (_, stays, ended, sink, _) in enumerate(self.journeys):
+            if ended < self.since or stays[0][0] > self.until:
+                continue
+            entered = [*(stay[0] for stay in stays), ended]
+            steps += [(at, number, place) for place, at in enumerate(entered) if self.since <= at <= self.until]
+            there = sum(at < self.since for at in entered) - 1
+            if there >= 0 and stays[there].only is None:
+                inside[stays[there].place, sink is not None and there == len(stays) - 1] += 1
+        steps.sort()
+        return steps, inside
 
     @cached_property
     def _ordered(self) -> tuple[list[_Move], list[float], dict[int, int]]:
         """All moves in order, their times, and for each journey the number of the first one after its beginning."""
-        steps = []
-        for number, journey in enumerate(self.journeys):
-            steps += [(stay.at, number, place) for place, stay in enumerate(journey.stays)]
-            steps.append((journey.ended, number, len(journey.stays)))
-        steps.sort()
-        inside: Counter[tuple[int, bool]] = Counter()
+        steps, inside = self._steps()
         moves: list[_Move] = []
-        times: list[float] = []
         begins = {}
-        for at, number, place in steps:
-            journey = self.journeys[number]
-            if place == 0:
-                begins[number] = len(moves)
+        for _, number, place in steps:
+            _, stays, _, sink, joins = self.journeys[number]
+            last = len(stays) - 1
+            if place:
+                _, left, only = stays[place - 1]
+                share = 1.0
+                if only is None:
+                    among = left, sink is not None and place > last
+                    share = 1 / inside[among]
+                    inside[among] -= 1
             else:
-                moves.append(self._move(journey, place, inside))
-                times.append(at)
-            if place < len(journey.stays):
-                stay = journey.stays[place]
-                inside[stay.place, _to_person(journey, place)] += stay.only is None
-        return moves, times, begins
-
-    def _move(self, journey: Journey, place: int, inside: Counter[tuple[int, bool]]) -> _Move:
-        left, person = journey.stays[place - 1], _to_person(journey, place - 1)
-        share = 1.0
-        if left.only is None:
-            share = 1 / inside[left.place, person]
-            inside[left.place, person] -= 1
-        entered = journey.stays[place] if place < len(journey.stays) else journey.joins
-        if entered is not None:
-            return _Move(left.place, share, entered.place, entered.only, False)
-        if journey.sink is not None:
-            return _Move(left.place, share, journey.sink, None, True)
-        return _Move(left.place, 0.0, left.place, None, False)  # thrown away: it was not what the observer follows
+                begins[number] = len(moves)
+            if place <= last:
+                _, entered, only = stays[place]
+                if only is None:
+                    inside[entered, sink is not None and place == last] += 1
+                if place:
+                    moves.append((left, share, entered, only, False))
+            elif joins is not None:
+                moves.append((left, share, joins.place, joins.only, False))
+            elif sink is not None:
+                moves.append((left, share, sink, None, True))
+            else:
+                moves.append((left, 0.0, left, None, False))  # thrown away: it was not what the observer follows
+        return moves, [step[0] for step in steps if step[2]], begins
 
     def follow(self, journey: int, within: float) -> list[float]:
         """Where the packet that began so may have ended so soon: a probability for each person. What is missing from 1
@@ -130,7 +147,3 @@ class Trace:
             if not any(row):
                 del mass[left]
         return people
-
-
-def _to_person(journey: Journey, place: int) -> bool:
-    return place == len(journey.stays) - 1 and journey.sink is not None

@@ -50,14 +50,17 @@ class Exchange:
     def __init__(self, entropy: Entropy) -> None:
         self.members = Members()
         self.reputation = Reputation()
-        self.loops = Reputation(LOOPS_S)  # what loops alone have shown
+        self.loops = Reputation(LOOPS_S)  # what loops alone have shown ...
+        self.covers = (
+            Reputation()
+        )  # ... and cover alone: who drops answers only does not make up for it by passing these
         self.window = Window()
         self.cover = Cover(entropy)
         self.problem: TooFewNodes | None = None  # why the last packet could not be made
         self._replicas = 0
         self._period_s = math.inf
         self._entropy = entropy
-        self._paths = Paths((self.reputation, self.loops), entropy)
+        self._paths = Paths(self._reputations, entropy)
         self._trips = {False: RoundTrip(FAST), True: RoundTrip(MIXED)}
         self._consensus: Consensus | None = None
         self._period = 0
@@ -125,10 +128,13 @@ class Exchange:
 
     def _doubts(self, guard: bytes, now: float) -> bool:
         """Once it is doubted, a guard must show that packets pass: that what it lost is forgotten is not enough."""
-        seen = (self.reputation, self.loops)
-        if any(one.is_suspicious(guard, now) for one in seen):
+        if any(one.is_suspicious(guard, now) for one in self._reputations):
             return True
-        return guard in self._packing.doubted and not any(one.is_trusted(guard, now) for one in seen)
+        return guard in self._packing.doubted and not any(one.is_trusted(guard, now) for one in self._reputations)
+
+    @property
+    def _reputations(self) -> tuple[Reputation, ...]:
+        return self.reputation, self.loops, self.covers
 
     def _replace_blocks(self, now: float) -> None:
         """Those that lead over a guard are of no use any more: at a moment of each session's own, since nodes that see
@@ -369,7 +375,10 @@ class Exchange:
                 self._probes_due = max(0, min(self._probes_due + _PROBES, _MOST_PROBES - len(self._probes)))
 
     def _seen(self, block: Block, arrived: bool, now: float) -> None:
-        reputation = self.loops if block.explores else self.reputation
+        if block.explores:
+            reputation = self.loops
+        else:
+            reputation = self.covers if block.session is None and not block.probe_at else self.reputation
         reputation.record(block.nodes, arrived, now)
         if block.probe_at and arrived:
             self._trips[False].guess(2 * (now - block.probe_at))
