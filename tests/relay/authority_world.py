@@ -18,7 +18,8 @@ from roost.relay.core.refusal import RefusedRequest
 from roost.relay.onion.authority import Authority
 from roost.relay.onion.founding import network_host
 from roost.relay.onion.memory import FileMemory
-from roost.relay.onion.part import OnionPart, Place, Surroundings
+from roost.relay.onion.node import Place, Surroundings
+from roost.relay.onion.part import OnionPart
 from roost.wire import mailbox as m
 from roost.wire.addresses import RelayAddress
 from roost.wire.codec import encode

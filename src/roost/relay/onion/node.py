@@ -11,6 +11,8 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from roost.crypto import Entropy, SigningKey
@@ -27,7 +29,7 @@ from roost.relay.onion.mixing import CAPACITY, Mixing
 from roost.relay.onion.peers import Dial, Peers, check_proof
 from roost.relay.onion.sessions import Host, Sessions
 from roost.relay.server.service import Outgoing, Peer, Respond
-from roost.wire.addresses import RelayAddress
+from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.codec import encode
 from roost.wire.mailbox import (
     AttachOnion,
@@ -66,35 +68,46 @@ class Swarms(Host, Protocol):
     async def message(self, node: bytes, body: bytes) -> bytes: ...
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the relay stands in which network."""
+
+    network: OnionHost
+    address: RelayAddress
+    operator: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the relay lends."""
+
+    own: SigningKey
+    outgoing: Outgoing
+    dial: Dial
+    limits: Limits
+    entropy: Entropy
+    clock: Callable[[], float]
+    broken: Callable[[SurroundingsError], None]
+    """Told when a storage cannot go on."""
+
+
 class OnionNode:
-    """`dial` connects to relays by address, `clock` is seconds since 1970. `start`, `drain` and `close` once each."""
+    """`start`, `drain` and `close` once each."""
 
     def __init__(
-        self,
-        document: NetworkDocument,
-        own: SigningKey,
-        address: RelayAddress,
-        operator: str,
-        files: KeyFiles,
-        swarms: Callable[[Peers], Swarms],
-        outgoing: Outgoing,
-        limits: Limits,
-        dial: Dial,
-        entropy: Entropy,
-        clock: Callable[[], float],
+        self, document: NetworkDocument, place: Place, given: Surroundings, swarms: Callable[[Peers], Swarms]
     ) -> None:
+        own, clock, limits = given.own, given.clock, given.limits
         self.document = document
-        self._own = own
-        self._address = address
-        self._operator = operator
-        self._files = files
-        self._dial = dial
-        self._entropy = entropy
+        self._place = place
+        self._given = given
         self._clock = clock
+        self._files = KeyFiles(place.folder / "keys", own.public.raw, given.entropy)
         self.packets: Counter[str] = Counter()
         self.dropped_packets: Counter[str] = Counter()
-        self._keys: NodeKeys = files.open(document.period(clock()))
-        self.peers = Peers(own, dial, clock, self._dropped)
+        self._keys: NodeKeys = self._files.open(document.period(clock()))
+        self.peers = Peers(own, given.dial, clock, self._dropped)
         self.mixing = Mixing(self._open, self._hand_on, self._dropped)
         self.swarm = swarms(self.peers)
         self._nonces = NetworkNonces()
@@ -103,7 +116,7 @@ class OnionNode:
         self.clients: Tokens[Peer] = Tokens()
         self.sessions = Sessions(
             self.swarm,
-            outgoing,
+            given.outgoing,
             WorkAdmission(self._nonces, bits),
             limits,
             document.period_s,
@@ -167,7 +180,7 @@ class OnionNode:
                 self.clients.attach(link, request.token, self.admission.admit(request, self._clock()))
                 respond(Done())
             case ProveNode():
-                check_proof(request, self._own.public.raw, self._clock())
+                check_proof(request, self._self.name, self._clock())
                 self._proven[link] = request.node
                 if self._node(link) is not None:
                     link.client.requests = TokenBucket(_NODE_REQUESTS, _NODE_REQUESTS * 4, self._clock())
@@ -221,7 +234,7 @@ class OnionNode:
     # --- packets ----------------------------------------------------------------------------------------------------
 
     def _open(self, packet: bytes) -> Unwrapped:
-        return self._keys.open(packet, self._entropy)
+        return self._keys.open(packet, self._given.entropy)
 
     def _hand_on(self, source: Source, opened: Unwrapped) -> None:
         match opened.outcome:
@@ -248,11 +261,11 @@ class OnionNode:
 
     def _reply(self, block: bytes, payload: bytes) -> None:
         try:
-            node, packet = use_reply_block(block, payload, self._entropy)
+            node, packet = use_reply_block(block, payload, self._given.entropy)
         except CryptoError:
             self._dropped(Dropped.NO_SESSION)
             return
-        if node == self._own.public.raw:
+        if node == self._self.name:
             self._dropped(Dropped.SELF_LOOP)
         else:
             self.packets["sent"] += 1
@@ -285,8 +298,9 @@ class OnionNode:
                 period, told, pause_s = now, set(), _TELL_S
             untold = [one.address for one in self.document.authorities if one.key not in told]
             if untold:
-                request = describe(self.document, self._own, self._address, self._operator, self._keys, period)
-                told |= await tell(untold, request, self._dial)
+                place, given = self._place, self._given
+                request = describe(self.document, given.own, place.address, place.operator, self._keys, period)
+                told |= await tell(untold, request, given.dial)
                 pause_s = min(pause_s * 2, max(_TELL_S, self.document.period_s / 20))
             ends_in = (period + 1) * self.document.period_s - self._clock()
             await asyncio.sleep(min(pause_s if untold else _LOOK_S, max(0.0, ends_in) + 0.01))

@@ -7,26 +7,21 @@ network's document.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from roost.crypto import Entropy, SigningKey
 from roost.errors import SurroundingsError
 from roost.network.onion.directory import Directory
 from roost.network.onion.directory_client import DirectoryClient
-from roost.relay.core.limits import Limits
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.onion.authority import Authority
-from roost.relay.onion.keys import KeyFiles
 from roost.relay.onion.memory import Before, FileMemory
-from roost.relay.onion.node import OnionNode, Swarms
-from roost.relay.onion.peers import Dial, Peers
+from roost.relay.onion.node import OnionNode, Place, Surroundings, Swarms
+from roost.relay.onion.peers import Peers
 from roost.relay.onion.swarm import LIMITS as SWARM_LIMITS
 from roost.relay.onion.swarm import Swarm, swarm_file
-from roost.relay.server.service import Outgoing, Peer, Respond
-from roost.wire.addresses import OnionHost, RelayAddress
+from roost.relay.server.service import Peer, Respond
+from roost.wire.addresses import RelayAddress
 from roost.wire.mailbox import (
     DirectoryDocument,
     GetBallots,
@@ -41,30 +36,6 @@ from roost.wire.onion import Consensus, NetworkDocument, directory_part
 
 _LOOK_S = 0.2
 _RETRY_MS = 1_000
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the relay stands in which network."""
-
-    network: OnionHost
-    address: RelayAddress
-    operator: str
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the relay lends."""
-
-    own: SigningKey
-    outgoing: Outgoing
-    dial: Dial
-    limits: Limits
-    entropy: Entropy
-    clock: Callable[[], float]
-    broken: Callable[[SurroundingsError], None]
-    """Told when a storage cannot go on."""
 
 
 class OnionPart:
@@ -175,27 +146,11 @@ class OnionPart:
 
     async def _begin(self, document: NetworkDocument) -> None:
         """Raises SurroundingsError: the node's files cannot be used."""
-        node = self._made(document)
+        node = OnionNode(document, self._place, self._given, partial(self._swarms, document))
         await node.start()
         self.node = node
         if self._directory.consensus is not None:
             node.on_consensus(self._directory.consensus, self._before.before(self._directory.consensus))
-
-    def _made(self, document: NetworkDocument) -> OnionNode:
-        place, given = self._place, self._given
-        return OnionNode(
-            document,
-            given.own,
-            place.address,
-            place.operator,
-            KeyFiles(place.folder / "keys", given.own.public.raw, given.entropy),
-            partial(self._swarms, document),
-            given.outgoing,
-            given.limits,
-            given.dial,
-            given.entropy,
-            given.clock,
-        )
 
     def _swarms(self, document: NetworkDocument, peers: Peers) -> Swarms:
         async def send(node: bytes, body: bytes) -> bytes:

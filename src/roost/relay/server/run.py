@@ -34,7 +34,8 @@ from roost.relay.core.operations import ForgetTags
 from roost.relay.core.packets import PacketKeys
 from roost.relay.files import DataDirectory
 from roost.relay.onion.founding import authority_of
-from roost.relay.onion.part import OnionPart, Place, Surroundings
+from roost.relay.onion.node import Place, Surroundings
+from roost.relay.onion.part import OnionPart
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.home import Home
 from roost.relay.server.link import Link, Server
