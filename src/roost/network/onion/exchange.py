@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from roost.crypto import Entropy
@@ -112,6 +112,10 @@ class Exchange:
     def doubted(self) -> frozenset[bytes]:
         """The guards that seem to lose packets: others are used."""
         return self._packing.doubted
+
+    def doubt(self, guards: Iterable[bytes]) -> None:
+        """These were found to lose packets before: until they show that packets pass, others are used."""
+        self._packing.doubted = frozenset(guards)
 
     def trusted(self, now: float) -> list[bytes]:
         """The guards that pass packets on."""

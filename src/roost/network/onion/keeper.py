@@ -67,6 +67,7 @@ class OnionKeeper:
         self._loop = asyncio.get_running_loop()
         self._backoff = Backoff(policy or BackoffPolicy(), entropy)
         self._guards = Guards(self._memory.load(self._key("guards")))
+        self.exchange.doubt(guard.node for guard in self._guards.kept if guard.drops)
         self.directory = DirectoryClient(
             self._host,
             connect=connect,
