@@ -1,9 +1,10 @@
 """People write to each other over a network of nine nodes, of which a third is killed meanwhile, at moments of chance.
 
-    python -m tests.onion.chaos --seconds 600 --messages 1000 [--seed 7]
+    python -m tests.onion.chaos --seconds 600 --messages 1000 [--seed 7] [--for-good]
 
 Every node is a process of its own and ends by SIGKILL. What is killed stays away for a while and comes back; never are
-more than a third away at a time. Afterwards everything is there, once, in order, at everybody.
+more than a third away at a time. Or it never comes back, with disk and all: then one dies after the other, with time
+for the others to copy what it kept. Afterwards everything is there, once, in order, at everybody, and everybody knows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -33,21 +35,18 @@ class Report:
 
 
 async def chaos(
-    folder: Path, seconds: float, messages: int, seed: int, people: int = len(PEOPLE), *, told: bool = True
+    folder: Path, seconds: float, messages: int, seed: int, people: int = len(PEOPLE), *, for_good: bool = False
 ) -> Report:
-    """`told`: every sender must know in the end that everything arrived, too.
-
-    Raises AssertionError when something is lost, doubled or out of order, or does not arrive in time.
-    """
+    """Raises AssertionError when something is lost, doubled or out of order, or does not arrive in time."""
     chance, names = random.Random(seed), PEOPLE[:people]
     async with network_that_serves(folder / "network") as network, people_on(network, folder, *names) as services:
         exchange, stop = Exchange(services, names), asyncio.Event()
-        killing = asyncio.create_task(kill(network, seconds, chance, stop))
+        killing = asyncio.create_task((kill_for_good if for_good else kill)(network, seconds, chance, stop))
         await exchange.write(messages, seconds / messages, chance)
         stop.set()
         kills = await killing
         began = time.monotonic()
-        await exchange.settle(SETTLE_S, told=told)
+        await exchange.settle(SETTLE_S)
         exchange.check()
         return Report(messages, kills, time.monotonic() - began)
 
@@ -71,6 +70,19 @@ async def kill(network: OnionNetwork, seconds: float, chance: random.Random, sto
     return kills
 
 
+async def kill_for_good(network: OnionNetwork, seconds: float, chance: random.Random, stop: asyncio.Event) -> int:
+    """Kill a third of the nodes, one after the other, and delete what they had. The number of kills."""
+    names = chance.sample([f"node {number}" for number in range(NODES)], NODES // 3)
+    for kills, name in enumerate(names):
+        await _some_time(stop, seconds / (len(names) + 1))
+        if stop.is_set():
+            return kills
+        await asyncio.to_thread(network.kill, name)
+        await asyncio.to_thread(shutil.rmtree, network.folder / name)
+    await stop.wait()
+    return len(names)
+
+
 async def _some_time(stop: asyncio.Event, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
@@ -84,9 +96,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--messages", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--for-good", action="store_true", help="what is killed never comes back")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roost-chaos-") as folder:
-        report = asyncio.run(chaos(Path(folder), chosen.seconds, chosen.messages, chosen.seed))
+        run = chaos(Path(folder), chosen.seconds, chosen.messages, chosen.seed, for_good=chosen.for_good)
+        report = asyncio.run(run)
     print(
         f"{report.messages} messages while {report.kills} nodes were killed: all there, once and in order, "
         f"{report.settled_s:.1f} s after the last"

@@ -59,12 +59,12 @@ class Exchange:
             self.sent.setdefault((one, other), []).append(text)
             await asyncio.sleep(chance.expovariate(1 / pause_s))
 
-    async def settle(self, within_s: float, *, told: bool = True) -> None:
-        """Until everything arrived, and, if they are to be `told`, every sender knows that it did."""
+    async def settle(self, within_s: float) -> None:
+        """Until everything arrived and every sender knows that it did."""
         try:
             async with asyncio.timeout(within_s):
                 for person in self.people:
-                    while self.missing() or (told and person.engine.look().find(r.Outbox)):
+                    while self.missing() or person.engine.look().find(r.Outbox):
                         await person.engine.changed(0.5)
         except TimeoutError as error:
             rows = [len(person.engine.look().find(r.Outbox)) for person in self.people]

@@ -9,10 +9,9 @@ import pytest
 from tests.onion.chaos import chaos
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_nodes_are_killed_while_people_write(tmp_path: Path) -> None:
-    # Whether senders are told soon is left to the long run: it fails at times, with rows that wait for their answers.
-    report = await chaos(tmp_path, 40, 60, seed=1, people=3, told=False)
+    report = await chaos(tmp_path, 60, 1_000, seed=1)
     assert report.kills >= 3
 
 
@@ -21,3 +20,10 @@ async def test_nodes_are_killed_while_people_write(tmp_path: Path) -> None:
 async def test_nodes_are_killed_for_ten_minutes(tmp_path: Path) -> None:
     report = await chaos(tmp_path, 600, 1_000, seed=2)
     assert report.kills >= 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_nodes_are_lost_for_good(tmp_path: Path) -> None:
+    report = await chaos(tmp_path, 300, 300, seed=3, for_good=True)
+    assert report.kills == 3
