@@ -91,10 +91,9 @@ class Serving:
             self.unsubscribe(subscription.link, subscription.call)
             subscription.link.send(encode(Reply(subscription.call, refusal)))
 
-    def sweep(self, totals: Totals) -> None:
+    def sweep(self) -> None:
         """Forget what expired; the storage's own sweep deletes it a little later."""
         desk = self.service.desk
-        desk.recount(totals)
         mailbox = desk.shelf.mailbox_by_id(self.mailbox)
         now = self.service.clock()
         if self.service.deliveries.subscriptions.of(self.mailbox) and mailbox is not None:

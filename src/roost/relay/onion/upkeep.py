@@ -23,6 +23,7 @@ _BEAT_S = 2.0
 _REVIEW_S = 15.0
 _RECALL_S = 5.0
 _SWEEP_S = 3_600.0
+_COUNT_S = 300.0  # each lead knows what it stored since; what others stored is counted so often
 _IDLE_S = 600.0  # a place that nobody asks about so long is led by nobody
 _SLACK_DAYS = 2  # members delete what expired so long after its leader hides it: none may lack what it still has
 _SWEEP_ROWS = 2_000
@@ -39,7 +40,8 @@ class Upkeep:
         self._changed = asyncio.Event()
         self._begun = asyncio.Event()
         self._tasks = [
-            asyncio.create_task(work) for work in (self._beat(), self._review(), self._recall(), self._sweep())
+            asyncio.create_task(work)
+            for work in (self._beat(), self._review(), self._recall(), self._sweep(), self._count())
         ]
         self._calls: set[asyncio.Task[None]] = set()
         self._nodes: frozenset[tuple[bytes, bytes]] = frozenset()
@@ -201,11 +203,20 @@ class Upkeep:
             try:
                 await self._replica.submit((self._expired(),))
                 await self._replica.forget(self._expired().mailboxes_before)
-                swarm.totals = await self._replica.ask(lambda reader: reader.totals())
             except SurroundingsError:
                 continue
             for serving in tuple(swarm.serving.values()):
-                serving.sweep(swarm.totals)
+                serving.sweep()
+
+    async def _count(self) -> None:
+        """The quota is one for all mailboxes here, of which each lead serves one."""
+        while True:
+            await asyncio.sleep(_COUNT_S)
+            swarm = self._swarm
+            with contextlib.suppress(SurroundingsError):
+                swarm.totals = await self._replica.ask(lambda reader: reader.totals())
+                for serving in tuple(swarm.serving.values()):
+                    serving.service.desk.recount(swarm.totals)
 
     def _expired(self) -> Sweep:
         today = int(self._replica.clock()) // DAY_S - _SLACK_DAYS
