@@ -21,7 +21,7 @@ from roost.agent import views as v
 from roost.agent.service import Service, create_profile, link_device
 from roost.errors import CallerError, Refused
 from roost.messaging import travel
-from roost.messaging.records import Message, OnionMemory, PeerDevice
+from roost.messaging.records import EnteredNetwork, Message, OnionMemory, PeerDevice
 from roost.wire.addresses import OnionHost
 from roost.wire.links import RelayLink, parse_relay_link
 from roost.wire.mailbox import Get
@@ -180,6 +180,19 @@ async def test_a_group_on_a_network_that_one_never_entered(tmp_path: Path, relay
         sent = await alice.call(o.Send(conversation="Choir", text="so"))
         assert await syncing.until(bob.engine, lambda: _has(bob, sent.id), WITHIN_S)
         assert not any(row.foreign for row in await alice.call(b.Conversations()))
+
+        engine, host = alice.engine, parse_host(link)
+        await alice.call(g.GroupLeave(group="Choir", wait_timeout_s=WITHIN_S))
+        await alice.call(o.DeleteContact(contact="Bob"))
+        engine.step(lambda work: work.put(EnteredNetwork(host.key, 0)))  # it is long ago
+
+        def left() -> bool:
+            engine._tick_at = 0
+            engine.wake()
+            return not engine.network.knows_nodes(host)
+
+        assert await syncing.until(engine, left, WITHIN_S)
+        assert engine.look().find(OnionMemory) == []
 
 
 async def test_one_with_a_relay_and_one_with_a_network(tmp_path: Path, relay: Relay) -> None:
