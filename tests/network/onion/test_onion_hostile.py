@@ -225,14 +225,17 @@ async def test_a_guard_has_a_client_work_a_few_times_in_a_period() -> None:
     work, other = Work(), b"o" * WORK_NONCE_SIZE
     guard, token = b"g" * 32, AttachOnion(bytes(16))
     for number in range(4):
-        token = await work.proven(token, asked((NONCE, other)[number % 2], 8), {NONCE, other}, guard)
+        token = await work.proven_to(guard, token, asked((NONCE, other)[number % 2], 8))
     assert work_strength(other, guard, admission_hash(token), token.admission) >= 8
     with pytest.raises(Refused):
-        await work.proven(token, asked(NONCE, 8), {NONCE, other}, guard)
-    await work.proven(token, asked(NONCE, 8), {NONCE}, b"h" * 32)
+        await work.proven_to(guard, token, asked(NONCE, 8))
+    await work.proven_to(b"h" * 32, token, asked(NONCE, 8))
     await work.proven(CREATE, asked(NONCE, 8), {NONCE})
     work.begin_period()
-    await work.proven(token, asked(NONCE, 8), {NONCE}, guard)
+    for refusal in (asked(NONCE, MAX_ADMISSION_BITS + 1), asked(other, 8), Refused("", code=RefusalCode.WORK_NEEDED)):
+        with pytest.raises(Refused):
+            await work.proven_to(guard, token, refusal)
+    await work.proven_to(guard, token, asked(NONCE, 8))
 
 
 async def test_work_is_given_up_with_the_call() -> None:

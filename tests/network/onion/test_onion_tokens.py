@@ -18,6 +18,7 @@ from roost.relay.core.admission import NetworkNonces, TokenAdmission
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.core.tokens import Tokens
 from roost.wire.mailbox import AttachOnion, Done, OnionPacket, Request, Response
+from roost.wire.onion import MAX_ADMISSION_BITS
 from roost.wire.sizes import ONION_PACKET_SIZE
 from tests.network.onion.onion_world import SeededEntropy
 from tests.network.tiny_relay import Client as Far
@@ -63,7 +64,6 @@ class Entered:
     guard: Guard = field(default_factory=Guard)
     work: Work = field(default_factory=Work)
     may_work: asyncio.Event = field(default_factory=asyncio.Event)
-    known: set[bytes] = field(default_factory=lambda: {random[:16] for random in RANDOMS})
 
     def __post_init__(self) -> None:
         nothing = lambda *_: None  # noqa: E731
@@ -74,7 +74,7 @@ class Entered:
 
     async def _prove(self, request: AttachOnion, asked: Refused, guard: bytes) -> AttachOnion:
         await self.may_work.wait()
-        return await self.work.proven(request, asked, self.known, guard)
+        return await self.work.proven_to(guard, request, asked)
 
     @property
     def token(self) -> bytes | None:
@@ -150,15 +150,14 @@ async def test_whose_token_is_too_old_gets_another(client: Entered) -> None:
 
 
 async def test_a_token_that_cannot_be_paid_for_costs_no_link(client: Entered) -> None:
-    """The guard is in a period of which this client knows nothing yet."""
     old, guard = await client.attached(), client.guard
-    guard.nonces.renew(b"unknown".ljust(32))
+    guard.admission.bits = MAX_ADMISSION_BITS + 1
     client.entries.renew()
     await eventually(lambda: guard.asked == 2)
     client.send()
     await eventually(lambda: guard.carried == 1)
     assert client.token == old
     assert len(guard.clients) == 1
-    client.known.add(b"unknown".ljust(32)[:16])
+    guard.admission.bits = 1
     client.entries.retry_now()
     await client.attached(but=old)

@@ -32,7 +32,7 @@ from roost.network.onion.work import Work
 from roost.network.subscription import Subscription
 from roost.wire.addresses import OnionHost, RelayAddress
 from roost.wire.links import RelayLink
-from roost.wire.mailbox import AttachOnion, Create, OnionArrival, PutCard, RefusalCode, Request, Response
+from roost.wire.mailbox import Create, OnionArrival, PutCard, RefusalCode, Request, Response
 from roost.wire.onion import Consensus, ConsensusNode
 
 _UPKEEP_S = 5.0
@@ -86,7 +86,7 @@ class OnionKeeper:
             self._guards.stood,
             self._on_entry_failure,
             self._on_slow,
-            self._prove,
+            lambda request, asked, guard: self._work.proven_to(guard, request, asked),
         )
         self._replies: dict[tuple[Session, int], asyncio.Future[Response]] = {}
         self._followed: dict[tuple[Session, int], Subscription] = {}
@@ -137,9 +137,6 @@ class OnionKeeper:
                     raise
                 request = await self._work.proven(request, error, self._nonces())
         raise Unreachable("The network's nodes ask for work again and again.")
-
-    async def _prove(self, request: AttachOnion, asked: Refused, guard: bytes) -> AttachOnion:
-        return await self._work.proven(request, asked, self._nonces(), guard)
 
     def _nonces(self) -> set[bytes]:
         """What nodes may bind proofs of work to: random values of the consensus in use, the one before it, and one that

@@ -1,9 +1,10 @@
 """The work that a network's nodes ask for, to make something or to carry packets: done only where an honest node could
 ask for it.
 
-A node that could make clients work for nothing would take their batteries. So the nonce must come from the directory's
-random values, which no node chooses; the bits have a bound; a proof is made once, and few for one guard in one period;
-and one is made at a time, in slices between which it can be given up.
+A node that could make clients work for nothing would take their batteries. So the bits have a bound; a proof is made
+once; and one is made at a time, in slices between which it can be given up. For what all nodes take the nonce must come
+from the directory's random values, which no node chooses. A guard, which may know a newer or older one than the client,
+is believed, but has only few proofs in one period: they are of use at that guard alone.
 """
 
 from __future__ import annotations
@@ -38,25 +39,36 @@ class Work:
     def begin_period(self) -> None:
         self._proofs.clear()
 
-    async def proven(self, request: R, asked: Refused, nonces: Container[bytes], node: bytes = _ANY_NODE) -> R:
-        """The request with the proof that was asked for, bound to one of `nonces`, for this node's key or for all.
-        Raises `asked` for one that is not to be had."""
-        try:
-            challenge = decode(WorkChallenge, asked.detail)
-        except PeerError:
-            raise asked from None
-        nonce, bits, subject = challenge.nonce, challenge.bits, admission_hash(request)
-        if nonce not in nonces or bits > MAX_ADMISSION_BITS:
+    async def proven(self, request: R, asked: Refused, nonces: Container[bytes]) -> R:
+        """The request with the proof that was asked for, bound to one of `nonces`. Raises `asked` for one that is not
+        to be had."""
+        challenge = _read(asked)
+        if challenge.nonce not in nonces:
             raise asked
-        proof = request.admission
+        return await self._proven(request, asked, challenge, _ANY_NODE)
+
+    async def proven_to(self, guard: bytes, request: R, asked: Refused) -> R:
+        """Likewise, with a proof for the node with this key alone."""
+        if self._proofs[guard] >= _MOST_PROOFS:
+            raise asked
+        self._proofs[guard] += 1
+        return await self._proven(request, asked, _read(asked), guard)
+
+    async def _proven(self, request: R, asked: Refused, challenge: WorkChallenge, node: bytes) -> R:
+        nonce, bits, subject, proof = challenge.nonce, challenge.bits, admission_hash(request), request.admission
+        if bits > MAX_ADMISSION_BITS:
+            raise asked
         if len(proof) == PROOF_SIZE and work_strength(nonce, node, subject, proof) >= bits:
             raise asked  # it was done
-        if node != _ANY_NODE:
-            if self._proofs[node] >= _MOST_PROOFS:
-                raise asked
-            self._proofs[node] += 1
         async with self._turn:
             return msgspec.structs.replace(request, admission=await _solved(nonce, node, subject, bits))
+
+
+def _read(asked: Refused) -> WorkChallenge:
+    try:
+        return decode(WorkChallenge, asked.detail)
+    except PeerError:
+        raise asked from None
 
 
 async def _solved(nonce: bytes, node: bytes, subject: bytes, bits: int) -> bytes:
