@@ -108,7 +108,7 @@ class RealNetwork:
         self.current = self.consensus(keys)
 
     def clock(self) -> float:
-        return 1_800_000_000.0
+        return 1_800_000_000.0 + 3_600 * self.period
 
     def consensus(self, keys: list[bytes]) -> Consensus:
         self.period += 1

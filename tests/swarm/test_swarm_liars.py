@@ -11,10 +11,23 @@ from test_swarm_engines import RealNetwork, RealNode, RealPerson, envelope, runn
 
 from roost.errors import Unreachable
 from roost.relay.core import places
+from roost.relay.core.copies import encode_operations
 from roost.relay.onion.memory import Before, FileMemory
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import Done, Entries, Get, MailboxKind, Put, Refusal, RefusalCode, Stored
-from roost.wire.swarm import Adopt, Member, Nudge, Prepare, Promise, Retire, Seen, SwarmMessage, SwarmReply, Taken
+from roost.wire.swarm import (
+    Adopt,
+    Deposit,
+    Member,
+    Nudge,
+    Prepare,
+    Promise,
+    Retire,
+    Seen,
+    SwarmMessage,
+    SwarmReply,
+    Taken,
+)
 
 PUTS = 5
 FAR = 2**33 - 1
@@ -66,7 +79,7 @@ async def test_nor_can_one_who_keeps_it_as_long_as_the_others_are_to(tmp_path: P
         assert await read(me, box) == PUTS
 
 
-async def test_what_began_anew_does_not_delete_what_was_there(tmp_path: Path) -> None:
+async def test_what_began_anew_deletes_nothing_that_it_has_not_taken_in(tmp_path: Path) -> None:
     """The whole swarm is exchanged while nobody can speak with the old one, and the mailbox is made again."""
     async with running(tmp_path, 7) as net:
         box, _ = await filled(net)
@@ -75,21 +88,22 @@ async def test_what_began_anew_does_not_delete_what_was_there(tmp_path: Path) ->
             await node.stop()
         for _ in range(2):
             net.agree([key for key in net.nodes if net.nodes[key] not in old])
-        again = RealPerson(net, box.place)
-        expect(await again.ask(box.create()), Done)
-        refused = 0
+        expect(await RealPerson(net, box.place).ask(box.create()), Done)
+        leader = next(node for node in net.swarm(box.place) if node.swarm is not None and box.place in node.swarm.leads)
+        assert leader.swarm is not None
+        lead = leader.swarm.leads[box.place]
+        for node in net.swarm(box.place):
+            await node.stop()  # what follows, the leader says
         for node in old:
             await node.start()
             assert node.swarm is not None
-            for other in net.swarm(box.place):
-                assert other.swarm is not None
-                lead = other.swarm.leads.get(box.place)
-                if lead is not None:
-                    await say(node.key, other, Nudge(box.place))
-                    await lead._retire(node.key)
-                    refused += 1
-            assert (await node.swarm.replica.record(box.place)).present
-        assert refused == len(old)
+            record = await node.swarm.replica.record(box.place)
+            piece = encode_operations([])
+            view, members, origin = now_view(net), lead.members, lead.view
+            assert not expect(await say(leader.key, node, Retire(box.place, view, members, origin)), Taken).done
+            deposit = Deposit(box.place, view, members, 0, 0, True, piece, origin)
+            assert not expect(await say(leader.key, node, deposit), Taken).done
+            assert (await node.swarm.replica.record(box.place)).mailbox == record.mailbox
 
 
 async def test_a_view_that_is_too_high_is_not_promised(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from roost.relay.core import places
 from roost.relay.core.copies import (
     BlobPiece,
     EntryPiece,
+    Union,
     WholePiece,
     decode_operations,
     divided,
@@ -40,6 +41,7 @@ from roost.relay.core.operations import (
     TrimEntries,
 )
 from roost.relay.core.places import Ballot, PlaceRecord, Progress, Verdict
+from roost.wire.mailbox import Right
 from roost.wire.sizes import BLOB_SIZE, ENVELOPE_SIZE, SWARM_OPERATIONS
 from roost.wire.swarm import MAX_PLANS, Member, Members, Standing
 
@@ -147,8 +149,13 @@ def test_what_others_began_without_is_kept() -> None:
     assert (verdict, first.origin) == (Verdict.TAKEN, 16)
     verdict, second = places.adopt(first, B, 32, keep(A, B, C), (16, 0))
     assert (verdict, second.origin) == (Verdict.TAKEN, 16)
-    assert places.retire(second, D, 48, keep(C, D, E), 48) is None
-    assert places.retire(second, D, 48, keep(C, D, E), 16) is not None
+    assert not places.apart(second, 16)
+    assert places.apart(second, 48)
+    assert not places.apart(first, 48)  # nothing came since it began
+    made = ballot({A: says(A, second), D: says(D, msgspec.structs.replace(held(48, 3, D), origin=48))})
+    assert (made.holder, made.apart) == (D, [A])
+    made = ballot({A: says(A, second), D: says(D, msgspec.structs.replace(held(48, 0, D), origin=48))})
+    assert (made.holder, made.apart) == (A, [])
 
 
 def test_a_lost_disk_learns_that_it_was_a_member() -> None:
@@ -412,6 +419,30 @@ def test_a_copy_makes_the_same_place() -> None:
     assert copy.mailbox(99) == msgspec.structs.replace(row, mailbox=99)
     assert copy.envelopes(99, [7, 60]) == engine.envelopes(3, [7, 60])
     assert copy.cards(PLACE) == [CARD]
+
+
+def test_of_two_states_that_began_apart_the_second_comes_after_the_first() -> None:
+    def state(admin: bytes, *entries: tuple[int, bytes]) -> list[Operation]:
+        grants = ChangeGrantRows(0, (GrantRow(admin * 32, Right.ADMIN, 0), GrantRow(b"p" * 32, Right.PUT, 0)), ())
+        appended = [AppendEntry(0, EntryRow(number, name * 32, 20_000), b"e") for number, name in entries]
+        return [CreateMailbox(0, 0, 20_000, ()), TrimEntries(0, 0, (), 4), grants, *appended, SealMailbox(0)]
+
+    def numbered(operations: list[Operation]) -> list[tuple[int, bytes]]:
+        return [(one.entry.number, one.entry.hash[:1]) for one in operations if isinstance(one, AppendEntry)]
+
+    union = Union(100)
+    union.first(state(b"a", (7, b"x"), (200, b"y")))
+    assert numbered(union.more(state(b"a", (5, b"z"), (6, b"x"), (300, b"u")))) == [(201, b"z"), (202, b"u")]
+    assert numbered(union.more(state(b"a", (5, b"z"), (9, b"v")))) == [(203, b"v")]
+    assert union.more(state(b"b", (8, b"w"))) == []  # somebody else's mailbox
+    card = CardRow(CARD.locator, CARD.writer_hash, CARD.version - 1, 20_100, b"older")
+    assert union.more([StoreCard(CARD)]) == [StoreCard(CARD)]
+    assert union.more([StoreCard(card), StoreCard(CARD)]) == []
+    alone = Union(100)
+    alone.first([])
+    whole = state(b"a", (5, b"z"))
+    assert alone.more(whole)[:3] == whole[:3]
+    assert numbered(alone.more(state(b"a", (5, b"z"), (6, b"x")))) == [(102, b"x")]
 
 
 def test_a_copy_of_nothing_has_one_piece() -> None:

@@ -24,10 +24,12 @@ from roost.relay.core.operations import (
     PlaceOperation,
     RemoveCard,
     SealMailbox,
+    StoreBlob,
     StoreCard,
     TouchMailboxes,
     TrimEntries,
 )
+from roost.wire.mailbox import Right
 from roost.wire.sizes import (
     BLOB_ID_SIZE,
     BLOB_SIZE,
@@ -133,11 +135,11 @@ def pieces(row: MailboxRow | None, cards: Sequence[CardRow]) -> list[CopyPiece]:
         if row.sealed:
             head.append(SealMailbox(0))
         found.append(WholePiece(tuple(head)))
+        # Grants come first: they tell whose mailbox it is.
+        found += [WholePiece((ChangeGrantRows(0, tuple(grants), ()),)) for grants in _parts(row.grants, _ROWS)]
         for hold in row.holds:
             found += [BlobPiece(hold.hold, hold.day, blob) for blob in hold.blobs]
         found += [EntryPiece(tuple(part)) for part in _parts(row.entries, _ENTRIES)]
-        for grants in _parts(row.grants, _ROWS):
-            found.append(WholePiece((ChangeGrantRows(0, tuple(grants), ()),)))
     found += [WholePiece(tuple(StoreCard(card) for card in part)) for part in _parts(cards, _CARDS)]
     return found or [WholePiece(())]
 
@@ -147,7 +149,82 @@ def kept_back(operation: Operation) -> bool:
     return isinstance(operation, ChangeGrantRows | StoreCard)
 
 
+class Union:
+    """Copies of states of one place that began apart, made one: the first stays as it is, and what only others have
+    comes after it, under numbers above `spent`. A mailbox of another is the same one if it shares an administrator with
+    the first one's, or if that has none; else nothing of it is taken."""
+
+    def __init__(self, spent: int) -> None:
+        self._top = spent
+        self._made = False
+        self._admins: set[bytes] = set()
+        self._entries: set[bytes] = set()
+        self._blobs: set[tuple[bytes, bytes]] = set()
+        self._cards: dict[bytes, CardRow] = {}
+        self._whole = False  # the other's mailbox is the only one
+        self._same = False  # or the same
+
+    def first(self, operations: Iterable[Operation]) -> None:
+        """A piece of the first copy."""
+        for operation in operations:
+            match operation:
+                case CreateMailbox():
+                    self._made = True
+                case ChangeGrantRows(add=grants):
+                    self._admins |= _admins(grants)
+                case TrimEntries(floor=floor):
+                    self._top = max(self._top, floor)
+                case AppendEntry(entry=entry):
+                    self._entries.add(entry.hash)
+                    self._top = max(self._top, entry.number)
+                case StoreBlob(hold=hold, blob=blob):
+                    self._blobs.add((hold, blob))
+                case StoreCard(card=card):
+                    self._cards[card.locator] = card
+                case _:
+                    pass
+
+    def more(self, operations: Iterable[Operation]) -> list[Operation]:
+        """What is to be taken of a piece of the next one."""
+        return [taken for operation in operations if (taken := self._taken(operation)) is not None]
+
+    def _taken(self, operation: Operation) -> Operation | None:
+        wanted = False
+        match operation:
+            case CreateMailbox():
+                wanted = self._whole = self._same = not self._made
+                self._made = True
+            case ChangeGrantRows(add=grants):
+                wanted = self._whole
+                self._same = self._same or bool(_admins(grants) & self._admins)
+                self._admins |= _admins(grants) if wanted else set()
+            case TrimEntries() | SealMailbox():
+                wanted = self._whole
+            case AppendEntry(entry=entry) if self._same and entry.hash not in self._entries:
+                self._entries.add(entry.hash)
+                self._top += 1
+                return AppendEntry(0, msgspec.structs.replace(entry, number=self._top), operation.envelope)
+            case StoreBlob(hold=hold, blob=blob) if self._same:
+                wanted = (hold, blob) not in self._blobs
+                self._blobs.add((hold, blob))
+            case StoreCard(card=card):
+                wanted = self._newer(card)
+                if wanted:
+                    self._cards[card.locator] = card
+            case _:
+                pass
+        return operation if wanted else None
+
+    def _newer(self, card: CardRow) -> bool:
+        known = self._cards.get(card.locator)
+        return known is None or (known.writer_hash == card.writer_hash and known.version < card.version)
+
+
 # --- inside -----------------------------------------------------------------------------------------------------------
+
+
+def _admins(grants: Iterable[GrantRow]) -> set[bytes]:
+    return {grant.hash for grant in grants if grant.right == Right.ADMIN}
 
 
 def _parts(rows: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -131,9 +131,19 @@ def append(record: PlaceRecord, node: bytes, view: int, sequence: int) -> tuple[
     return Verdict.TAKEN, msgspec.structs.replace(record, promised=view, voted=node, sequence=sequence)
 
 
+def bare(state: PlaceRecord | Standing) -> bool:
+    """It began with nothing, and nothing came since."""
+    return state.view == state.origin and state.sequence == 0
+
+
+def apart(record: PlaceRecord, origin: int) -> bool:
+    """What it holds is not in a state that comes from `origin`."""
+    return record.present and record.origin != origin and not bare(record)
+
+
 def retire(record: PlaceRecord, node: bytes, view: int, members: Members, origin: int) -> PlaceRecord | None:
-    """Others hold the place now. What is left knows who. None also where they began anew: then this is not in it."""
-    if not record.follows(node, view) or record.view >= view or (record.present and record.origin != origin):
+    """Others hold the place now. What is left knows who."""
+    if not record.follows(node, view) or record.view >= view:
         return None
     return msgspec.structs.replace(begun(record, node, view, members, origin=origin), present=False)
 
@@ -203,10 +213,19 @@ class Ballot:
     @property
     def holder(self) -> bytes | None:
         """Who holds the newest state, None where nobody holds anything."""
-        holding = [node for node, standing in self.standings.items() if standing.present]
+        holding = {node: standing for node, standing in self.standings.items() if standing.present}
         if not holding:
             return None
-        return max(holding, key=lambda node: (self.standings[node].view, self.standings[node].sequence))
+        return max(holding, key=lambda node: (not bare(holding[node]), holding[node].view, holding[node].sequence))
+
+    @property
+    def apart(self) -> list[bytes]:
+        """Who holds something that began by itself, so that it is not in the newest state."""
+        newest = self.newest
+        if newest is None:
+            return []
+        others = [node for node, standing in self.standings.items() if standing.present and not bare(standing)]
+        return sorted(node for node in others if self.standings[node].origin != newest.origin)
 
     def courted(self, own: bytes) -> bool:
         """Whether another is about to lead: it was promised something a moment ago."""

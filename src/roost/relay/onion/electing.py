@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from roost.errors import SurroundingsError, Unreachable
 from roost.relay.core import places
+from roost.relay.core.copies import Union, decode_operations, encode_operations
+from roost.relay.core.mailbox import RUN_BITS
 from roost.relay.core.places import Ballot
 from roost.relay.onion.colleagues import Colleagues
 from roost.relay.onion.replica import Replica
@@ -213,30 +215,46 @@ class Election:
             raise NoMajority
 
     async def _take_over(self, ballot: Ballot, view: int, members: Members) -> tuple[int, int]:
-        """Hold the newest state, as the beginning of `view`."""
+        """Hold the newest state, and what others hold that began apart from it, as the beginning of `view`. What a
+        member holds that has the same beginning already."""
         own, place, replica = self._colleagues.own, self._place, self._replica
-        holder = ballot.holder
+        holder, apart = ballot.holder, ballot.apart
         base, origin = (0, 0), view
         if holder is not None:
             newest = ballot.standings[holder]
             base, origin = (newest.view, newest.sequence), newest.origin
         record = await replica.record(place)
-        here = not holder or (record.present and (record.view, record.sequence) == base)
-        if here:
+        if holder is None or (record.present and (record.view, record.sequence) == base and not apart):
             if not record.follows(own, view):
                 raise NoMajority
             await replica.commit(place, places.begun(record, own, view, members, origin=origin))
             return base
-        assert holder is not None
-        number, last, intake = 0, False, None
-        while not last:
-            piece = await self._colleagues.call(holder, Fetch(place, view, number), Piece)
-            if not piece.operations:
-                raise Unreachable("Another node does not hold what it held.")
-            intake = await replica.take_piece(place, (holder, *base), number, piece.operations)
-            if intake is None:  # another copy came in between
-                raise NoMajority
-            number, last = number + 1, piece.last
+        union, number, intake = Union(view << RUN_BITS), 0, None
+        for node in (holder, *apart):
+            async for operations in self._fetch(node, view):
+                if node == holder:
+                    union.first(decode_operations(operations, place, 0))
+                    piece = operations
+                else:
+                    piece = encode_operations(union.more(decode_operations(operations, place, 0)))
+                intake = await replica.take_piece(place, (holder, *base), number, piece)
+                if intake is None:  # another copy came in between
+                    raise NoMajority
+                number += 1
         if intake is None or await replica.exchange(place, intake, own, view, members, 0, origin) is None:
             raise NoMajority
-        return base
+        return (view, 0) if apart else base
+
+    async def _fetch(self, node: bytes, view: int) -> AsyncIterator[bytes]:
+        """All that it holds, piece by piece."""
+        number, last = 0, False
+        while not last:
+            call = Fetch(self._place, view, number)
+            if node == self._colleagues.own:
+                piece = await self._replica.fetch(node, call)
+            else:
+                piece = await self._colleagues.call(node, call, Piece)
+            if not piece.operations:
+                raise Unreachable("Another node does not hold what it held.")
+            yield piece.operations
+            number, last = number + 1, piece.last

@@ -26,7 +26,7 @@ from roost.relay.onion.replica import Replica
 from roost.relay.storage.committing import size
 from roost.relay.storage.worker import Done
 from roost.wire.sizes import SWARM_OPERATIONS
-from roost.wire.swarm import Adopt, Append, Beat, BeatItem, Deposit, Heard, Member, Retire, Taken
+from roost.wire.swarm import Adopt, Append, Beat, BeatItem, Deposit, Heard, Look, Member, Retire, Seen, Taken
 
 _INSTALL_S = 8.0  # for enough members to hold the view's beginning, or more of it
 _SILENT_S = 7.0  # a leader who hears of too few members for so long leads no more
@@ -52,8 +52,9 @@ class Superior(Protocol):
     def ended(self, lead: Lead) -> None:
         """It leads no more."""
 
-    def outdated(self, lead: Lead) -> None:
-        """A member is not what the view takes it for: another view is needed."""
+    def outdated(self, lead: Lead, holder: bytes | None = None) -> None:
+        """A member is not what the view takes it for, or `holder` has something that is not in it: another view is
+        needed."""
 
 
 class _Follower:
@@ -384,6 +385,7 @@ class Lead:
                 )
                 taken = await self._colleagues.call(follower.node, deposit, Taken)
                 if not self._deposited(follower, taken, last=piece.last):
+                    await self._look_at(follower.node)
                     raise Unreachable("A copy was not taken.")
                 number, last = number + 1, piece.last
                 self._copied += 1
@@ -418,7 +420,16 @@ class Lead:
             self._tasks.append(asyncio.create_task(self._retire(node)))
 
     async def _retire(self, node: bytes) -> None:
+        retire = Retire(self.place, self.view, self.members, self.record.origin)
         try:
-            await self._colleagues.call(node, Retire(self.place, self.view, self.members, self.record.origin), Taken)
+            taken = await self._colleagues.call(node, retire, Taken)
+            if not taken.done or taken.promised > self.view:
+                await self._look_at(node)
         except Unreachable:
             return  # it asks by itself when it sees that others are to keep the place
+
+    async def _look_at(self, node: bytes) -> None:
+        """It does not let go of what it holds: see whether that began apart. Raises Unreachable."""
+        standing = (await self._colleagues.call(node, Look(self.place), Seen)).standing
+        if self.active and standing.present and standing.origin != self.record.origin:
+            self._superior.outdated(self, node)

@@ -80,6 +80,7 @@ class Replica:
         self._last_mailbox = 0
         self._copies = Copies(storage)
         self._intakes: dict[bytes, Intake] = {}
+        self._fetched: dict[bytes, int] = {}  # the view whose leader has a copy of all that is here
 
     async def open(self, entropy: Entropy) -> None:
         totals: Totals = await self.ask(lambda reader: reader.totals())
@@ -203,6 +204,8 @@ class Replica:
         verdict, adopted = places.adopt(record, node, call.view, call.members, base)
         if verdict != Verdict.REFUSED:
             self.court(call.place)
+        if verdict == Verdict.TAKEN:
+            self._fetched.pop(call.place, None)
         return await self._taken(call.place, verdict, adopted, ())
 
     async def append(self, node: bytes, call: Append) -> Taken:
@@ -215,7 +218,7 @@ class Replica:
 
     async def deposit(self, node: bytes, call: Deposit) -> Taken:
         record = await self.record(call.place)
-        if not record.follows(node, call.view):
+        if not record.follows(node, call.view) or self._left_out(call.place, record, call.view, call.origin):
             return self._told(record, done=False)
         self.court(call.place)
         if record.view == call.view and record.present and record.sequence >= call.sequence:
@@ -237,18 +240,21 @@ class Replica:
         piece = await copy.piece(call.piece)
         if (await self.record(call.place)).mailbox != record.mailbox:  # what was read may have been deleted by then
             return Piece(last=True, operations=b"")
+        if piece.last:
+            self._fetched[call.place] = call.view
         return piece
 
     async def retire(self, node: bytes, call: Retire) -> Taken:
         record = await self.record(call.place)
         retired = places.retire(record, node, call.view, call.members, call.origin)
-        if retired is None:
+        if retired is None or self._left_out(call.place, record, call.view, call.origin):
             return self._told(record, done=record.view >= call.view)
         retired = msgspec.structs.replace(retired, mailbox=self.number(), incoming=0)
         cards = await self.ask(lambda reader: reader.cards(call.place))
         if await self.record(call.place) != record:
             return self._told(record, done=False)
         self._intakes.pop(call.place, None)
+        self._fetched.pop(call.place, None)
         gone = [RemoveCard(card.locator) for card in cards]
         await self.commit(call.place, retired, (DeleteMailbox(record.mailbox), *_deleted(record.incoming), *gone))
         return self._told(retired, done=True)
@@ -344,6 +350,7 @@ class Replica:
         if self._intakes.get(place) is not intake or not record.follows(leader, view):
             return None
         del self._intakes[place]
+        self._fetched.pop(place, None)
         begun = places.begun(record, leader, view, members, sequence, origin=origin)
         begun = msgspec.structs.replace(begun, mailbox=intake.mailbox, incoming=0)
         gone = [RemoveCard(card.locator) for card in cards]
@@ -355,6 +362,10 @@ class Replica:
             del self._intakes[place]
 
     # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _left_out(self, place: bytes, record: PlaceRecord, view: int, origin: int) -> bool:
+        """What is here is not in what others hold: it may only go once the view's leader has taken it in."""
+        return places.apart(record, origin) and self._fetched.get(place) != view
 
     async def _taken(
         self, place: bytes, verdict: Verdict, record: PlaceRecord, operations: Sequence[Operation]

@@ -283,8 +283,10 @@ class Swarm:
         if place not in self._electing and place not in self.serving:
             self._electing[place] = asyncio.create_task(self._elect(place))
 
-    def outdated(self, lead: Lead) -> None:
-        """Another view is needed, for other members."""
+    def outdated(self, lead: Lead, holder: bytes | None = None) -> None:
+        """Another view is needed, for other members or with what another one holds."""
+        if holder is not None:
+            self._hints.setdefault(lead.place, set()).add(holder)
         now = self._now()
         wait = self._renewed_at.get(lead.place, 0.0) + _RENEWED_S - now
         if wait > 0:
