@@ -107,6 +107,24 @@ def test_a_relay_and_a_network(make: Callable[..., Person], tmp_path: Path, rela
     assert (first["primary"], second["second"], second["onion"]) == (True, True, True)
 
 
+@pytest.mark.long
+def test_a_group_on_a_network_of_others(tmp_path: Path, relay: Relay, network: str) -> None:
+    """Whoever uses another one, or none, is told what to do, and the command does it."""
+    alice, bob = (Person(tmp_path / name).init(name, relay) for name in ("Alice", "Bob"))
+    befriend(bob, alice)
+    bob.one("relays", "add", network)
+    bob.one("relays", "remove", bob.lines("relays", "list")[0]["host"])
+    bob.one("group", "create", "Choir", "Alice")
+    bob.one("send", "Choir", "la la")
+    alice.until(lambda: alice.lines("group", "list"), WITHIN_S)
+    assert alice.one("route", "Choir")["foreign"]
+    said = alice.process("route", "Choir").stdout.decode()
+    assert "would learn your network address" in said
+    assert "--enter" in said
+    assert not alice.one("route", "Choir", "--enter")["foreign"]
+    alice.until(lambda: "la la" in alice.texts("Choir"), WITHIN_S)
+
+
 def test_what_leads_to_no_network_is_refused(tmp_path: Path, relay: Relay, network: str) -> None:
     nobody = Person(tmp_path / "nobody")
     assert nobody.refused("init", "--name", "N", "--onion", relay.link, "--no-passphrase")["code"] == "malformed_link"
