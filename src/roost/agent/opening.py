@@ -27,9 +27,9 @@ def enter(engine: Engine, host: HostAddress) -> None:
 
 def enter_networks(engine: Engine, account: bytes) -> None:
     """The person wants this contact: the networks where they were when they asked may be called from now on."""
-    for peer in engine.look().find(PeerDevice, where={"account": account}):
-        for address in peer.addresses:
-            enter(engine, address.relay)
+    peers = engine.look().find(PeerDevice, where={"account": account})
+    for host in dict.fromkeys(address.relay for peer in peers for address in peer.addresses):
+        enter(engine, host)
 
 
 def foreign_networks(engine: Engine, conversation: bytes) -> list[OnionHost]:

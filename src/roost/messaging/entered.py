@@ -50,6 +50,8 @@ def leave_unneeded(work: Work) -> None:
     """Forget the networks in which nothing is mine any more, with all that was remembered of them."""
     old = {row.network: row for row in work.find(EnteredNetwork) if row.at + SETTLE_MS <= work.now}
     unneeded = old.keys() - _named(work) if old else set()
+    if unneeded:
+        unneeded -= {row.address.relay.key for row in work.find(Outbox) if row.address is not None}
     for network in unneeded:
         work.delete(old[network])
         for kept in work.find(OnionMemory):
@@ -58,8 +60,7 @@ def leave_unneeded(work: Work) -> None:
 
 
 def _named(work: Work) -> set[bytes]:
-    """The keys of all hosts with which this profile has to do."""
+    """The keys of all hosts where contacts, groups, channels or mailboxes of mine are."""
     addresses = [address for peer in work.find(PeerDevice) for address in peer.addresses]
-    addresses += [row.address for row in work.find(Outbox) if row.address is not None]
     found = {address.relay.key for address in addresses}
     return found | {row.relay.key for row in work.find(SharedLog)} | {row.relay for row in work.find(OwnMailbox)}
