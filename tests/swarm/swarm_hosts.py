@@ -76,8 +76,8 @@ class SimulatedStorage:
             batch, self._waiting = batch + self._waiting, []
         else:
             self._engine.apply([operation for operations, _ in batch for operation in begin(operations)])
-        for operations, done in batch:
-            done(error if operations else None, Freed())
+        for _, done in batch:
+            done(error, Freed())
         if self._waiting:
             self._loop.call_later(self._rng.uniform(0.0005, 0.006), self._commit)
         else:

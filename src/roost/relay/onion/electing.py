@@ -231,16 +231,21 @@ class Election:
             return base
         union, number, intake = Union(view << RUN_BITS), 0, None
         for node in (holder, *apart):
-            async for operations in self._fetch(node, view):
-                if node == holder:
-                    union.first(decode_operations(operations, place, 0))
-                    piece = operations
-                else:
-                    piece = encode_operations(union.more(decode_operations(operations, place, 0)))
-                intake = await replica.take_piece(place, (holder, *base), number, piece)
-                if intake is None:  # another copy came in between
-                    raise NoMajority
-                number += 1
+            first = number
+            try:
+                async for operations in self._fetch(node, view):
+                    if node == holder:
+                        union.first(decode_operations(operations, place, 0))
+                    else:
+                        operations = encode_operations(union.more(decode_operations(operations, place, 0)))
+                    intake = await replica.take_piece(place, (holder, *base), number, operations)
+                    if intake is None:  # another copy came in between
+                        raise NoMajority
+                    number += 1
+            except Unreachable:
+                if node == holder or number > first:
+                    raise
+                continue  # it keeps what it holds until it is asked the next time
         if intake is None or await replica.exchange(place, intake, own, view, members, 0, origin) is None:
             raise NoMajority
         return (view, 0) if apart else base

@@ -116,7 +116,7 @@ class Lead:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_INSTALL_S):
                     await self._installed.wait()
-        if not self.active or not self._installed.is_set():
+        if not self.active or not self._installed.is_set() or self.record.promised > self.view:
             raise NoMajority
 
     @property

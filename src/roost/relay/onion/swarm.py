@@ -70,6 +70,7 @@ _TOGETHER = 32  # run at one time
 _PAUSE_S = 0.05
 _RETRY_MS = 1_000
 _RENEWED_S = 3.0  # between two views of a place for its members' sake
+_JOINED_S = 20.0  # ... and for what others hold
 
 OpenStorage = Callable[[], Awaitable[Storage]]
 
@@ -288,7 +289,8 @@ class Swarm:
         if holder is not None:
             self._hints.setdefault(lead.place, set()).add(holder)
         now = self._now()
-        wait = self._renewed_at.get(lead.place, 0.0) + _RENEWED_S - now
+        pause = _RENEWED_S if holder is None else _JOINED_S
+        wait = self._renewed_at.get(lead.place, now - pause) + pause - now
         if wait > 0:
             asyncio.get_running_loop().call_later(wait, self._renew, lead)
         else:
@@ -297,7 +299,9 @@ class Swarm:
     def _renew(self, lead: Lead) -> None:
         if not lead.active or self.serving.get(lead.place) is None:
             return
-        self._renewed_at[lead.place] = self._now()
+        now = self._now()
+        self._renewed_at = {place: at for place, at in self._renewed_at.items() if at > now - _JOINED_S}
+        self._renewed_at[lead.place] = now
         lead.end()
         self.see_to(lead.place)
 
