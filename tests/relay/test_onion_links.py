@@ -83,6 +83,30 @@ async def test_without_a_token_nothing_is_carried(net: Running) -> None:
         await elsewhere.close()
 
 
+async def test_a_token_that_is_passed_on_brings_no_other_share(net: Running) -> None:
+    here, mixing = net.world.nodes[0], net.node(0).mixing
+    assert mixing._task is not None
+    mixing._task.cancel()  # what is taken in stays in line
+    cover = OnionPacket(make_packet(net.world.hops(0), b"", ENTROPY, cover=True))
+    links = [await connect_relay(here.address) for _ in range(3)]
+    try:
+        request = await attach(links[0], ENTROPY.bytes(16), here.key)
+        for link in links:
+            await link.call(request)
+            for _ in range(SHARE // 2):
+                if mixing.waiting < SHARE:
+                    assert await link.call(cover) == Done()
+        assert mixing.waiting == SHARE
+        assert await refused(links[2], cover) == "slow_down"
+        await attach(links[2], ENTROPY.bytes(16), here.key)
+        assert await refused(links[2], cover) == "slow_down", "nor does another token on the same link"
+        await attach(links[1], ENTROPY.bytes(16), here.key)
+        assert await links[1].call(cover) == Done()
+    finally:
+        for link in links:
+            await link.close()
+
+
 async def test_a_token_is_good_for_its_period_and_the_next(net: Running) -> None:
     world, node = net.world, net.node(0)
     periods = [
