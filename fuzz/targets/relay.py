@@ -15,7 +15,8 @@ from roost.errors import RoostError, WireError
 from roost.relay.config import BadConfig, load_config, public_endpoint, split_listen
 from roost.relay.core.packets import PacketKeys, TagSet, WeeklyKey, allowed
 from roost.relay.core.refusal import RefusedRequest
-from roost.relay.server.framing import RawFraming, WebFraming
+from roost.relay.server.framing import RawFraming
+from roost.relay.server.web_framing import WebFraming
 from roost.relay.storage.memory import MemoryEngine
 from roost.wire.codec import decode, decode_parts, encode
 from roost.wire.frames import FrameReader

@@ -17,7 +17,6 @@ from roost.network.errors import RelayKeyChanged, RelayTooNew, answered_wrongly
 from roost.network.federation import open_answer, seal_request
 from roost.network.identity import read_info
 from roost.network.link import Link
-from roost.network.onion.check import check_network
 from roost.wire.addresses import DeviceHost, OnionHost
 from roost.wire.links import RelayLink
 from roost.wire.mailbox import (
@@ -77,6 +76,8 @@ async def _check(relay: RelayLink, entropy: Entropy, connect: Connect, report: C
         async with visiting(relay.address, entropy) as visit:
             await _check_link(visit.link(), relay, entropy, report)
     elif isinstance(relay.address, OnionHost):
+        from roost.network.onion.check import check_network  # as in network.network
+
         report.carrier, report.open = "onion", True
         nodes = await check_network(relay, entropy, connect, report.steps_ms)
         report.reachable = report.key_right = True

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from roost.crypto import Label, VerifyKey
 from roost.errors import CryptoError, WireError
@@ -43,6 +41,9 @@ class ShownCertificate:
         Raises:
             NotARelay: it is not a certificate that a relay would show.
         """
+        from cryptography import x509  # large, and of use only to who dials over TLS
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
         try:
             key = x509.load_der_x509_certificate(self.der).public_key()
             return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -28,15 +28,17 @@ from roost.network.errors import no_answer
 from roost.network.federation import DestinationUnreachable, Federation
 from roost.network.keeper import Keeper, OnState
 from roost.network.link import Link
-from roost.network.onion.keeper import OnionKeeper
 from roost.network.onion.memory import Forgetful, OnionMemory
 from roost.network.subscription import Subscription
 from roost.wire.addresses import DeviceHost, HostAddress, OnionHost, RelayAddress
 from roost.wire.links import RelayLink
 from roost.wire.mailbox import Create, Forward, GetInfo, PutCard, Request, Response
 
+if TYPE_CHECKING:
+    from roost.network.onion.keeper import OnionKeeper
+
 Route = Literal["central", "federated", "onion", "direct"]
-AnyKeeper = Keeper | OnionKeeper
+AnyKeeper: TypeAlias = "Keeper | OnionKeeper"
 
 # Packets are lost and sent again, on a path that may have to be found first; mixed ones wait at each hop.
 _ONION_CALL_S, _MIXED_CALL_S = 45.0, 150.0
@@ -136,6 +138,8 @@ class Network:
     def _started(self, link: RelayLink, subscriptions: Sequence[Subscription]) -> AnyKeeper:
         keeper: AnyKeeper
         if isinstance(link.address, OnionHost):
+            from roost.network.onion.keeper import OnionKeeper  # a fifth of this room, for those in such a network
+
             keeper = OnionKeeper(
                 link, self._connect, self._entropy, self._on_state, self._policy, self._memory, clock=self._now
             )
@@ -166,22 +170,22 @@ class Network:
     def path_to(self, host: OnionHost, place: bytes) -> tuple[list[str], list[str]]:
         """For showing: where the three nodes listen by which something could go to a mailbox there now, and those that
         keep it. Empty while there is no way."""
-        keeper = self._keeper(host.key)
+        keeper = _of_network(self._keeper(host.key))
         try:
-            path, swarm = keeper.path_to(place) if isinstance(keeper, OnionKeeper) else ([], [])
+            path, swarm = keeper.path_to(place) if keeper is not None else ([], [])
         except Unreachable:
             return [], []
         return [node.address.endpoint for node in path], [node.address.endpoint for node in swarm]
 
     def knows_nodes(self, host: OnionHost) -> bool:
         """Whether the list of an onion network's nodes is at hand."""
-        keeper = self._keeper(host.key)
-        return isinstance(keeper, OnionKeeper) and keeper.directory.consensus is not None
+        keeper = _of_network(self._keeper(host.key))
+        return keeper is not None and keeper.directory.consensus is not None
 
     def expected_delay_s(self, host: OnionHost, *, mixed: bool) -> float | None:
         """How long what is sent to a reader there takes on average; None while nothing is known of the network."""
-        keeper = self._keeper(host.key)
-        return keeper.expected_delay_s(mixed) if isinstance(keeper, OnionKeeper) else None
+        keeper = _of_network(self._keeper(host.key))
+        return keeper.expected_delay_s(mixed) if keeper is not None else None
 
     def route(self, relay: HostAddress) -> Route:
         """How a request to this host travels."""
@@ -276,7 +280,7 @@ class Network:
         if isinstance(relay, OnionHost):
             return True
         first = next(iter(self._keepers.values()), None)
-        return isinstance(relay, RelayAddress) and relay.key not in self._keepers and isinstance(first, OnionKeeper)
+        return isinstance(relay, RelayAddress) and relay.key not in self._keepers and _of_network(first) is not None
 
     def may_enter(self, host: OnionHost) -> bool:
         """Whether this network is called at all."""
@@ -285,7 +289,7 @@ class Network:
     def leave_networks(self) -> None:
         """Keep up with those of others no longer that the person has nothing to do with any more."""
         for key, keeper in tuple(self._followed.items()):
-            if isinstance(keeper, OnionKeeper) and not self._entered(key):
+            if _of_network(keeper) is not None and not self._entered(key):
                 self._end(self._followed.pop(key))
 
     def _network(self, host: OnionHost) -> AnyKeeper:
@@ -354,6 +358,11 @@ class Network:
             self._end(self._followed.pop(relay_key))
 
 
+def _of_network(keeper: AnyKeeper | None) -> OnionKeeper | None:
+    """`keeper`, if it is an onion network's."""
+    return None if isinstance(keeper, Keeper) else keeper
+
+
 def carriers_off() -> Unreachable:
     return Unreachable(
         "Talking from device to device is off.", code="carriers_off", hint="Turn it on: roost carriers on lan"
@@ -370,8 +379,9 @@ def foreign_network() -> Unreachable:
 
 async def _own_call(keeper: AnyKeeper, request: Request, mixed: bool) -> Response:
     """Only an own relay gets the access secret in its link, and only where it asks for one."""
-    if isinstance(keeper, OnionKeeper):
-        return await keeper.call(request, mixed=mixed)
+    network = _of_network(keeper)
+    if network is not None:
+        return await network.call(request, mixed=mixed)
     if isinstance(request, (Create, PutCard, Forward, GetInfo)):
         request = msgspec.structs.replace(request, admission=keeper.relay.access.encode())
     return await keeper.call(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -175,6 +174,8 @@ def load_config(path: Path | None, **given: object) -> RelayConfig:
     """
     settings: dict[str, object] = {}
     if path is not None:
+        import tomllib  # where there is no file, without
+
         try:
             settings = tomllib.loads(path.read_text())
         except (OSError, ValueError, RecursionError) as error:  # tomllib: also for an endless number, endless nesting

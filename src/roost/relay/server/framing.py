@@ -1,31 +1,15 @@
-"""How a link's bytes are framed, the server's side: raw frames, or HTTP that becomes a WebSocket or a health answer."""
+"""How a link's bytes are framed, the server's side: raw frames here, HTTP in relay.server.web_framing."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Protocol
-
-from websockets.datastructures import Headers
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import State
-from websockets.server import ServerProtocol
 
 from roost.errors import WireError
 from roost.wire.calls import PlainPut, plain_put
 from roost.wire.frames import frame
 from roost.wire.sizes import MAX_FRAME
 
-_PATH = "/roost"
-_HEALTH = "/health"
 _LENGTH = 4
-_DATA = (Opcode.BINARY, Opcode.CONT, Opcode.TEXT)
-
-_quiet = logging.getLogger("roost.relay.websocket")  # at its debug level the library logs every frame
-_quiet.setLevel(logging.CRITICAL)
-_quiet.propagate = False
-
 
 Buffer = bytes | memoryview
 
@@ -108,82 +92,6 @@ class RawFraming:
 
     def closing(self) -> bytes:
         return b""
-
-
-class WebFraming:
-    """An HTTP request: an upgrade at /roost to a WebSocket whose binary messages are frames, or GET /health."""
-
-    def __init__(self, health: Callable[[], bytes]) -> None:
-        self.ready = False
-        self._health = health
-        self._protocol = ServerProtocol(max_size=MAX_FRAME, logger=_quiet)
-        self._parts: list[bytes] = []
-
-    def receive(self, data: Buffer) -> list[PlainPut | bytes]:
-        self._protocol.receive_data(bytes(data))
-        events = self._protocol.events_received()
-        if self._protocol.parser_exc is not None:
-            raise WireError("not a WebSocket")
-        frames: list[PlainPut | bytes] = []
-        for event in events:
-            if isinstance(event, Request):
-                if len(events) > 1:  # parsed before the upgrade was accepted: a close among them would go unanswered
-                    raise WireError("frames before the answer to the upgrade")
-                self._answer(event)
-            elif isinstance(event, Frame) and (body := self._message(event)):
-                frames.append(plain_put(body) or body)
-        return frames
-
-    def _answer(self, request: Request) -> None:
-        path = request.path.partition("?")[0]
-        if path == _PATH:
-            self._protocol.send_response(self._protocol.accept(request))
-            self.ready = self._protocol.state is State.OPEN
-        elif path == _HEALTH:
-            self._respond(200, "OK", self._health())
-        else:
-            self._respond(404, "Not Found", b'{"error":"not found"}')
-
-    def _respond(self, status: int, reason: str, body: bytes) -> None:
-        headers = Headers()
-        headers["Content-Type"] = "application/json"
-        headers["Content-Length"] = str(len(body))
-        headers["Cache-Control"] = "no-store"
-        headers["Connection"] = "close"
-        self._protocol.send_response(Response(status, reason, headers, body))
-
-    def _message(self, event: Frame) -> bytes:
-        """The whole message that `event` completes, or nothing."""
-        if event.opcode not in _DATA:
-            return b""
-        if event.opcode is Opcode.TEXT:
-            raise WireError("a WebSocket text is no frame")
-        if event.data:
-            self._parts.append(bytes(event.data))
-        if not event.fin:
-            return b""
-        body = b"".join(self._parts)
-        self._parts.clear()
-        if not body:
-            raise WireError("frame size out of bounds")
-        return body
-
-    def replies(self) -> bytes:
-        return b"".join(self._protocol.data_to_send())
-
-    def over(self) -> bool:
-        return self._protocol.close_expected() and self._protocol.state is not State.OPEN
-
-    def wrap(self, body: bytes) -> bytes:
-        if self._protocol.state is not State.OPEN:
-            return b""
-        self._protocol.send_binary(body)
-        return self.replies()
-
-    def closing(self) -> bytes:
-        if self._protocol.state is State.OPEN and self._protocol.close_rcvd is None:
-            self._protocol.send_close(CloseCode.GOING_AWAY)
-        return self.replies()
 
 
 def _check(size: int) -> None:

@@ -22,7 +22,7 @@ from roost.relay.core.operations import AppendEntry
 from roost.relay.core.subscriptions import Subscription
 from roost.relay.server.delivery import Subscriber
 from roost.relay.server.express import Express
-from roost.relay.server.framing import Buffer, Framing, RawFraming, WebFraming
+from roost.relay.server.framing import Buffer, Framing, RawFraming
 from roost.relay.server.service import Service
 from roost.wire.calls import (
     MalformedCall,
@@ -269,6 +269,8 @@ class Link(asyncio.BufferedProtocol):
         """Raw frames are agreed in TLS; everything else must be HTTP."""
         if not data.startswith(_GET[: len(data)]):
             raise WireError("not HTTP")
+        from roost.relay.server.web_framing import WebFraming  # no client of today's needs it on a direct way
+
         return WebFraming(self._server.health)
 
     def _greet(self) -> None:

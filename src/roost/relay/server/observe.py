@@ -11,11 +11,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from roost.relay.onion.node import OnionNode
-from roost.relay.onion.part import OnionPart
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.link import Server
+
+if TYPE_CHECKING:
+    from roost.relay.onion.node import OnionNode
+    from roost.relay.onion.part import OnionPart
 
 _REQUEST_S = 5.0
 _MAX_HEAD = 4_096

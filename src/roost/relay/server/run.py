@@ -20,10 +20,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from secrets import randbelow
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from roost import __version__
 from roost.errors import SurroundingsError
 from roost.relay.config import RelayConfig, public_endpoint, split_listen
 from roost.relay.core.admission import Admission
@@ -33,9 +33,6 @@ from roost.relay.core.knocks import KnockNonces
 from roost.relay.core.operations import ForgetTags
 from roost.relay.core.packets import PacketKeys
 from roost.relay.files import DataDirectory
-from roost.relay.onion.founding import authority_of
-from roost.relay.onion.node import Place, Surroundings
-from roost.relay.onion.part import OnionPart
 from roost.relay.server.forwarder import Forwarder
 from roost.relay.server.home import Home
 from roost.relay.server.link import Link, Server
@@ -48,6 +45,9 @@ from roost.relay.storage import ProcessStorage, SqliteEngine
 from roost.relay.storage.sqlite import open_reader
 from roost.wire.addresses import RelayAddress, canonical_host
 from roost.wire.links import RelayLink
+
+if TYPE_CHECKING:
+    from roost.relay.onion.part import OnionPart
 
 _log = logging.getLogger("roost.relay")
 _LAST_RUN = 2**32  # seconds since 1970: whatever the clock says, entry numbers stay below 2**53
@@ -284,6 +284,10 @@ class _Relay:
         config, listener = self._config, self._listener
         if listener is None or not (config.onion or config.authority):
             return None
+        from roost.relay.onion.founding import authority_of  # most relays need none of this
+        from roost.relay.onion.node import Place, Surroundings
+        from roost.relay.onion.part import OnionPart
+
         address, authority = self._address(listener), None
         network = config.network_host() if config.directory is not None else None
         if config.authority:
@@ -357,10 +361,7 @@ def _bracketed(host: str, port: int) -> tuple[str, int]:
 
 
 def _software() -> str:
-    try:
-        return f"roost {version('roost')}"
-    except PackageNotFoundError:
-        return "roost"
+    return f"roost {__version__}"
 
 
 @contextmanager

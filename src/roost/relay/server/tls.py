@@ -11,11 +11,16 @@ import hashlib
 import ssl
 from pathlib import Path
 
-from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from roost.errors import SurroundingsError
 from roost.relay.files import write_secret
@@ -39,22 +44,25 @@ class TlsIdentity:
     def reload(self) -> None:
         """New connections are shown what the files hold now. Raises SurroundingsError; then the old ones stay."""
         try:
-            parsed = x509.load_pem_x509_certificate(self._certificate.read_bytes())
+            secret = load_pem_private_key(self._key.read_bytes(), None)  # the certificate is checked to be this key's
             _context().load_cert_chain(self._certificate, self._key)
             self.context.load_cert_chain(self._certificate, self._key)
-        except (OSError, ValueError, ssl.SSLError) as error:
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm, ssl.SSLError) as error:  # TypeError: a passphrase
             raise SurroundingsError(
                 "The relay's TLS certificate and key cannot be used.",
                 code="bad_certificate",
                 hint="Check the paths, the owner and that key and certificate belong together.",
             ) from error
-        spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        spki = secret.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.key_hash = hashlib.sha256(spki).digest()
 
 
 def self_made(certificate: Path, key: Path) -> TlsIdentity:
     """The certificate in these files, made if they are not there."""
     if not (certificate.exists() and key.exists()):
+        from cryptography import x509  # large, and of use only this once
+        from cryptography.x509.oid import NameOID
+
         secret = ec.generate_private_key(ec.SECP256R1())  # browsers know no Ed25519 certificates
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "relay")])
         made = (

@@ -15,8 +15,7 @@ import msgspec
 
 from roost.errors import SurroundingsError
 from roost.relay.core.operations import Operation
-from roost.relay.storage.committing import Committer
-from roost.relay.storage.process import BUFFER, LENGTH
+from roost.relay.storage.committing import BUFFER, LENGTH, Committer
 from roost.relay.storage.sqlite import SqliteEngine
 
 _encoder = msgspec.msgpack.Encoder()

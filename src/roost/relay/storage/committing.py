@@ -7,6 +7,7 @@ the writer's transactions they would make every thousandth put wait. Used by `re
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Sequence
 from queue import SimpleQueue
@@ -17,6 +18,8 @@ from roost.errors import SurroundingsError
 from roost.relay.core.operations import FREEING, AppendEntry, Freed, Operation, StoreBlob
 from roost.relay.storage.engine import Engine, Reader, StorageBroken, StorageFull
 
+LENGTH = struct.Struct(">I")  # before each batch and outcome, where the writer is a process
+BUFFER = 1024**2  # of the sockets between the two
 SMALL = 128  # bytes, of what is neither an envelope nor a blob
 _CHECKPOINT_BYTES = 8 * 1024**2
 

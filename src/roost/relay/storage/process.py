@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import subprocess
 import sys
 from collections import deque
@@ -23,12 +22,10 @@ import msgspec
 
 from roost.errors import SurroundingsError
 from roost.relay.core.operations import Freed
-from roost.relay.storage.committing import Batch, Outcome
+from roost.relay.storage.committing import BUFFER, LENGTH, Batch, Outcome
 from roost.relay.storage.sqlite import open_reader
 from roost.relay.storage.worker import GroupStorage
 
-LENGTH = struct.Struct(">I")
-BUFFER = 1024**2
 _END_S = 10.0
 _ARRAY = b"\xdd"  # of as many elements as the next 4 bytes say
 _PIECES = 512  # at one call; Linux takes 1,024
