@@ -179,6 +179,22 @@ def test_blocks_are_renewed_within_a_period() -> None:
     assert reader.sent >= before + 4
 
 
+def test_signs_of_life_are_rarer_while_nothing_is_asked_and_a_dead_leader_is_noticed_all_the_same() -> None:
+    world = World(16)
+    reader, writer = Client(world, *outsider(world)), Client(world, *outsider(world))
+    session = reader.subscribe(GET)
+    world.run(120)
+    busy = reader.sent
+    world.run(180)
+    before = reader.sent
+    world.run(120)
+    assert 3 <= reader.sent - before <= busy // 2
+    assert session.host is not None
+    world.nodes[session.host].alive = False
+    assert writer.answer(Put(PUT, envelope(1))) == Stored(1)
+    assert world.run(60, lambda: len(reader.delivered) == 1)
+
+
 def test_sessions_take_turns() -> None:
     world = World(14)
     client = Client(world, *outsider(world))

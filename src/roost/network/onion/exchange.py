@@ -32,6 +32,8 @@ from roost.wire.sizes import PLACE_SIZE
 
 _KEPT_S = 60.0  # a session in which nothing is open is forgotten after so long
 _BEAT_S = 12.0
+_CALM_BEAT_S = 30.0  # when nothing was asked ...
+_CALM_S = 180.0  # ... for so long
 _MIXED_BEAT_S = 45.0
 _BEAT_EACH_S = 1.5  # signs of life of all sessions together come no more often
 _LOOP_LOST_S = 30.0
@@ -315,8 +317,9 @@ class Exchange:
                 self._trials[guard] = now + _TRIAL_S * (0.5 + fraction(self._entropy))
                 self._trials_due.append(guard)
         subscribed = [session for session in self._sessions.values() if session.subscribed]
+        calm = all(session.used_at + _CALM_S < now for session in self._sessions.values())
         for session in subscribed:
-            least = _MIXED_BEAT_S if session.mixed else _BEAT_S
+            least = _MIXED_BEAT_S if session.mixed else _CALM_BEAT_S if calm else _BEAT_S
             session.beat_s = max(least, _BEAT_EACH_S * len(subscribed))
             if session.mixed:
                 self.cover.use(now)
