@@ -218,6 +218,49 @@ def test_one_of_those_who_kept_it_is_enough() -> None:
     told(story)
 
 
+def test_a_leader_hears_of_what_began_apart_though_another_is_asked_first() -> None:
+    async def story(scene: Story) -> None:
+        await scene.fill()
+        old = await scene.exchange(2)
+        first = scene.swarm()[0]
+        first.crash()
+        expect(await scene.ask(scene.box.create()), Done)
+        expect(await scene.ask(Put(scene.box.put, envelope(OLD[0]))), Stored)
+        last = expect(await scene.ask(Put(scene.box.put, envelope(b"new"))), Stored).entry
+        await scene.start(first)
+        await asyncio.sleep(10.0)
+        await scene.start(*old)
+        await scene.all_is_there(last)
+        assert set(scene.holders()) == set(scene.swarm())
+
+    told(story)
+
+
+def test_what_went_on_without_those_who_had_more_takes_that_in() -> None:
+    """Two of three keep what they acknowledge, while the third is away; then they are gone, and the third is back."""
+
+    async def story(scene: Story) -> None:
+        await scene.fill()
+        *kept, third = scene.swarm()
+        third.crash()
+        more = [b"%d" % number for number in range(10, 15)]
+        for text in more:
+            expect(await scene.ask(Put(scene.box.put, envelope(text))), Stored)
+        for node in kept:
+            node.crash()
+        await scene.start(third)
+        for _ in range(3):
+            await scene.agree([key for key in scene.network.nodes if scene.network.nodes[key] not in kept])
+        last = expect(await scene.ask(Put(scene.box.put, envelope(b"new"))), Stored).entry
+        assert await scene.read() == [*OLD, b"new"]
+        await scene.start(*kept)
+        await asyncio.sleep(120.0)
+        assert await scene.read(last) == more
+        assert await scene.read() == [*OLD, b"new", *more]
+
+    told(story)
+
+
 def test_what_is_remembered_of_networks_is_bounded() -> None:
     async def send(_node: bytes, _body: bytes) -> bytes:
         raise AssertionError

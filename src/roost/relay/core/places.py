@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from roost.wire.swarm import MAX_PLANS, Member, Members, Standing
+from roost.wire.swarm import MAX_PLANS, MAX_REPLICAS, Member, Members, Standing
 
 _RANK_BITS = 4  # a view's last bits: its leader's place in the swarm, so that two who begin at once differ
 _MINUTE_S = 60
@@ -169,6 +169,12 @@ def next_view(highest: int, rank: int, now: float) -> int:
     return max((highest >> _RANK_BITS) + 1, int(now) // _MINUTE_S) << _RANK_BITS | rank
 
 
+def parted(view: int) -> int:
+    """The origin of a state that goes on from `view` without those who may have had more: a number that no view has."""
+    rank = view % (1 << _RANK_BITS)
+    return view - rank + MAX_REPLICAS + rank % ((1 << _RANK_BITS) - MAX_REPLICAS)
+
+
 def likely(view: int, now: float) -> bool:
     """Whether views may have come so far by now. Who promised one that is as high as can be written could promise no
     other."""
@@ -220,12 +226,14 @@ class Ballot:
 
     @property
     def apart(self) -> list[bytes]:
-        """Who holds something that began by itself, so that it is not in the newest state."""
+        """Who holds something that may not be in the newest state: it began by itself, or that state is one of several
+        that go on without those who are gone."""
         newest = self.newest
         if newest is None:
             return []
-        others = [node for node, standing in self.standings.items() if standing.present and not bare(standing)]
-        return sorted(node for node in others if self.standings[node].origin != newest.origin)
+        others = {node: one for node, one in self.standings.items() if one.present and not bare(one)}
+        others.pop(self.holder or b"", None)
+        return sorted(node for node, one in others.items() if one.origin != newest.origin or not self.whole)
 
     def courted(self, own: bytes) -> bool:
         """Whether another is about to lead: it was promised something a moment ago."""
@@ -245,6 +253,11 @@ class Ballot:
     def enough(self) -> bool:
         """Whether so many answered that nothing acknowledged can be unknown to all of them."""
         return all(self._satisfied(members) for members in self._electorates())
+
+    @property
+    def whole(self) -> bool:
+        """Whether they are enough without giving anybody up: else some who are gone may have had more."""
+        return all(self._satisfied(members, lossless=True) for members in self._electorates())
 
     def members(self) -> Members:
         """The swarm with the incarnations that are known."""
@@ -271,10 +284,10 @@ class Ballot:
     def _named(self, nodes: Iterable[bytes]) -> Members:
         return tuple(Member(node, _ANY) for node in nodes)
 
-    def _satisfied(self, members: Members) -> bool:
+    def _satisfied(self, members: Members, *, lossless: bool = False) -> bool:
         known = [member for member in members if member.incarnation]  # nothing was acknowledged by counting others
         majority = len(known) // 2 + 1
-        left = sum(1 for member in known if not self._lost(member))
+        left = sum(1 for member in known if lossless or not self._lost(member))
         votes = sum(1 for member in known if self._votes(member))
         return votes >= min(majority, left)
 

@@ -219,16 +219,20 @@ class Election:
         member holds that has the same beginning already."""
         own, place, replica = self._colleagues.own, self._place, self._replica
         holder, apart = ballot.holder, ballot.apart
-        base, origin = (0, 0), view
+        begin = base = (0, 0)
+        origin = view
         if holder is not None:
             newest = ballot.standings[holder]
-            base, origin = (newest.view, newest.sequence), newest.origin
+            begin = base = newest.view, newest.sequence
+            origin = newest.origin if ballot.whole else places.parted(view)
+            if apart or not ballot.whole:
+                begin = view, 0  # nobody holds that yet
         record = await replica.record(place)
         if holder is None or (record.present and (record.view, record.sequence) == base and not apart):
             if not record.follows(own, view):
                 raise NoMajority
             await replica.commit(place, places.begun(record, own, view, members, origin=origin))
-            return base
+            return begin
         union, number, intake = Union(view << RUN_BITS), 0, None
         for node in (holder, *apart):
             first = number
@@ -248,7 +252,7 @@ class Election:
                 continue  # it keeps what it holds until it is asked the next time
         if intake is None or await replica.exchange(place, intake, own, view, members, 0, origin) is None:
             raise NoMajority
-        return (view, 0) if apart else base
+        return begin
 
     async def _fetch(self, node: bytes, view: int) -> AsyncIterator[bytes]:
         """All that it holds, piece by piece."""

@@ -45,6 +45,7 @@ class Upkeep:
         ]
         self._calls: set[asyncio.Task[None]] = set()
         self._nodes: frozenset[tuple[bytes, bytes]] = frozenset()
+        self._reviews = 0  # since the network changed
 
     def close(self) -> None:
         for task in (*self._tasks, *self._calls):
@@ -107,7 +108,9 @@ class Upkeep:
             with contextlib.suppress(SurroundingsError):  # the disk is full: it is known until the node stops
                 await self._remember(former=self._colleagues.former)
             settled = False
+            self._reviews = -1
             while not settled and not self._changed.is_set():
+                self._reviews += 1
                 try:
                     settled = await self._review_all()
                 except SurroundingsError:
@@ -142,17 +145,18 @@ class Upkeep:
         return {member.node for member in record.members} != set(swarm)
 
     async def _hand_over(self, place: bytes) -> None:
-        """The first of the swarm that answers is to lead the place, and to take it over."""
+        """The first of the swarm that answers is to lead the place, and to take it over. If that did not help, all are
+        asked the next time: the first may know only that another leads, and that one must hear of it."""
         for node in self._colleagues.swarm(place):
-            if node == self._colleagues.own:
+            done = node == self._colleagues.own
+            if done:
                 if place not in self._swarm.leads:
                     self._swarm.see_to(place)
+            else:
+                with contextlib.suppress(Unreachable):
+                    done = (await self._colleagues.call(node, Nudge(place), Taken)).done
+            if done and not self._reviews:
                 return
-            try:
-                if (await self._colleagues.call(node, Nudge(place), Taken)).done:
-                    return
-            except Unreachable:
-                continue
 
     # --- a lost disk ------------------------------------------------------------------------------------------------
 
