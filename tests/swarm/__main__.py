@@ -1,20 +1,25 @@
-"""Simulated onion networks: `python tests/swarm --seeds 500 --from 1 --jobs 2`. Exit status 1 when one fails."""
+"""Simulated onion networks: `python tests/swarm --seeds 500 --from 1 --jobs 2 [--world exodus]`. Exit status 1 when one
+fails."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import multiprocessing
 import sys
 import time
 import traceback
 
-from swarm_world import play
+import swarm_exodus
+import swarm_world
+
+WORLDS = {"disasters": swarm_world.play, "exodus": swarm_exodus.play}
 
 
-def one(seed: int) -> tuple[int, int, str]:
+def one(world: str, seed: int) -> tuple[int, int, str]:
     """The seed, how many envelopes were acknowledged, and what is wrong: nothing, one hopes."""
     try:
-        return seed, play(seed)["acknowledged"], ""
+        return seed, WORLDS[world](seed)["acknowledged"], ""
     except Exception:  # noqa: BLE001 - whatever it is, the next seed is tried
         return seed, 0, traceback.format_exc(limit=-3)
 
@@ -24,10 +29,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--from", dest="first", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--world", choices=WORLDS, default="disasters")
     chosen = parser.parse_args()
     failed, total, began = [], 0, time.monotonic()
     with multiprocessing.Pool(chosen.jobs) as pool:
-        for seed, acknowledged, wrong in pool.imap_unordered(one, range(chosen.first, chosen.first + chosen.seeds)):
+        seeds = range(chosen.first, chosen.first + chosen.seeds)
+        for seed, acknowledged, wrong in pool.imap_unordered(functools.partial(one, chosen.world), seeds):
             total += acknowledged
             if wrong:
                 failed.append(seed)
