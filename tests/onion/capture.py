@@ -78,13 +78,13 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
             seen.sizes.add(len(request.packet))
             seen.samples.update(request.packet[piece] for piece in SAMPLES)
             if self._node(link) is None:
-                seen.packets[self._own.public.raw, _address(link)] += 1
+                seen.packets[self._self.name, _address(link)] += 1
         handle(self, link, request, respond)  # type: ignore[arg-type]
 
     def handing_on(self: OnionNode, source: Source, opened: Unwrapped) -> None:
         if isinstance(opened.outcome, Arrived):
             try:
-                seen.arrived.append((self._own.public.raw, source, decode(SessionUp, opened.outcome.payload)))
+                seen.arrived.append((self._self.name, source, decode(SessionUp, opened.outcome.payload)))
             except WireError as error:
                 raise AssertionError("a client sent what is no part of a session") from error
         hand_on(self, source, opened)
