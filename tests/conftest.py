@@ -24,6 +24,9 @@ settings.register_profile("thorough", settings.get_profile("roost"), max_example
 settings.load_profile(os.environ.get("ROOST_HYPOTHESIS", "roost"))
 
 
+# Every process that a test starts would compile all of Roost anew: a third of what a command costs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Who runs the tests in the background may have them ignore Ctrl-C and a closed terminal, and so would all that they
 # start. A signal that is handled here is not ignored there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

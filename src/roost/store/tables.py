@@ -8,7 +8,7 @@ migrations/; a test compares them with the declarations.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Final, Generic
 
 import msgspec
@@ -39,7 +39,6 @@ class Table(Generic[R]):
         self.kind: Final = kind
         self.key: Final = kind.key
         self.columns: Final = (*kind.key, *(name for name in kind.indexes if name not in kind.key))
-        self._decoder: Final = msgspec.msgpack.Decoder(kind)
         self.key_of: Final = values_of(self.key)
         self._values: Final = values_of(self.columns)
         self._changes: Final[dict[tuple[str, ...], str]] = {}
@@ -74,6 +73,11 @@ class Table(Generic[R]):
                 f" WHERE {' AND '.join(f'{_quote(name)} = ?' for name in self.key)}"
             )
         return self._changes[names], (*(values[index] for index in changed), _encode(after), *values[: len(self.key)])
+
+    @cached_property
+    def _decoder(self) -> msgspec.msgpack.Decoder[R]:
+        """Made with the first row: a start looks into many tables, most of them empty."""
+        return msgspec.msgpack.Decoder(self.kind)
 
     def decode(self, data: bytes) -> R:
         """The row. Raises SurroundingsError `profile_damaged`."""
