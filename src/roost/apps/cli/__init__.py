@@ -5,6 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """The `roost` command."""
+    import gc
     import sys
 
     try:
@@ -13,4 +14,5 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before there was anything to end
         code = 1
+    gc.freeze()  # all is closed: looking for garbage once more would take a fifth of a command's time
     sys.exit(code)
