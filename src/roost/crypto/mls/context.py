@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from roost.crypto.mls.codec import Reader, Structure, opaque, structures, u16, u64
 from roost.crypto.mls.errors import Unsupported
@@ -11,8 +12,7 @@ from roost.crypto.mls.leaf import MLS10, Extensions, read_extensions
 from roost.crypto.mls.suites import CipherSuite
 
 
-@dataclass(frozen=True)
-class GroupContext(Structure):
+class GroupContext(Structure, msgspec.Struct, frozen=True, dict=True):
     """What the members of an epoch agree on (section 8.1)."""
 
     suite_id: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from roost.crypto.mls.codec import Reader, Structure, numbers, opaque, structures
 from roost.crypto.mls.errors import InvalidChange
@@ -16,8 +17,7 @@ EXTERNAL_PUB: Final = 0x0004
 EXTERNAL_SENDERS: Final = 0x0005
 
 
-@dataclass(frozen=True)
-class RequiredCapabilities(Structure):
+class RequiredCapabilities(Structure, msgspec.Struct, frozen=True):
     """What every member must support beside the defaults (section 11.1)."""
 
     extensions: tuple[int, ...] = ()
@@ -42,8 +42,7 @@ class RequiredCapabilities(Structure):
         return Extension(REQUIRED_CAPABILITIES, self.encode())
 
 
-@dataclass(frozen=True)
-class ExternalSender(Structure):
+class ExternalSender(Structure, msgspec.Struct, frozen=True):
     """One who may propose without being a member (section 12.1.8.1)."""
 
     signature_key: bytes

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+import msgspec
+
 from roost.crypto.mls.codec import Reader, Structure, opaque, u8, u16, u32, u64
 from roost.crypto.mls.errors import Malformed, Unsupported
 from roost.crypto.mls.key_package import KeyPackage
@@ -48,8 +50,7 @@ def _enum(kind: type[E], value: int) -> E:
         raise Malformed("a message is of an unknown kind") from error
 
 
-@dataclass(frozen=True)
-class Sender(Structure):
+class Sender(Structure, msgspec.Struct, frozen=True):
     """Who sent a message. `index` is a leaf's, or a place among the external senders; 0 for new members."""
 
     type: SenderType
@@ -85,8 +86,7 @@ def read_content(reader: Reader, kind: ContentType) -> Content:
     return Commit.read(reader) if kind is ContentType.COMMIT else read_proposal(reader)
 
 
-@dataclass(frozen=True)
-class FramedContent(Structure):
+class FramedContent(Structure, msgspec.Struct, frozen=True, dict=True):
     group_id: bytes
     epoch: int
     sender: Sender
@@ -130,8 +130,7 @@ class AuthData:
         return cls(reader.opaque(), reader.opaque() if kind is ContentType.COMMIT else None)
 
 
-@dataclass(frozen=True)
-class AuthenticatedContent(Structure):
+class AuthenticatedContent(Structure, msgspec.Struct, frozen=True):
     wire_format: WireFormat
     content: FramedContent
     auth: AuthData
@@ -149,8 +148,7 @@ class AuthenticatedContent(Structure):
         return u16(self.wire_format) + self.content.encode() + opaque(self.auth.signature)
 
 
-@dataclass(frozen=True)
-class PublicMessage(Structure):
+class PublicMessage(Structure, msgspec.Struct, frozen=True):
     content: FramedContent
     auth: AuthData
     membership_tag: bytes | None = None
@@ -166,8 +164,7 @@ class PublicMessage(Structure):
         return cls(content, auth, reader.opaque() if content.sender.type is SenderType.MEMBER else None)
 
 
-@dataclass(frozen=True)
-class PrivateMessage(Structure):
+class PrivateMessage(Structure, msgspec.Struct, frozen=True):
     group_id: bytes
     epoch: int
     content_type: ContentType
@@ -202,8 +199,7 @@ _BODIES: dict[WireFormat, type[Body]] = {
 }
 
 
-@dataclass(frozen=True)
-class MlsMessage(Structure):
+class MlsMessage(Structure, msgspec.Struct, frozen=True):
     """What travels: any of the bodies under version and wire format."""
 
     body: Body

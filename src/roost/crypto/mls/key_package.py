@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, opaque, structures, u16
@@ -24,8 +25,7 @@ from roost.crypto.mls.suites import CipherSuite, suite_by_id
 from roost.crypto.secret import Secret
 
 
-@dataclass(frozen=True)
-class KeyPackage(Structure):
+class KeyPackage(Structure, msgspec.Struct, frozen=True, dict=True):
     """RFC 9420 section 10."""
 
     version: int
@@ -33,7 +33,7 @@ class KeyPackage(Structure):
     init_key: bytes
     leaf: LeafNode
     extensions: Extensions = ()
-    signature: bytes = field(default=b"", repr=False)
+    signature: bytes = b""
 
     @cached_property
     def _unsigned(self) -> bytes:
@@ -51,7 +51,7 @@ class KeyPackage(Structure):
         return cls(version, suite_id, init_key, LeafNode.read(reader), read_extensions(reader), reader.opaque())
 
     def signed(self, suite: CipherSuite, key: SignatureKey) -> KeyPackage:
-        return replace(self, signature=suite.sign(key, b"KeyPackageTBS", self._unsigned))
+        return msgspec.structs.replace(self, signature=suite.sign(key, b"KeyPackageTBS", self._unsigned))
 
     def reference(self, suite: CipherSuite) -> bytes:
         """KeyPackageRef (section 5.2)."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
+
+import msgspec
 
 from roost.crypto.mls.codec import Reader, Structure, numbers, opaque, structures, u8, u16, u32, u64
 from roost.crypto.mls.errors import InvalidChange, Malformed, Unsupported
@@ -21,8 +22,7 @@ DEFAULT_EXTENSIONS: Final = range(0x0001, 0x0006)
 DEFAULT_PROPOSALS: Final = range(0x0001, 0x0008)
 
 
-@dataclass(frozen=True)
-class Credential(Structure):
+class Credential(Structure, msgspec.Struct, frozen=True):
     """Who a member is. `value` is a basic credential's identity, or the encoded chain of an X.509 credential."""
 
     type: int
@@ -46,8 +46,7 @@ class Credential(Structure):
         raise Unsupported("a credential type is not supported")
 
 
-@dataclass(frozen=True)
-class Extension(Structure):
+class Extension(Structure, msgspec.Struct, frozen=True):
     """RFC 9420 section 7.2. Known types are in extensions.py."""
 
     type: int
@@ -77,8 +76,7 @@ def find_extension(extensions: Extensions, kind: int) -> bytes | None:
     return next((extension.data for extension in extensions if extension.type == kind), None)
 
 
-@dataclass(frozen=True)
-class Capabilities(Structure):
+class Capabilities(Structure, msgspec.Struct, frozen=True):
     """What a client can do (section 7.2)."""
 
     versions: tuple[int, ...] = (MLS10,)
@@ -102,8 +100,7 @@ class Capabilities(Structure):
         return all(kind in DEFAULT_PROPOSALS or kind in self.proposals for kind in kinds)
 
 
-@dataclass(frozen=True)
-class Lifetime(Structure):
+class Lifetime(Structure, msgspec.Struct, frozen=True):
     """From when until when a key package is good, in seconds since 1970."""
 
     not_before: int
@@ -130,8 +127,7 @@ class LeafSource(enum.IntEnum):
     COMMIT = 3
 
 
-@dataclass(frozen=True)
-class LeafNode(Structure):
+class LeafNode(Structure, msgspec.Struct, frozen=True, dict=True):
     """A member (section 7.2). `lifetime` belongs to key packages alone, `parent_hash` to commits alone."""
 
     encryption_key: bytes
@@ -142,7 +138,7 @@ class LeafNode(Structure):
     lifetime: Lifetime | None = None
     parent_hash: bytes | None = None
     extensions: Extensions = ()
-    signature: bytes = field(default=b"", repr=False)
+    signature: bytes = b""
 
     @cached_property
     def _unsigned(self) -> bytes:
@@ -189,7 +185,7 @@ class LeafNode(Structure):
     def signed(self, suite: CipherSuite, key: SignatureKey, group_id: bytes = b"", index: int = 0) -> LeafNode:
         """This leaf with its signature; group and index enter it unless it is for a key package."""
         signature = suite.sign(key, b"LeafNodeTBS", self._signed_content(group_id, index))
-        return replace(self, signature=signature)
+        return msgspec.structs.replace(self, signature=signature)
 
     def check(self, suite: CipherSuite, group_id: bytes, index: int) -> None:
         """What one leaf shows by itself (section 7.3): its signature, and that it lists what it uses.
@@ -211,8 +207,7 @@ class LeafNode(Structure):
             raise InvalidChange("a leaf's key has the wrong length")
 
 
-@dataclass(frozen=True)
-class ParentNode(Structure):
+class ParentNode(Structure, msgspec.Struct, frozen=True):
     """A node above leaves (section 7.1)."""
 
     encryption_key: bytes

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Final
 
+import msgspec
+
 from roost.crypto.mls.codec import Reader, Structure, opaque, optional, structures, u8, u16, u32
 from roost.crypto.mls.errors import Malformed, Unsupported
 from roost.crypto.mls.key_package import KeyPackage
@@ -14,8 +16,7 @@ from roost.crypto.mls.psk import PskId
 from roost.crypto.mls.suites import HpkeCiphertext
 
 
-@dataclass(frozen=True)
-class Add(Structure):
+class Add(Structure, msgspec.Struct, frozen=True):
     type: ClassVar[int] = 1
     key_package: KeyPackage
 
@@ -27,8 +28,7 @@ class Add(Structure):
         return cls(KeyPackage.read(reader))
 
 
-@dataclass(frozen=True)
-class Update(Structure):
+class Update(Structure, msgspec.Struct, frozen=True):
     type: ClassVar[int] = 2
     leaf: LeafNode
 
@@ -40,8 +40,7 @@ class Update(Structure):
         return cls(LeafNode.read(reader))
 
 
-@dataclass(frozen=True)
-class Remove(Structure):
+class Remove(Structure, msgspec.Struct, frozen=True):
     type: ClassVar[int] = 3
     removed: int
 
@@ -53,8 +52,7 @@ class Remove(Structure):
         return cls(reader.u32())
 
 
-@dataclass(frozen=True)
-class PreSharedKey(Structure):
+class PreSharedKey(Structure, msgspec.Struct, frozen=True):
     type: ClassVar[int] = 4
     psk: PskId
 
@@ -66,8 +64,7 @@ class PreSharedKey(Structure):
         return cls(PskId.read(reader))
 
 
-@dataclass(frozen=True)
-class ReInit(Structure):
+class ReInit(Structure, msgspec.Struct, frozen=True):
     type: ClassVar[int] = 5
     group_id: bytes
     version: int
@@ -82,8 +79,7 @@ class ReInit(Structure):
         return cls(reader.opaque(), reader.u16(), reader.u16(), read_extensions(reader))
 
 
-@dataclass(frozen=True)
-class ExternalInit(Structure):
+class ExternalInit(Structure, msgspec.Struct, frozen=True):
     type: ClassVar[int] = 6
     kem_output: bytes
 
@@ -95,8 +91,7 @@ class ExternalInit(Structure):
         return cls(reader.opaque())
 
 
-@dataclass(frozen=True)
-class GroupContextExtensions(Structure):
+class GroupContextExtensions(Structure, msgspec.Struct, frozen=True):
     type: ClassVar[int] = 7
     extensions: Extensions
 
@@ -154,8 +149,7 @@ def _read_item(reader: Reader) -> ProposalOrRef:
     raise Malformed("a commit's item is neither proposal nor reference")
 
 
-@dataclass(frozen=True)
-class UpdatePathNode(Structure):
+class UpdatePathNode(Structure, msgspec.Struct, frozen=True):
     encryption_key: bytes
     encrypted_path_secrets: tuple[HpkeCiphertext, ...]
 
@@ -167,8 +161,7 @@ class UpdatePathNode(Structure):
         return cls(reader.opaque(), reader.vector(HpkeCiphertext.read))
 
 
-@dataclass(frozen=True)
-class UpdatePath(Structure):
+class UpdatePath(Structure, msgspec.Struct, frozen=True):
     """New keys for the committer's leaf and the nodes of its filtered direct path (section 7.6)."""
 
     leaf: LeafNode
@@ -182,8 +175,7 @@ class UpdatePath(Structure):
         return cls(LeafNode.read(reader), reader.vector(UpdatePathNode.read))
 
 
-@dataclass(frozen=True)
-class Commit(Structure):
+class Commit(Structure, msgspec.Struct, frozen=True, dict=True):
     proposals: tuple[ProposalOrRef, ...]
     path: UpdatePath | None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, u16, u32
@@ -87,8 +88,7 @@ def unprotect_public(
 # --- private messages (section 6.3) ---
 
 
-@dataclass(frozen=True)
-class SenderData(Structure):
+class SenderData(Structure, msgspec.Struct, frozen=True):
     leaf: int
     generation: int
     reuse_guard: bytes

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, opaque, u8, u16, u64
 from roost.crypto.mls.errors import InvalidChange, Malformed, MissingPsk
@@ -22,8 +24,7 @@ class PskUsage(enum.IntEnum):
     BRANCH = 3
 
 
-@dataclass(frozen=True)
-class PskId(Structure):
+class PskId(Structure, msgspec.Struct, frozen=True):
     """PreSharedKeyID. External ones have an `id`; resumption ones name a group by `id`, and its epoch."""
 
     usage: PskUsage

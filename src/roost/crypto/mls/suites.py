@@ -6,9 +6,10 @@ Everything above this module names an operation of the RFC and never a primitive
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Final
+
+import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls import hpke, kem, signatures
@@ -23,8 +24,7 @@ _PREFIX: Final = b"MLS 1.0 "
 _EXTERNAL_INIT: Final = b"MLS 1.0 external init secret"
 
 
-@dataclass(frozen=True)
-class HpkeCiphertext(Structure):
+class HpkeCiphertext(Structure, msgspec.Struct, frozen=True):
     """RFC 9420 section 7.6."""
 
     kem_output: bytes

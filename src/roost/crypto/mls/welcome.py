@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, opaque, optional, structures, u16, u32
@@ -20,15 +22,14 @@ from roost.crypto.mls.suites import CipherSuite, HpkeCiphertext
 from roost.crypto.secret import Secret
 
 
-@dataclass(frozen=True)
-class GroupInfo(Structure):
+class GroupInfo(Structure, msgspec.Struct, frozen=True, dict=True):
     """One epoch of a group as a member describes it, signed."""
 
     context: GroupContext
     extensions: Extensions
     confirmation_tag: bytes
     signer: int
-    signature: bytes = field(default=b"", repr=False)
+    signature: bytes = b""
 
     @cached_property
     def _unsigned(self) -> bytes:
@@ -43,7 +44,7 @@ class GroupInfo(Structure):
         return cls(*head, reader.opaque(), reader.u32(), reader.opaque())
 
     def signed(self, suite: CipherSuite, key: SignatureKey) -> GroupInfo:
-        return replace(self, signature=suite.sign(key, b"GroupInfoTBS", self._unsigned))
+        return msgspec.structs.replace(self, signature=suite.sign(key, b"GroupInfoTBS", self._unsigned))
 
     def check(self, suite: CipherSuite, signature_key: bytes) -> None:
         """Raises NotAuthentic unless the signer's key signed it."""
@@ -65,8 +66,7 @@ class GroupSecrets(Structure, Secret):
         return cls(reader.opaque(), reader.optional(Reader.opaque), reader.vector(PskId.read))
 
 
-@dataclass(frozen=True)
-class EncryptedGroupSecrets(Structure):
+class EncryptedGroupSecrets(Structure, msgspec.Struct, frozen=True):
     new_member: bytes
     sealed: HpkeCiphertext
 
@@ -78,8 +78,7 @@ class EncryptedGroupSecrets(Structure):
         return cls(reader.opaque(), HpkeCiphertext.read(reader))
 
 
-@dataclass(frozen=True)
-class Welcome(Structure):
+class Welcome(Structure, msgspec.Struct, frozen=True):
     suite_id: int
     secrets: tuple[EncryptedGroupSecrets, ...]
     encrypted_group_info: bytes
