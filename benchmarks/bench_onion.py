@@ -34,6 +34,8 @@ DELAY_MS = 50
 IN_FLIGHT = 32
 FILE_MB = 10
 IDLE_S = float(os.environ.get("ROOST_IDLE_S", "60"))
+MIXED_S = 90.0  # each message takes seconds
+CALM_S = 200.0  # after which a client that asked nothing shows fewer signs of life
 READY_S = 400.0
 
 
@@ -49,7 +51,7 @@ async def _run(clock: Clock) -> list[Result]:
         results += central.results
     async with network(0) as link, two_people(network=link) as pair:
         onion = await _talked("through the onion", clock, pair, central)
-        results += [*onion.results, *await _idle(pair)]
+        results += [*onion.results, *await _mixed(pair, onion), *await _idle(pair)]
     async with _relay_link(DELAY_MS) as link, two_people(relay=link) as pair:
         far = await _latency(f"through one relay, links of {DELAY_MS} ms", clock, pair, None)
         results += far
@@ -169,6 +171,16 @@ async def _talked(how: str, clock: Clock, pair: Pair, floor: Talked | None) -> T
     return Talked(latency, rate, per_message, await _file(how, pair, floor and floor.file))
 
 
+async def _mixed(pair: Pair, fast: Talked) -> list[Result]:
+    """From the sender's side alone: what the other says goes as they choose."""
+    async with Service.open(pair.alice) as me:
+        await me.call(b.SetTiming(conversation=pair.contact, timing=Timing.MIXED))
+    found = await _latency("through the onion, mixed", Clock(MIXED_S / 6), pair, fast.latency)
+    async with Service.open(pair.alice) as me:
+        await me.call(b.SetTiming(conversation=pair.contact, timing=Timing.FAST))
+    return found
+
+
 async def _latency(how: str, clock: Clock, pair: Pair, floors: list[Result] | None) -> list[Result]:
     async with a_process("benchmarks.person", str(pair.bob), "listen") as process, Service.open(pair.alice) as me:
         assert await line_of(process) == "ready"
@@ -200,7 +212,7 @@ async def _idle(pair: Pair) -> list[Result]:
     async with Service.open(pair.alice) as me:
         for timing in (Timing.FAST, Timing.MIXED):
             await me.call(b.SetTiming(conversation=pair.contact, timing=timing))
-            await asyncio.sleep(10)
+            await asyncio.sleep(10 if timing is Timing.MIXED else CALM_S)
             with Meter() as meter:
                 await asyncio.sleep(IDLE_S)
             hours, what = IDLE_S / 3_600, "cover" if timing is Timing.MIXED else "no cover"
