@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import pytest
 from mls_world import GROUP_ID, NOW, SeededEntropy, World, client, extension
-from msgspec.structs import replace
 
 from roost.crypto.keys import VerifyKey
 from roost.crypto.mls import (
@@ -32,7 +31,6 @@ from roost.crypto.mls import (
     NotForThisClient,
     OwnMessage,
     PreSharedKey,
-    Proposal,
     PskId,
     Psks,
     PskUsage,
@@ -95,8 +93,7 @@ def test_a_commit_changes_nothing_until_it_is_accepted() -> None:
 def test_changes_tell_what_a_commit_does() -> None:
     world = World.of(3)
     name, secrets = world.newcomer()
-    title = GroupContextExtensions((extension(b"title"),))
-    proposals: list[Proposal] = [Remove(world.index("1")), Add(secrets.package), title]
+    proposals = [Remove(world.index("1")), Add(secrets.package), GroupContextExtensions((extension(b"title"),))]
     _, staged = world.groups["0"].commit(proposals, world.entropy, now=NOW)
     received = world.groups["2"].receive(staged.message)
     assert isinstance(received, CommitReceived)
@@ -161,9 +158,9 @@ def test_removed_members_read_nothing_more() -> None:
     with pytest.raises(Replayed):
         gone.receive(secret_before)
     _, staged = world.groups["0"].commit([], world.entropy, now=NOW)
-    forged = dataclasses.replace(gone.epoch, context=world.groups["0"].epoch.context)
+    forged = replace(gone.epoch, context=world.groups["0"].epoch.context)
     with pytest.raises(MlsError):  # not even with the right context: the keys are others
-        dataclasses.replace(gone, epoch=forged, removed=False).receive(staged.message)
+        replace(gone, epoch=forged, removed=False).receive(staged.message)
     name = world.add("0")[0]
     world.say(name, b"and newcomers take the empty place")
     assert world.index(name) == 3
@@ -332,7 +329,7 @@ def test_an_update_needs_its_keys() -> None:
     """A device whose proposal's keys were lost cannot follow, and has to rejoin."""
     world = World.of(2)
     world.propose("1", None)
-    world.groups["1"] = dataclasses.replace(world.groups["1"], updates={})
+    world.groups["1"] = replace(world.groups["1"], updates={})
     _, staged = world.groups["0"].commit([], world.entropy, now=NOW)
     with pytest.raises(NotForThisClient):
         world.groups["1"].receive(staged.message)
@@ -340,7 +337,7 @@ def test_an_update_needs_its_keys() -> None:
 
 def test_settings_bound_what_is_kept() -> None:
     world = World.of(2)
-    world.groups["1"] = dataclasses.replace(world.groups["1"], settings=Settings(past_epochs=1, resumption_epochs=2))
+    world.groups["1"] = replace(world.groups["1"], settings=Settings(past_epochs=1, resumption_epochs=2))
     for _ in range(5):
         world.commit("0")
     assert len(world.groups["1"].past) == 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mls_world import NOW, World, client, swapped
-from msgspec.structs import replace
 
 from roost.crypto.mls import (
     Add,
@@ -239,7 +238,7 @@ def test_broken_trees_in_group_infos() -> None:
             tree = honest.tree.copy()
             tree.set_node(node, bad)
             context = replace(honest.context, tree_hash=tree.tree_hash(world.suite))
-            lying = dataclasses.replace(honest, tree=tree, context=context)
+            lying = replace(honest, tree=tree, context=context)
             info = MlsMessage(lying.group_info(with_tree=True, with_external_key=True)).encode()
             with pytest.raises(InvalidChange):
                 Group.join_by_commit(info, client("n", world.entropy), world.entropy)

@@ -192,7 +192,7 @@ def test_a_reinitialisation_takes_everyone_along() -> None:
 
 def test_a_reinitialisation_stands_alone() -> None:
     world = World.of(2)
-    proposals: list[Proposal] = [ReInit(b"new", 1, world.suite.id, ()), Remove(1)]
+    proposals = [ReInit(b"new", 1, world.suite.id, ()), Remove(1)]
     with pytest.raises(InvalidChange):
         world.groups["0"].commit(proposals, world.entropy, now=NOW)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -131,7 +132,7 @@ def test_a_member_does_not_become_another_in_its_own_commit(world: GroupWorld) -
 
     def other_leaf(group: mls.Group) -> mls.CommitOptions:
         credential = mls.DeviceIdentity(mls_key(alice.account), mls_key(group.epoch.signer.public)).credential()
-        return mls.CommitOptions(leaf=msgspec.structs.replace(group.epoch.leaf, credential=credential))
+        return mls.CommitOptions(leaf=replace(group.epoch.leaf, credential=credential))
 
     hostile_commit(mallory, id, lambda group: [], leaf=other_leaf)
     untouched(world, id, alice, bob, mallory)

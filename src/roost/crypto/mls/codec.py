@@ -165,8 +165,6 @@ class Reader:
 class Structure:
     """A structure of RFC 9420: `decode(encode(x)) == x`, and what decodes has one encoding."""
 
-    __slots__ = ()
-
     @abstractmethod
     def encode(self) -> bytes:
         """The structure's bytes."""

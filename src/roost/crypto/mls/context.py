@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
-
-import msgspec
 
 from roost.crypto.mls.codec import Reader, Structure, opaque, structures, u16, u64
 from roost.crypto.mls.errors import Unsupported
@@ -12,7 +11,8 @@ from roost.crypto.mls.leaf import MLS10, Extensions, read_extensions
 from roost.crypto.mls.suites import CipherSuite
 
 
-class GroupContext(Structure, msgspec.Struct, frozen=True, dict=True):
+@dataclass(frozen=True)
+class GroupContext(Structure):
     """What the members of an epoch agree on (section 8.1)."""
 
     suite_id: int

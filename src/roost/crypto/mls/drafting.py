@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import msgspec
+from dataclasses import dataclass, replace
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.context import GroupContext, confirmed_transcript_hash, interim_transcript_hash
@@ -62,7 +60,7 @@ class Drafted(Secret):
 
 def next_context(draft_base: GroupContext, changed: Changed, suite: CipherSuite) -> GroupContext:
     """The provisional group context: new epoch, tree and extensions, the old confirmed transcript hash."""
-    return msgspec.structs.replace(
+    return replace(
         draft_base,
         epoch=draft_base.epoch + 1,
         tree_hash=changed.tree.tree_hash(suite),
@@ -93,9 +91,7 @@ def finish(draft: Draft, entropy: Entropy) -> Drafted:
     signature = sign_content(suite, draft.author, draft.wire_format, content, draft.base)
     unconfirmed = AuthenticatedContent(draft.wire_format, content, AuthData(signature))
     confirmed = confirmed_transcript_hash(suite, draft.interim_transcript_hash, unconfirmed.confirmed_input())
-    context = msgspec.structs.replace(
-        next_context(draft.base, draft.changed, suite), confirmed_transcript_hash=confirmed
-    )
+    context = replace(next_context(draft.base, draft.changed, suite), confirmed_transcript_hash=confirmed)
     commit_secret = keys.commit_secret if keys else suite.zero
     joiner = JoinerSchedule.after_commit(suite, draft.init_secret, commit_secret, draft.psk_secret, context)
     secrets = joiner.epoch(context)
@@ -103,5 +99,5 @@ def finish(draft: Draft, entropy: Entropy) -> Drafted:
     private = {**still_valid(tree, draft.private), **(keys.keys if keys else {})}
     interim = interim_transcript_hash(suite, confirmed, tag)
     epoch = Epoch(suite, context, tree, draft.own, draft.signer, private, secrets, tag, interim, draft.reinit)
-    message = msgspec.structs.replace(unconfirmed, auth=AuthData(signature, tag))
+    message = replace(unconfirmed, auth=AuthData(signature, tag))
     return Drafted(message, epoch, joiner, keys)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from roost.crypto.mls.codec import Reader, Structure, numbers, opaque, structures
 from roost.crypto.mls.errors import InvalidChange
@@ -17,7 +16,8 @@ EXTERNAL_PUB: Final = 0x0004
 EXTERNAL_SENDERS: Final = 0x0005
 
 
-class RequiredCapabilities(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class RequiredCapabilities(Structure):
     """What every member must support beside the defaults (section 11.1)."""
 
     extensions: tuple[int, ...] = ()
@@ -42,7 +42,8 @@ class RequiredCapabilities(Structure, msgspec.Struct, frozen=True):
         return Extension(REQUIRED_CAPABILITIES, self.encode())
 
 
-class ExternalSender(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class ExternalSender(Structure):
     """One who may propose without being a member (section 12.1.8.1)."""
 
     signature_key: bytes

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-import msgspec
-
 from roost.crypto.mls.codec import Reader, Structure, opaque, u8, u16, u32, u64
 from roost.crypto.mls.errors import Malformed, Unsupported
 from roost.crypto.mls.key_package import KeyPackage
@@ -50,7 +48,8 @@ def _enum(kind: type[E], value: int) -> E:
         raise Malformed("a message is of an unknown kind") from error
 
 
-class Sender(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Sender(Structure):
     """Who sent a message. `index` is a leaf's, or a place among the external senders; 0 for new members."""
 
     type: SenderType
@@ -86,7 +85,8 @@ def read_content(reader: Reader, kind: ContentType) -> Content:
     return Commit.read(reader) if kind is ContentType.COMMIT else read_proposal(reader)
 
 
-class FramedContent(Structure, msgspec.Struct, frozen=True, dict=True):
+@dataclass(frozen=True)
+class FramedContent(Structure):
     group_id: bytes
     epoch: int
     sender: Sender
@@ -130,7 +130,8 @@ class AuthData:
         return cls(reader.opaque(), reader.opaque() if kind is ContentType.COMMIT else None)
 
 
-class AuthenticatedContent(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class AuthenticatedContent(Structure):
     wire_format: WireFormat
     content: FramedContent
     auth: AuthData
@@ -148,7 +149,8 @@ class AuthenticatedContent(Structure, msgspec.Struct, frozen=True):
         return u16(self.wire_format) + self.content.encode() + opaque(self.auth.signature)
 
 
-class PublicMessage(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class PublicMessage(Structure):
     content: FramedContent
     auth: AuthData
     membership_tag: bytes | None = None
@@ -164,7 +166,8 @@ class PublicMessage(Structure, msgspec.Struct, frozen=True):
         return cls(content, auth, reader.opaque() if content.sender.type is SenderType.MEMBER else None)
 
 
-class PrivateMessage(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class PrivateMessage(Structure):
     group_id: bytes
     epoch: int
     content_type: ContentType
@@ -199,7 +202,8 @@ _BODIES: dict[WireFormat, type[Body]] = {
 }
 
 
-class MlsMessage(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class MlsMessage(Structure):
     """What travels: any of the bodies under version and wire format."""
 
     body: Body

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls import joining, outside
 from roost.crypto.mls.changes import StagedCommit
@@ -223,7 +221,7 @@ class Group(Secret):
         """Like `propose`, for a new encryption key (and other contents of `leaf`) of this member."""
         epoch = self.epoch
         key = epoch.suite.kem.generate(entropy)
-        fresh = msgspec.structs.replace(
+        fresh = replace(
             leaf or epoch.leaf,
             encryption_key=key.public,
             signature_key=epoch.signer.public,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-
-import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, opaque, structures, u16
@@ -25,7 +24,8 @@ from roost.crypto.mls.suites import CipherSuite, suite_by_id
 from roost.crypto.secret import Secret
 
 
-class KeyPackage(Structure, msgspec.Struct, frozen=True, dict=True):
+@dataclass(frozen=True)
+class KeyPackage(Structure):
     """RFC 9420 section 10."""
 
     version: int
@@ -33,7 +33,7 @@ class KeyPackage(Structure, msgspec.Struct, frozen=True, dict=True):
     init_key: bytes
     leaf: LeafNode
     extensions: Extensions = ()
-    signature: bytes = b""
+    signature: bytes = field(default=b"", repr=False)
 
     @cached_property
     def _unsigned(self) -> bytes:
@@ -51,7 +51,7 @@ class KeyPackage(Structure, msgspec.Struct, frozen=True, dict=True):
         return cls(version, suite_id, init_key, LeafNode.read(reader), read_extensions(reader), reader.opaque())
 
     def signed(self, suite: CipherSuite, key: SignatureKey) -> KeyPackage:
-        return msgspec.structs.replace(self, signature=suite.sign(key, b"KeyPackageTBS", self._unsigned))
+        return replace(self, signature=suite.sign(key, b"KeyPackageTBS", self._unsigned))
 
     def reference(self, suite: CipherSuite) -> bytes:
         """KeyPackageRef (section 5.2)."""

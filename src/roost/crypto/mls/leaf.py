@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
-
-import msgspec
 
 from roost.crypto.mls.codec import Reader, Structure, numbers, opaque, structures, u8, u16, u32, u64
 from roost.crypto.mls.errors import InvalidChange, Malformed, Unsupported
@@ -22,7 +21,8 @@ DEFAULT_EXTENSIONS: Final = range(0x0001, 0x0006)
 DEFAULT_PROPOSALS: Final = range(0x0001, 0x0008)
 
 
-class Credential(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Credential(Structure):
     """Who a member is. `value` is a basic credential's identity, or the encoded chain of an X.509 credential."""
 
     type: int
@@ -46,7 +46,8 @@ class Credential(Structure, msgspec.Struct, frozen=True):
         raise Unsupported("a credential type is not supported")
 
 
-class Extension(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Extension(Structure):
     """RFC 9420 section 7.2. Known types are in extensions.py."""
 
     type: int
@@ -76,7 +77,8 @@ def find_extension(extensions: Extensions, kind: int) -> bytes | None:
     return next((extension.data for extension in extensions if extension.type == kind), None)
 
 
-class Capabilities(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Capabilities(Structure):
     """What a client can do (section 7.2)."""
 
     versions: tuple[int, ...] = (MLS10,)
@@ -100,7 +102,8 @@ class Capabilities(Structure, msgspec.Struct, frozen=True):
         return all(kind in DEFAULT_PROPOSALS or kind in self.proposals for kind in kinds)
 
 
-class Lifetime(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Lifetime(Structure):
     """From when until when a key package is good, in seconds since 1970."""
 
     not_before: int
@@ -127,7 +130,8 @@ class LeafSource(enum.IntEnum):
     COMMIT = 3
 
 
-class LeafNode(Structure, msgspec.Struct, frozen=True, dict=True):
+@dataclass(frozen=True)
+class LeafNode(Structure):
     """A member (section 7.2). `lifetime` belongs to key packages alone, `parent_hash` to commits alone."""
 
     encryption_key: bytes
@@ -138,7 +142,7 @@ class LeafNode(Structure, msgspec.Struct, frozen=True, dict=True):
     lifetime: Lifetime | None = None
     parent_hash: bytes | None = None
     extensions: Extensions = ()
-    signature: bytes = b""
+    signature: bytes = field(default=b"", repr=False)
 
     @cached_property
     def _unsigned(self) -> bytes:
@@ -185,7 +189,7 @@ class LeafNode(Structure, msgspec.Struct, frozen=True, dict=True):
     def signed(self, suite: CipherSuite, key: SignatureKey, group_id: bytes = b"", index: int = 0) -> LeafNode:
         """This leaf with its signature; group and index enter it unless it is for a key package."""
         signature = suite.sign(key, b"LeafNodeTBS", self._signed_content(group_id, index))
-        return msgspec.structs.replace(self, signature=signature)
+        return replace(self, signature=signature)
 
     def check(self, suite: CipherSuite, group_id: bytes, index: int) -> None:
         """What one leaf shows by itself (section 7.3): its signature, and that it lists what it uses.
@@ -207,7 +211,8 @@ class LeafNode(Structure, msgspec.Struct, frozen=True, dict=True):
             raise InvalidChange("a leaf's key has the wrong length")
 
 
-class ParentNode(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class ParentNode(Structure):
     """A node above leaves (section 7.1)."""
 
     encryption_key: bytes

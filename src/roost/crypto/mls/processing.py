@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import msgspec
+from dataclasses import dataclass, replace
 
 from roost.crypto.mls.changes import Changes, StagedCommit, describe
 from roost.crypto.mls.context import GroupContext, confirmed_transcript_hash, interim_transcript_hash
@@ -132,7 +130,7 @@ def _next_epoch(incoming: _Incoming, updates: Mapping[bytes, OwnUpdate], psks: P
         kem_output = incoming.proposals.external_inits[0]
         init_secret = suite.open_external_init(epoch.secrets.external_key(), kem_output)
     confirmed = confirmed_transcript_hash(suite, epoch.interim_transcript_hash, incoming.message.confirmed_input())
-    context_after: GroupContext = msgspec.structs.replace(provisional, confirmed_transcript_hash=confirmed)
+    context_after: GroupContext = replace(provisional, confirmed_transcript_hash=confirmed)
     psk_secret = find_psk_secret(suite, incoming.proposals.psks, psks)
     joiner = JoinerSchedule.after_commit(suite, init_secret, commit_secret, psk_secret, context_after)
     secrets, tag = joiner.epoch(context_after), incoming.message.auth.confirmation_tag or b""

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Final
 
-import msgspec
-
 from roost.crypto.mls.codec import Reader, Structure, opaque, optional, structures, u8, u16, u32
 from roost.crypto.mls.errors import Malformed, Unsupported
 from roost.crypto.mls.key_package import KeyPackage
@@ -16,7 +14,8 @@ from roost.crypto.mls.psk import PskId
 from roost.crypto.mls.suites import HpkeCiphertext
 
 
-class Add(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Add(Structure):
     type: ClassVar[int] = 1
     key_package: KeyPackage
 
@@ -28,7 +27,8 @@ class Add(Structure, msgspec.Struct, frozen=True):
         return cls(KeyPackage.read(reader))
 
 
-class Update(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Update(Structure):
     type: ClassVar[int] = 2
     leaf: LeafNode
 
@@ -40,7 +40,8 @@ class Update(Structure, msgspec.Struct, frozen=True):
         return cls(LeafNode.read(reader))
 
 
-class Remove(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Remove(Structure):
     type: ClassVar[int] = 3
     removed: int
 
@@ -52,7 +53,8 @@ class Remove(Structure, msgspec.Struct, frozen=True):
         return cls(reader.u32())
 
 
-class PreSharedKey(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class PreSharedKey(Structure):
     type: ClassVar[int] = 4
     psk: PskId
 
@@ -64,7 +66,8 @@ class PreSharedKey(Structure, msgspec.Struct, frozen=True):
         return cls(PskId.read(reader))
 
 
-class ReInit(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class ReInit(Structure):
     type: ClassVar[int] = 5
     group_id: bytes
     version: int
@@ -79,7 +82,8 @@ class ReInit(Structure, msgspec.Struct, frozen=True):
         return cls(reader.opaque(), reader.u16(), reader.u16(), read_extensions(reader))
 
 
-class ExternalInit(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class ExternalInit(Structure):
     type: ClassVar[int] = 6
     kem_output: bytes
 
@@ -91,7 +95,8 @@ class ExternalInit(Structure, msgspec.Struct, frozen=True):
         return cls(reader.opaque())
 
 
-class GroupContextExtensions(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class GroupContextExtensions(Structure):
     type: ClassVar[int] = 7
     extensions: Extensions
 
@@ -149,7 +154,8 @@ def _read_item(reader: Reader) -> ProposalOrRef:
     raise Malformed("a commit's item is neither proposal nor reference")
 
 
-class UpdatePathNode(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class UpdatePathNode(Structure):
     encryption_key: bytes
     encrypted_path_secrets: tuple[HpkeCiphertext, ...]
 
@@ -161,7 +167,8 @@ class UpdatePathNode(Structure, msgspec.Struct, frozen=True):
         return cls(reader.opaque(), reader.vector(HpkeCiphertext.read))
 
 
-class UpdatePath(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class UpdatePath(Structure):
     """New keys for the committer's leaf and the nodes of its filtered direct path (section 7.6)."""
 
     leaf: LeafNode
@@ -175,7 +182,8 @@ class UpdatePath(Structure, msgspec.Struct, frozen=True):
         return cls(LeafNode.read(reader), reader.vector(UpdatePathNode.read))
 
 
-class Commit(Structure, msgspec.Struct, frozen=True, dict=True):
+@dataclass(frozen=True)
+class Commit(Structure):
     proposals: tuple[ProposalOrRef, ...]
     path: UpdatePath | None
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, u16, u32
@@ -88,7 +87,8 @@ def unprotect_public(
 # --- private messages (section 6.3) ---
 
 
-class SenderData(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class SenderData(Structure):
     leaf: int
     generation: int
     reuse_guard: bytes

@@ -6,8 +6,6 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, opaque, u8, u16, u64
 from roost.crypto.mls.errors import InvalidChange, Malformed, MissingPsk
@@ -24,7 +22,8 @@ class PskUsage(enum.IntEnum):
     BRANCH = 3
 
 
-class PskId(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class PskId(Structure):
     """PreSharedKeyID. External ones have an `id`; resumption ones name a group by `id`, and its epoch."""
 
     usage: PskUsage

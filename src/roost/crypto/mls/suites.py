@@ -6,10 +6,9 @@ Everything above this module names an operation of the RFC and never a primitive
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Final
-
-import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls import hpke, kem, signatures
@@ -24,7 +23,8 @@ _PREFIX: Final = b"MLS 1.0 "
 _EXTERNAL_INIT: Final = b"MLS 1.0 external init secret"
 
 
-class HpkeCiphertext(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class HpkeCiphertext(Structure):
     """RFC 9420 section 7.6."""
 
     kem_output: bytes

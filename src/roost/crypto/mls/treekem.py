@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls import tree_math
 from roost.crypto.mls.errors import InvalidChange, NotForThisClient
@@ -59,7 +57,7 @@ def make_path(
     derived = derive_path(suite, entropy.bytes(suite.hash_size), [node for node, _ in path])
     tree.blank_path(index)
     leaf_hash = _set_path(suite, tree, path, [derived.keys[node].public for node, _ in path])
-    fresh = msgspec.structs.replace(
+    fresh = replace(
         leaf,
         encryption_key=own.public,
         signature_key=signer.public,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-
-import msgspec
 
 from roost.crypto.entropy import Entropy
 from roost.crypto.mls.codec import Reader, Structure, opaque, optional, structures, u16, u32
@@ -22,14 +20,15 @@ from roost.crypto.mls.suites import CipherSuite, HpkeCiphertext
 from roost.crypto.secret import Secret
 
 
-class GroupInfo(Structure, msgspec.Struct, frozen=True, dict=True):
+@dataclass(frozen=True)
+class GroupInfo(Structure):
     """One epoch of a group as a member describes it, signed."""
 
     context: GroupContext
     extensions: Extensions
     confirmation_tag: bytes
     signer: int
-    signature: bytes = b""
+    signature: bytes = field(default=b"", repr=False)
 
     @cached_property
     def _unsigned(self) -> bytes:
@@ -44,7 +43,7 @@ class GroupInfo(Structure, msgspec.Struct, frozen=True, dict=True):
         return cls(*head, reader.opaque(), reader.u32(), reader.opaque())
 
     def signed(self, suite: CipherSuite, key: SignatureKey) -> GroupInfo:
-        return msgspec.structs.replace(self, signature=suite.sign(key, b"GroupInfoTBS", self._unsigned))
+        return replace(self, signature=suite.sign(key, b"GroupInfoTBS", self._unsigned))
 
     def check(self, suite: CipherSuite, signature_key: bytes) -> None:
         """Raises NotAuthentic unless the signer's key signed it."""
@@ -66,7 +65,8 @@ class GroupSecrets(Structure, Secret):
         return cls(reader.opaque(), reader.optional(Reader.opaque), reader.vector(PskId.read))
 
 
-class EncryptedGroupSecrets(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class EncryptedGroupSecrets(Structure):
     new_member: bytes
     sealed: HpkeCiphertext
 
@@ -78,7 +78,8 @@ class EncryptedGroupSecrets(Structure, msgspec.Struct, frozen=True):
         return cls(reader.opaque(), HpkeCiphertext.read(reader))
 
 
-class Welcome(Structure, msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Welcome(Structure):
     suite_id: int
     secrets: tuple[EncryptedGroupSecrets, ...]
     encrypted_group_info: bytes

@@ -6,6 +6,8 @@ staged and appended; when another one lands first it is withdrawn, and what it w
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from roost.crypto import mls
@@ -90,7 +92,7 @@ def _stage(work: Work, row: GroupRow, group: mls.Group, planned: intents.Planned
     proposals += [mls.Add(package) for _, package in sorted(plan.adds.items(), key=lambda item: item[0])]
     if after != planned.change.before:
         proposals.append(mls.GroupContextExtensions(states.extensions_of(after)))
-    leaf = msgspec.structs.replace(group.epoch.leaf, extensions=(states.info_extension(states.own_info(work)),))
+    leaf = replace(group.epoch.leaf, extensions=(states.info_extension(states.own_info(work)),))
     options = mls.CommitOptions(leaf=leaf)
     try:
         group, staged = group.commit(proposals, work.entropy, now=work.now // 1000, options=options)
