@@ -2,6 +2,7 @@
 
 Each source has a line of its own with room for a share; sources take turns, `weight` items each. When the whole queue
 is full the longest line gives way. Deficit round robin (Shreedhar & Varghese, SIGCOMM 1995) with items of one size.
+Which line is longest is known at any time, so what is taken only to be thrown away costs no more with many lines.
 """
 
 from __future__ import annotations
@@ -12,6 +13,41 @@ from typing import Generic, TypeVar
 
 S = TypeVar("S", bound=Hashable)
 T = TypeVar("T")
+
+
+class Lengths(Generic[S]):
+    """Which of many lines is the longest. Each is named with every change of its length, in steps of one or by removal,
+    so that all costs the same however many there are."""
+
+    __slots__ = ("_by_length", "_longest")
+
+    def __init__(self) -> None:
+        self._by_length: dict[int, OrderedDict[S, None]] = {}
+        self._longest = 0
+
+    def move(self, line: S, before: int, after: int) -> None:
+        """Its length is another one; 0 is that of lines that are not there."""
+        if before == after:
+            return
+        if before:
+            equal = self._by_length[before]
+            del equal[line]
+            if not equal:
+                del self._by_length[before]
+        if after:
+            self._by_length.setdefault(after, OrderedDict())[line] = None
+        self._longest = max(self._longest, after)
+        while self._longest and self._longest not in self._by_length:
+            self._longest -= 1  # each step down was a step up before
+
+    @property
+    def longest(self) -> int:
+        return self._longest
+
+    def first(self) -> S:
+        """The longest; of equally long ones the last that came to be so, since others have waited longer. There must be
+        one."""
+        return next(reversed(self._by_length[self._longest]))
 
 
 class _Line(Generic[T]):
@@ -31,6 +67,7 @@ class FairQueue(Generic[S, T]):
         self._share = share
         self._evicted = evicted
         self._lines: OrderedDict[S, _Line[T]] = OrderedDict()  # those with items, in the order of their turns
+        self._lengths: dict[int, Lengths[S]] = {}  # by weight, of which there are few
         self._count = 0
 
     def offer(self, source: S, item: T, weight: int = 1) -> bool:
@@ -41,7 +78,7 @@ class FairQueue(Generic[S, T]):
         elif len(line.items) >= self._share * weight:
             return False
         line.items.append(item)
-        self._count += 1
+        self._changed(source, line, len(line.items) - 1)
         if self._count > self._capacity:
             self.evict()
         return True
@@ -52,11 +89,9 @@ class FairQueue(Generic[S, T]):
             return None
         source, line = next(iter(self._lines.items()))
         item = line.items.popleft()
-        self._count -= 1
         line.credit -= 1
-        if not line.items:
-            del self._lines[source]
-        elif line.credit == 0:
+        self._changed(source, line, len(line.items) + 1)
+        if line.items and line.credit == 0:
             line.credit = line.weight
             self._lines.move_to_end(source)
         return source, item
@@ -65,10 +100,10 @@ class FairQueue(Generic[S, T]):
         """Drop all such items without telling `evicted`; how many they were."""
         before = self._count
         for source, line in tuple(self._lines.items()):
+            length = len(line.items)
             line.items = deque(item for item in line.items if not unwanted(item))
-            if not line.items:
-                del self._lines[source]
-        self._count = sum(len(line.items) for line in self._lines.values())
+            if len(line.items) != length:
+                self._changed(source, line, length)
         return before - self._count
 
     def __len__(self) -> int:
@@ -76,9 +111,20 @@ class FairQueue(Generic[S, T]):
 
     def evict(self) -> None:
         """The newest item of the line that is longest for its weight goes. The queue must not be empty."""
-        source, line = max(self._lines.items(), key=lambda entry: len(entry[1].items) / entry[1].weight)
+        longest = max(self._lengths, key=lambda weight: self._lengths[weight].longest / weight)
+        source = self._lengths[longest].first()
+        line = self._lines[source]
         evicted = line.items.pop()
-        self._count -= 1
-        if not line.items:
-            del self._lines[source]
+        self._changed(source, line, len(line.items) + 1)
         self._evicted(evicted)
+
+    def _changed(self, source: S, line: _Line[T], before: int) -> None:
+        """It had `before` items."""
+        after = len(line.items)
+        self._count += after - before
+        lengths = self._lengths.get(line.weight)
+        if lengths is None:
+            lengths = self._lengths[line.weight] = Lengths()
+        lengths.move(source, before, after)
+        if not after:
+            del self._lines[source]

@@ -15,7 +15,7 @@ from functools import partial
 from roost.crypto import Label, SigningKey, VerifyKey
 from roost.errors import CryptoError, Refused, Unreachable
 from roost.network import Link
-from roost.relay.core.fair_queue import FairQueue
+from roost.relay.core.fair_queue import FairQueue, Lengths
 from roost.relay.core.onion_packets import Dropped, Source
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.addresses import RelayAddress
@@ -152,58 +152,58 @@ class _Lines:
     """The lines for all nodes, which hold `_LINES` packets together."""
 
     def __init__(self) -> None:
-        self.waiting = 0
-        self.all: set[_Line] = set()
+        self._waiting = 0
+        self._lengths: Lengths[_Line] = Lengths()
+
+    def moved(self, line: _Line, before: int) -> None:
+        """It had `before` packets."""
+        self._waiting += len(line) - before
+        self._lengths.move(line, before, len(line))
 
     def make_room(self) -> None:
         """The newest packet of the longest line goes: nodes that take nothing are in nobody's way."""
-        if self.waiting > _LINES:
-            max(self.all, key=len).evict()
+        if self._waiting > _LINES:
+            self._lengths.first().evict()
 
 
 class _Line:
     """Packets for one node, in turns by who sent them."""
 
     def __init__(self, all_lines: _Lines, dropped: Callable[[str], None]) -> None:
-        self._queue: FairQueue[Source, _Waiting] = FairQueue(_LINE, _SHARE, lambda _: self._lost())
+        self._queue: FairQueue[Source, _Waiting] = FairQueue(_LINE, _SHARE, lambda _: dropped(Dropped.CROWDED))
         self._lines = all_lines
         self._dropped = dropped
-        all_lines.all.add(self)
+        self._length = 0  # that all_lines knows of
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def add(self, source: Source, waiting: _Waiting) -> None:
-        if not self._queue.offer(source, waiting, source.weight):
-            self._dropped(Dropped.CROWDED)
-        else:
-            self._lines.waiting += 1
+        if self._queue.offer(source, waiting, source.weight):
+            self._moved()
             self._lines.make_room()
+        else:
+            self._dropped(Dropped.CROWDED)
 
     def take(self) -> tuple[Source, _Waiting] | None:
         taken = self._queue.take()
-        if taken is not None:
-            self._lines.waiting -= 1
+        self._moved()
         return taken
 
     def evict(self) -> None:
         self._queue.evict()
+        self._moved()
 
     def drop(self, before: float) -> None:
         """What has waited since before then is not handed over any more."""
         gone = self._queue.remove(lambda waiting: waiting[0] < before)
-        self._lines.waiting -= gone
+        self._moved()
         for _ in range(gone):
             self._dropped(Dropped.NODE_DOWN)
 
-    def close(self) -> None:
-        self.drop(math.inf)
-        self._lines.all.discard(self)
-
-    def _lost(self) -> None:
-        """It gave way to another's."""
-        self._lines.waiting -= 1
-        self._dropped(Dropped.CROWDED)
+    def _moved(self) -> None:
+        self._lines.moved(self, self._length)
+        self._length = len(self)
 
 
 class _Peer:
@@ -264,7 +264,7 @@ class _Peer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._line.close()
+        self._line.drop(math.inf)
         if link is not None:
             await link.close()
 
