@@ -438,6 +438,10 @@ def test_of_two_states_that_began_apart_the_second_comes_after_the_first() -> No
     card = CardRow(CARD.locator, CARD.writer_hash, CARD.version - 1, 20_100, b"older")
     assert union.more([StoreCard(CARD)]) == [StoreCard(CARD)]
     assert union.more([StoreCard(card), StoreCard(CARD)]) == []
+    behind = Union(100)  # who read the other is at 9, and has not had what this has at 7
+    behind.beside([EntryRow(5, b"z" * 32, 20_000), EntryRow(9, b"v" * 32, 20_000)], 50)
+    assert numbered(behind.first(state(b"a", (5, b"z"), (7, b"x"), (12, b"y")))) == [(5, b"z"), (101, b"x"), (12, b"y")]
+    assert numbered(behind.more(state(b"a", (5, b"z"), (9, b"v")))) == [(102, b"v")]
     alone = Union(100)
     alone.first([])
     whole = state(b"a", (5, b"z"))

@@ -161,11 +161,33 @@ class Union:
         self._entries: set[bytes] = set()
         self._blobs: set[tuple[bytes, bytes]] = set()
         self._cards: dict[bytes, CardRow] = {}
+        self._read: set[bytes] = set()  # what all others have
+        self._upto = 0  # how far readers of others may be
         self._whole = False  # the other's mailbox is the only one
         self._same = False  # or the same
 
-    def first(self, operations: Iterable[Operation]) -> None:
-        """A piece of the first copy."""
+    def beside(self, entries: Iterable[EntryRow], spent: int) -> None:
+        """Before all else: another of the copies has these. Who read it may be beyond what it lacks: up to its last
+        entry, or up to `spent` if nothing is left."""
+        numbers = {entry.hash: entry.number for entry in entries}
+        self._read = self._read & numbers.keys() if self._upto else set(numbers)
+        self._upto = max(self._upto, max(numbers.values(), default=spent))
+
+    def first(self, operations: Sequence[Operation]) -> list[Operation]:
+        """What is to be taken of a piece of the first copy: all, some of it under new numbers."""
+        self._note(operations)
+        return [self._moved(operation) for operation in operations]
+
+    def _moved(self, operation: Operation) -> Operation:
+        if not isinstance(operation, AppendEntry):
+            return operation
+        entry = operation.entry
+        if entry.number > self._upto or entry.hash in self._read:
+            return operation
+        self._top += 1
+        return AppendEntry(0, msgspec.structs.replace(entry, number=self._top), operation.envelope)
+
+    def _note(self, operations: Iterable[Operation]) -> None:
         for operation in operations:
             match operation:
                 case CreateMailbox():

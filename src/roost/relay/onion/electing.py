@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,6 +12,7 @@ from roost.errors import SurroundingsError, Unreachable
 from roost.relay.core import places
 from roost.relay.core.copies import Union, decode_operations, encode_operations
 from roost.relay.core.mailbox import RUN_BITS
+from roost.relay.core.operations import AppendEntry, EntryRow
 from roost.relay.core.places import Ballot
 from roost.relay.onion.colleagues import Colleagues
 from roost.relay.onion.replica import Replica
@@ -233,23 +235,24 @@ class Election:
                 raise NoMajority
             await replica.commit(place, places.begun(record, own, view, members, origin=origin))
             return begin
-        union, number, intake = Union(view << RUN_BITS), 0, None
-        for node in (holder, *apart):
-            first = number
-            try:
-                async for operations in self._fetch(node, view):
-                    if node == holder:
-                        union.first(decode_operations(operations, place, 0))
-                    else:
-                        operations = encode_operations(union.more(decode_operations(operations, place, 0)))
-                    intake = await replica.take_piece(place, (holder, *base), number, operations)
-                    if intake is None:  # another copy came in between
-                        raise NoMajority
-                    number += 1
-            except Unreachable:
-                if node == holder or number > first:
-                    raise
-                continue  # it keeps what it holds until it is asked the next time
+        union = Union(view << RUN_BITS)
+        sources, number, intake = [holder], 0, None
+        for node in apart:
+            with contextlib.suppress(Unreachable):  # it keeps what it holds until it is asked the next time
+                entries: list[EntryRow] = []
+                async for part in self._fetch(node, view):
+                    changes = decode_operations(part, place, 0)
+                    entries += [change.entry for change in changes if isinstance(change, AppendEntry)]
+                union.beside(entries, (ballot.standings[node].view + 1) << RUN_BITS)
+                sources.append(node)
+        for node in sources:
+            async for part in self._fetch(node, view):
+                changes = decode_operations(part, place, 0)
+                piece = encode_operations(union.first(changes) if node == holder else union.more(changes))
+                intake = await replica.take_piece(place, (holder, *base), number, piece)
+                if intake is None:  # another copy came in between
+                    raise NoMajority
+                number += 1
         if intake is None or await replica.exchange(place, intake, own, view, members, 0, origin) is None:
             raise NoMajority
         return begin
