@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from roost.errors import RoostError
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ class Output:
 
     def line(self, value: object, **more: object) -> None:
         """One line: `value`, a Struct or mapping, and further keys. For `--json` only."""
+        import msgspec  # what is printed for people mostly comes without
+
         fields: dict[str, Any] = dict(value) if isinstance(value, Mapping) else msgspec.to_builtins(value)
         encoded = msgspec.json.encode({**more, **fields}) + b"\n"
         sys.stdout.buffer.write(encoded)
