@@ -42,6 +42,7 @@ class Session:
         self.subscriptions: dict[int, Subscription[Subscriber]] = {}
         self.stalled = False
         self.closed = False
+        self.source = ""
         self.writable = True
         self.node = node
         self.boot = node.boots
