@@ -15,7 +15,7 @@ from swarm_world import expect
 
 from roost.errors import SurroundingsError, Unreachable
 from roost.relay.onion.replica import decode_record
-from roost.relay.onion.swarm import FILE, Swarm, swarm_file
+from roost.relay.onion.swarm import FILE, LIMITS, Swarm, swarm_file
 from roost.relay.storage import SqliteEngine
 from roost.wire.addresses import RelayAddress
 from roost.wire.mailbox import (
@@ -65,6 +65,7 @@ class RealNode:
         self.net, self.key, self.folder = net, key, folder
         self.swarm: Swarm | None = None
         self.boots = 0
+        self.limits = LIMITS
         folder.mkdir()
 
     @property
@@ -77,9 +78,8 @@ class RealNode:
 
         self.boots += 1
         store = swarm_file(self.folder, broken)
-        swarm = Swarm(
-            store, self.key, self.net.sender(self), REPLICAS, QUORUM, SeededEntropy(self.net.rng), self.net.clock
-        )
+        sender, entropy = self.net.sender(self), SeededEntropy(self.net.rng)
+        swarm = Swarm(store, self.key, sender, REPLICAS, QUORUM, entropy, self.net.clock, self.limits)
         await swarm.open()
         swarm.on_consensus(self.net.current, self.net.previous)
         self.swarm = swarm

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Awaitable, Callable
+from types import FrameType
 
+import pytest
 import virtual_time
 from swarm_hosts import REPLICAS, Network, Node, SeededEntropy
 from swarm_people import Box, Person
 from swarm_world import expect
 
+from roost.crypto.kdf import hash32
+from roost.crypto.labels import Label
 from roost.relay.core.places import FormerNetwork
 from roost.relay.onion.colleagues import Colleagues
 from roost.relay.onion.replica import decode_record
@@ -280,3 +285,50 @@ def test_what_is_remembered_of_networks_is_bounded() -> None:
     assert len(known.former) == 24
     known.remember([], 109)
     assert known.former == ()
+
+
+def former_networks(count: int, nodes: int) -> Colleagues:
+    """What a node knows that saw one node in each network come and one go."""
+
+    async def send(_node: bytes, _body: bytes) -> bytes:
+        raise AssertionError
+
+    rng = random.Random(11)
+    keys = [rng.randbytes(64) for _ in range(nodes + count)]
+    known = Colleagues(keys[0][:32], send, REPLICAS, 2, SeededEntropy(rng))
+    known.remember([FormerNetwork(100, tuple(sorted(keys[at : at + nodes]))) for at in range(count)], 100)
+    return known
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 40])
+def test_who_was_to_keep_a_place_is_by_rank_in_each_network(nodes: int) -> None:
+    known = former_networks(24, nodes)
+    for place in (bytes([number]) * 16 for number in range(20)):
+        best = [
+            tuple(node[:32] for node in sorted(one.nodes, key=lambda node: hash32(Label.ONION_RANK, place + node))[:3])
+            for one in known.former
+        ]
+        assert known.all_before(place) == list(dict.fromkeys(best))
+
+
+def steps(known: Colleagues, place: bytes) -> int:
+    """Instructions of Python that `all_before` takes."""
+    count = 0
+
+    def traced(frame: FrameType, event: str, _argument: object) -> object:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return traced
+
+    before = sys.gettrace()
+    sys.settrace(traced)
+    try:
+        known.all_before(place)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_many_former_networks_cost_little_more_than_one() -> None:
+    assert steps(former_networks(24, 300), bytes(16)) < 2 * steps(former_networks(1, 300), bytes(16))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from roost.errors import Unreachable
 from roost.relay.core import places
 from roost.relay.core.copies import encode_operations
 from roost.relay.onion.memory import Before, FileMemory
+from roost.relay.onion.swarm import LIMITS
 from roost.wire.codec import decode, encode
 from roost.wire.mailbox import Done, Entries, Get, MailboxKind, Put, Refusal, RefusalCode, Stored
 from roost.wire.swarm import (
@@ -175,6 +178,39 @@ async def test_only_so_many_places_are_looked_for_at_one_time(tmp_path: Path) ->
         assert len(node.swarm._electing) == 256
         assert len(answers) == 1_000 - 256
         assert {expect(answer, Refusal).code for answer in answers} == {RefusalCode.SLOW_DOWN}
+
+
+async def test_questions_for_places_where_nothing_is_keep_nobody_out(tmp_path: Path) -> None:
+    """They ask other nodes so many times and no more; what is held is found meanwhile, and what is made as well."""
+    async with running(tmp_path, 3) as net:
+        box, me = await filled(net)
+        node = net.swarm(box.place)[0]
+        node.limits = replace(LIMITS, place_burst=20.0)
+        await node.stop()
+        await node.start()
+        assert node.swarm is not None
+        answers: list[object] = []
+        session = Session(net, node, answers.append)  # type: ignore[arg-type]
+        for number in range(200):
+            node.swarm.handle(session, number, Get(number.to_bytes(16, "big") * 2, 0), answers.append)
+        while len(answers) < 200:  # noqa: ASYNC110 - for a moment
+            await asyncio.sleep(0.01)
+        certain = [answer for answer in answers if expect(answer, Refusal).code == RefusalCode.DENIED]
+        assert len(certain) <= 20
+        late = [answer for answer in answers if expect(answer, Refusal).code == RefusalCode.SLOW_DOWN]
+        assert len(late) >= 180
+        me.at = 0
+        answer = await me.once(node, Get(box.get, 0))
+        assert isinstance(answer, Entries) or expect(answer, Refusal).code == RefusalCode.MOVED
+        assert await read(me, box) == PUTS
+        other = Box(net, MailboxKind.SHARED)  # type: ignore[arg-type]
+        maker = RealPerson(net, other.place)
+        assert expect(await maker.once(node, Get(other.get, 0)), Refusal).code == RefusalCode.SLOW_DOWN
+        assert await maker.ask(other.create()) == Done()
+        assert await read(maker, other) == 0
+        net.period += 1  # an hour later
+        answer = await maker.once(node, Get(bytes(32), 0))
+        assert answer is None or expect(answer, Refusal).code in (RefusalCode.DENIED, RefusalCode.MOVED)
 
 
 async def test_nobody_says_that_there_is_nothing_without_knowing_who_kept_it(tmp_path: Path) -> None:

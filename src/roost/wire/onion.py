@@ -8,14 +8,15 @@ moves only what it takes or leaves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from heapq import nsmallest
 from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta
 from msgspec.structs import replace
 
-from roost.crypto.kdf import hash32
+from roost.crypto.kdf import hash32, hash32_after
 from roost.crypto.labels import Label
 from roost.wire.addresses import NetworkId, RelayAddress
 from roost.wire.codec import OutOfBounds, Record, TextRecord, encode
@@ -238,13 +239,20 @@ def place_of(request: Request) -> bytes | None:
 
 def ranked(nodes: Iterable[ConsensusNode], place: bytes) -> list[ConsensusNode]:
     """The nodes that can keep a mailbox, those first that are to keep the one at `place`."""
-    salted = [node for node in nodes if node.salt]
-    return sorted(salted, key=lambda node: hash32(Label.ONION_RANK, place + node.key + node.salt))
+    rank = rank_at(place)
+    return sorted((node for node in nodes if node.salt), key=lambda node: rank(node.key + node.salt))
 
 
 def swarm_of(consensus: Consensus, place: bytes, replicas: int) -> list[ConsensusNode]:
     """The `replicas` nodes that keep the mailbox at `place`, best first."""
-    return ranked(consensus.nodes, place)[:replicas]
+    rank = rank_at(place)
+    salted = (node for node in consensus.nodes if node.salt)
+    return nsmallest(replicas, salted, key=lambda node: rank(node.key + node.salt))
+
+
+def rank_at(place: bytes) -> Callable[[bytes], bytes]:
+    """Who is to keep the mailbox at `place`: of the nodes, each its key and its salt, those with the least ranks."""
+    return hash32_after(Label.ONION_RANK, place)
 
 
 Worked = Create | PutCard | AttachOnion

@@ -38,6 +38,8 @@ class Limits:
     create_burst: float = 120.0
     forwards_per_second: float = 200.0  # per connection, and per destination
     forward_burst: float = 1_000.0
+    places_per_second: float = 50.0  # of which a node of an onion network knows nothing, for all clients
+    place_burst: float = 1_000.0
     outstanding: int = 512  # requests of one connection in work at one time
     subscriptions: int = 4_096  # of one connection: contacts and groups of several profiles
 

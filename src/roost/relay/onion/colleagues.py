@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import TypeVar
 
 from roost.crypto import Entropy
-from roost.crypto.kdf import hash32
-from roost.crypto.labels import Label
 from roost.errors import RoostError, Unreachable, WireError
 from roost.relay.core.places import Ballot, FormerNetwork
 from roost.wire.codec import decode, encode
-from roost.wire.onion import Consensus, swarm_of
+from roost.wire.onion import Consensus, rank_at
 from roost.wire.swarm import Members, SwarmMessage, SwarmReply
 
 R = TypeVar("R")
@@ -22,7 +21,7 @@ Send = Callable[[bytes, bytes], Awaitable[bytes]]
 """To the node with this key, the body of a SwarmCall; returns the body of the answer. Raises Unreachable, Refused."""
 
 _CALL_S = 5.0
-_CACHED = 65_536
+_CACHED = 32_768  # places: 20 MB
 _FORMER = 24  # networks that are remembered ...
 _FORMER_DAYS = 7  # ... and how long
 _KEY_SIZE = 32
@@ -39,17 +38,21 @@ class Colleagues:
         self._entropy = entropy
         self.current: Consensus | None = None
         self.previous: Consensus | None = None
-        self._swarms: dict[bytes, tuple[bytes, ...]] = {}
+        self._swarms: dict[bytes, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {}  # of now, and of before
+        self._keeping: tuple[tuple[bytes, ...], tuple[bytes, ...]] = (), ()  # the nodes that keep places, and before
         self._nodes: frozenset[bytes] = frozenset()
         self.serves = False
         self.linked = False
         self.former: tuple[FormerNetwork, ...] = ()
+        self._all_former: frozenset[bytes] = frozenset()
+        self._in_former: list[frozenset[bytes]] = []  # the nodes of each
 
     def on_consensus(self, current: Consensus, previous: Consensus | None, today: int) -> None:
         self.remember([FormerNetwork(today, _nodes(one)) for one in (self.current, previous) if one is not None], today)
         self.linked = not any(current.previous) or (previous is not None and previous.id == current.previous)
         self.current, self.previous = current, previous
         self._swarms.clear()
+        self._keeping = _nodes(current), _nodes(previous) if previous is not None else ()
         both = (*current.nodes, *(previous.nodes if previous is not None else ()))
         self._nodes = frozenset(node.key for node in both)
         me = current.node(self.own)
@@ -62,6 +65,8 @@ class Colleagues:
             last[one.nodes] = max(one.day, last.get(one.nodes, 0))
         recent = (FormerNetwork(day, nodes) for nodes, day in last.items() if day >= today - _FORMER_DAYS)
         self.former = tuple(islice(recent, _FORMER))
+        self._in_former = [frozenset(one.nodes) for one in self.former]
+        self._all_former = frozenset().union(*self._in_former)
 
     @property
     def complete(self) -> bool:
@@ -80,22 +85,16 @@ class Colleagues:
 
     def swarm(self, place: bytes) -> tuple[bytes, ...]:
         """Who is to keep this place, best first; nobody while there is no consensus."""
-        found = self._swarms.get(place)
-        if found is None:
-            if len(self._swarms) >= _CACHED:
-                self._swarms.clear()
-            found = self._swarms[place] = self._by(self.current, place)
-        return found
+        return self._both(place)[0]
 
     def before(self, place: bytes) -> tuple[bytes, ...]:
         """Who was to keep it by the consensus before."""
-        return self._by(self.previous, place)
+        return self._both(place)[1]
 
     def all_before(self, place: bytes) -> list[tuple[bytes, ...]]:
         """Who was to keep it by any of the consensuses that are remembered."""
-        networks = [frozenset(one.nodes) for one in self.former]
-        ranked = sorted(frozenset().union(*networks), key=lambda node: hash32(Label.ONION_RANK, place + node))
-        best = ([node for node in ranked if node in network][: self._replicas] for network in networks)
+        ranked = sorted(self._all_former, key=rank_at(place))
+        best = (islice(filter(network.__contains__, ranked), self._replicas) for network in self._in_former)
         return list(dict.fromkeys(tuple(node[:_KEY_SIZE] for node in nodes) for nodes in best))
 
     def may_lead(self, node: bytes, place: bytes) -> bool:
@@ -128,10 +127,16 @@ class Colleagues:
             raise Unreachable("Another node answers something else.") from WireError("unexpected answer")
         return reply
 
-    def _by(self, consensus: Consensus | None, place: bytes) -> tuple[bytes, ...]:
-        if consensus is None:
-            return ()
-        return tuple(node.key for node in swarm_of(consensus, place, self._replicas))
+    def _both(self, place: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        found = self._swarms.get(place)
+        if found is None:
+            if len(self._swarms) >= _CACHED:
+                self._swarms.clear()
+            rank = rank_at(place)
+            now, before = (nsmallest(self._replicas, nodes, key=rank) for nodes in self._keeping)
+            found = tuple(node[:_KEY_SIZE] for node in now), tuple(node[:_KEY_SIZE] for node in before)
+            self._swarms[place] = found
+        return found
 
 
 def _nodes(consensus: Consensus) -> tuple[bytes, ...]:

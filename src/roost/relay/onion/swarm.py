@@ -17,7 +17,7 @@ from roost.crypto import Entropy
 from roost.errors import SurroundingsError, WireError
 from roost.relay.core import places
 from roost.relay.core.knocks import KnockNonces
-from roost.relay.core.limits import DAY_S, Limits
+from roost.relay.core.limits import DAY_S, Limits, TokenBucket
 from roost.relay.core.operations import Totals
 from roost.relay.core.places import PlaceRecord
 from roost.relay.onion.colleagues import Colleagues, Send
@@ -126,6 +126,7 @@ class Swarm:
         self._electing: dict[bytes, asyncio.Task[None]] = {}
         self._waiting: dict[bytes, list[_Waiter]] = {}
         self._hints: dict[bytes, set[bytes]] = {}
+        self._strange = TokenBucket(limits.places_per_second, limits.place_burst, clock())
         self._room = asyncio.Semaphore(_TOGETHER)
         self._renewed_at: dict[bytes, float] = {}
         self._upkeep: Upkeep | None = None
@@ -320,6 +321,10 @@ class Swarm:
         patience = asyncio.get_running_loop().call_later(_ELECTION_S, self._refuse, place, refusal)
         try:
             with contextlib.suppress(SurroundingsError):
+                wait_ms = await self._patience_with(place)
+                if wait_ms:
+                    refusal = Refusal(RefusalCode.SLOW_DOWN, max(_RETRY_MS, wait_ms))
+                    return
                 async with self._room if place not in self._waiting else contextlib.nullcontext():
                     outcome = await self._attempts(place)
                 if isinstance(outcome, Led):
@@ -340,6 +345,16 @@ class Swarm:
     def _refuse(self, place: bytes, refusal: Refusal) -> None:
         for waiter in self._waiting.pop(place, []):
             waiter.respond(refusal)
+
+    async def _patience_with(self, place: bytes) -> int:
+        """0, or how long it takes until clients' questions for a place that this node never heard of are followed
+        again. To ask other nodes for it costs a hundred times what the packet did that the question came in. Who makes
+        something has worked for it; other nodes have a reason."""
+        known = (await self.replica.record(place)).promised or place in self._hints
+        waiting = self._waiting.get(place, ())
+        if known or not waiting or any(waiter.creating for waiter in waiting):
+            return 0
+        return self._strange.take(1.0, self._clock())
 
     async def _attempts(self, place: bytes) -> Serving | Led | NothingThere:
         """Raises NoMajority."""
