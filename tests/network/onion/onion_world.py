@@ -103,6 +103,7 @@ class Node:
         self.keys = NodeKeys(self.key, secrets, lambda period, tag: True)
         self.alive = True
         self.drops = 0.0
+        self.drops_to: dict[bytes, float] = {}  # by node: the share of what should go on to it
         self.lies: Callable[[Request, Response], Response] | None = None
         self.asked: Counter[str] = Counter()
         self.following: list[Following] = []
@@ -132,12 +133,15 @@ class Node:
             self.world.dropped[self.key] += 1
             return
         try:
-            unwrapped = self.keys.open(packet, self.world.entropy)
+            unwrapped = self.keys.open(packet, FIRST + AHEAD, self.world.entropy)
         except Refused:
             return
         delay = unwrapped.delay_ms / 1000
         match unwrapped.outcome:
             case Forwarded(following, onward):
+                if self.world.random.random() < self.drops_to.get(following, 0.0):
+                    self.world.dropped[self.key] += 1
+                    return
                 self.world.send(following, onward, delay)
             case Arrived(payload):
                 self.world.after(delay, lambda: self.alive and self.sessions.arrived(payload))

@@ -17,8 +17,9 @@ from roost.crypto import Entropy
 from roost.errors import CryptoError, WireError
 from roost.network.onion.chance import fraction
 from roost.network.onion.cover import HOP_DELAY_S, HOPS_WITH_DELAY, SEND_S, Cover
+from roost.network.onion.guard_watch import GuardWatch
 from roost.network.onion.members import Members
-from roost.network.onion.packing import Block, Outgoing, Packing
+from roost.network.onion.packing import Block, Kind, Outgoing, Packing
 from roost.network.onion.paths import Paths, TooFewNodes
 from roost.network.onion.reputation import LOOPS_S, Reputation
 from roost.network.onion.requests import MAX_BLOCKS, fitted
@@ -39,7 +40,6 @@ _BEAT_EACH_S = 1.5  # signs of life of all sessions together come no more often
 _LOOP_LOST_S = 30.0
 _PROBES = 4  # loops that are sent at once when a packet was lost, to find out which nodes are to be avoided ...
 _MOST_PROBES = 8  # ... and how many of them may be due or under way
-_TRIAL_S = 60.0  # how often a guard that seems to lose packets is tried
 _MOST_PUSHED_S = 5.0  # however long a guard wants nothing
 _APART_S = 3.0  # within which sessions do one after another what they would all do at once
 _RENEWAL = (0.45, 0.9)  # of a period: when a session's blocks are given anew. Nodes keep a block for a period
@@ -53,20 +53,20 @@ class Exchange:
         self.members = Members()
         self.reputation = Reputation()
         self.loops = Reputation(LOOPS_S)  # what loops alone have shown ...
-        self.covers = (
-            Reputation()
-        )  # ... and cover alone: who drops answers only does not make up for it by passing these
+        self.covers = Reputation()  # ... and cover alone: who drops answers only is not saved by passing these
         self.window = Window()
         self.cover = Cover(entropy)
         self.problem: TooFewNodes | None = None  # why the last packet could not be made
         self._replicas = 0
         self._period_s = math.inf
         self._entropy = entropy
-        self._paths = Paths(self._reputations, entropy)
+        reputations = (self.reputation, self.loops, self.covers)
+        self._watch = GuardWatch(reputations, entropy)
+        self._paths = Paths(reputations, entropy)
         self._trips = {False: RoundTrip(FAST), True: RoundTrip(MIXED)}
         self._consensus: Consensus | None = None
         self._period = 0
-        self._packing = Packing(self._paths, entropy)
+        self._packing = Packing(self._paths, self._watch, entropy)
         self._sessions: dict[tuple[bytes, bool], Session] = {}
         self._ready: dict[bool, deque[Session]] = {False: deque(), True: deque()}
         self._lined_up: set[Session] = set()  # in one of these
@@ -77,7 +77,6 @@ class Exchange:
         self._deadlines: list[tuple[float, int, Session]] = []
         self._deadline_of: dict[Session, float] = {}
         self._later: list[tuple[float, int, Callable[[float], None]]] = []  # what is done at a moment of its own
-        self._trials: dict[bytes, float] = {}  # by guard: when it is tried next
         self._trials_due: list[bytes] = []
         self._subscribed_at = -math.inf
         self._counter = 0
@@ -113,11 +112,11 @@ class Exchange:
     @property
     def doubted(self) -> frozenset[bytes]:
         """The guards that seem to lose packets: others are used."""
-        return self._packing.doubted
+        return self._watch.doubted
 
     def doubt(self, guards: Iterable[bytes]) -> None:
         """These were found to lose packets before: until they show that packets pass, others are used."""
-        self._packing.doubted = frozenset(guards)
+        self._watch.doubt(guards)
 
     def trusted(self, now: float) -> list[bytes]:
         """The guards that pass packets on."""
@@ -126,21 +125,8 @@ class Exchange:
 
     def _judge(self, now: float) -> None:
         """See which guards seem to lose packets. What comes back by one that does so now is as good as lost."""
-        before = self._packing.doubted
-        found = frozenset(guard for guard in (*self._packing.attached, *before) if self._doubts(guard, now))
-        self._packing.doubted = found
-        if found - before:
+        if self._watch.judge(self._packing.attached, now):
             self._replace_blocks(now)
-
-    def _doubts(self, guard: bytes, now: float) -> bool:
-        """Once it is doubted, a guard must show that packets pass: that what it lost is forgotten is not enough."""
-        if any(one.is_suspicious(guard, now) for one in self._reputations):
-            return True
-        return guard in self._packing.doubted and not any(one.is_trusted(guard, now) for one in self._reputations)
-
-    @property
-    def _reputations(self) -> tuple[Reputation, ...]:
-        return self.reputation, self.loops, self.covers
 
     def _replace_blocks(self, now: float) -> None:
         """Those that lead over a guard are of no use any more: at a moment of each session's own, since nodes that see
@@ -312,10 +298,7 @@ class Exchange:
     def upkeep(self, now: float) -> None:
         """Forget sessions that nobody needs, and see how the guards do; called now and then."""
         self._judge(now)
-        for guard in self._packing.doubted:
-            if self._trials.get(guard, now) <= now:
-                self._trials[guard] = now + _TRIAL_S * (0.5 + fraction(self._entropy))
-                self._trials_due.append(guard)
+        self._trials_due += self._watch.trials(self._packing.attached, now)
         subscribed = [session for session in self._sessions.values() if session.subscribed]
         calm = all(session.used_at + _CALM_S < now for session in self._sessions.values())
         for session in subscribed:
@@ -382,13 +365,12 @@ class Exchange:
                 self._probes_due = max(0, min(self._probes_due + _PROBES, _MOST_PROBES - len(self._probes)))
 
     def _seen(self, block: Block, arrived: bool, now: float) -> None:
-        if block.explores:
-            reputation = self.loops
-        else:
-            reputation = self.covers if block.session is None and not block.probe_at else self.reputation
+        reputation = {Kind.LOOP: self.loops, Kind.COVER: self.covers}.get(block.kind, self.reputation)
         reputation.record(block.nodes, arrived, now)
-        if block.probe_at and arrived:
-            self._trips[False].guess(2 * (now - block.probe_at))
+        if block.kind in (Kind.LOOP, Kind.PROBE):
+            self._watch.comparison.record(block.nodes[0], arrived, block.sent_at)
+        if block.kind is Kind.PROBE and arrived:
+            self._trips[False].guess(2 * (now - block.sent_at))
 
     def _next_up(self, mixed: bool, now: float) -> tuple[Session, Up] | None:
         """The next packet of the session whose turn it is."""

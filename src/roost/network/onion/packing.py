@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from roost.crypto import Entropy, Hop, ReplyKeys, make_loop, make_packet, make_reply_block
 from roost.errors import CryptoError
 from roost.network.onion.cover import hop_delay_ms
+from roost.network.onion.guard_watch import GuardWatch
 from roost.network.onion.paths import Paths, TooFewNodes, packet_public
 from roost.network.onion.session import Session
 from roost.network.onion.session_parts import Up
@@ -27,31 +29,39 @@ class Outgoing:
     packet: bytes
 
 
+class Kind(Enum):
+    """What comes back."""
+
+    REPLY = 1
+    COVER = 2
+    LOOP = 3  # over nodes drawn alike, whatever is thought of them
+    PROBE = 4  # the same without delay, to find out what is wrong
+
+
 @dataclass(frozen=True)
 class Block:
-    """A reply block that was given: how its reply opens, its path, whose it is. Without a session: a loop, or cover
-    that comes back."""
+    """A reply block that was given: how its reply opens, its path, whose it is. Only a reply has a session."""
 
     keys: ReplyKeys
     nodes: tuple[bytes, ...]
     session: Session | None
     id: bytes
-    probe_at: float = 0.0  # when it was sent, of a loop that is to find out what is wrong
-    explores: bool = False  # a loop over nodes drawn alike, whatever is thought of them
+    kind: Kind
+    sent_at: float = 0.0  # unless a reply
 
     @property
     def mixed(self) -> bool:
         """Whether what comes by it is delayed."""
-        return not self.probe_at if self.session is None else self.session.mixed
+        return self.kind is not Kind.PROBE if self.session is None else self.session.mixed
 
 
 class Packing:
     """Of one client in one network."""
 
-    def __init__(self, paths: Paths, entropy: Entropy) -> None:
+    def __init__(self, paths: Paths, watch: GuardWatch, entropy: Entropy) -> None:
         self.attached: dict[bytes, bytes] = {}  # guards whose links stand, in their order, and the tokens given there
-        self.doubted: frozenset[bytes] = frozenset()  # guards that seem to lose packets: used when there is no other
         self._paths = paths
+        self._watch = watch
         self._entropy = entropy
         self._period = 0
         self._turn = 0
@@ -86,14 +96,14 @@ class Packing:
         """A packet for nobody that comes back, by the guard and over such nodes as what is for somebody: its reply id,
         and it. Raises TooFewNodes."""
         guard = self._nobody(now)[1]
-        return self._looped(self._paths.around(guard, now))
+        return self._looped(self._paths.around(guard, now), Kind.COVER, now)
 
     def loop(self, now: float, guard: bytes | None = None, *, probe: bool = False) -> tuple[bytes, Outgoing]:
         """A packet that comes back over nodes drawn alike: its reply id, and it; without delay as a `probe`. By each
         attached guard in turn, so that it shows which of them lose packets, and which do no more. Raises
         TooFewNodes."""
         path = self._paths.around(self._next_guard() if guard is None else guard)
-        return self._looped(path, now if probe else 0.0, explores=not probe)
+        return self._looped(path, Kind.PROBE if probe else Kind.LOOP, now)
 
     def take(self, reply_id: bytes) -> Block | None:
         """The block that a reply used. It serves once."""
@@ -101,7 +111,7 @@ class Packing:
 
     def entry(self, host: bytes | None) -> bytes:
         """By which guard to enter for this host. Raises TooFewNodes."""
-        guard = self._paths.entry(host, tuple(self.attached), self.doubted)
+        guard = self._paths.entry(host, tuple(self.attached), self._watch.doubted)
         if guard is None:
             raise TooFewNodes
         return guard
@@ -122,19 +132,18 @@ class Packing:
             raise TooFewNodes
         return host, self.entry(host)
 
-    def _looped(
-        self, path: Sequence[ConsensusNode], probe_at: float = 0.0, *, explores: bool = False
-    ) -> tuple[bytes, Outgoing]:
+    def _looped(self, path: Sequence[ConsensusNode], kind: Kind, now: float) -> tuple[bytes, Outgoing]:
         guard, reply_id = path[0].key, self._entropy.bytes(REPLY_ID_SIZE)
-        packet, keys = make_loop(self._hops(path, not probe_at), self.attached[guard], reply_id, self._entropy)
-        self._keep(reply_id, Block(keys, tuple(node.key for node in path), None, b"", probe_at, explores))
+        hops = self._hops(path, kind is not Kind.PROBE)
+        packet, keys = make_loop(hops, self.attached[guard], reply_id, self._entropy)
+        self._keep(reply_id, Block(keys, tuple(node.key for node in path), None, b"", kind, now))
         return reply_id, Outgoing(guard, packet)
 
     def _reply_block(self, session: Session, host: bytes, guard: bytes, back: Sequence[ConsensusNode]) -> bytes:
         reply_id = self._entropy.bytes(REPLY_ID_SIZE)
         hops = self._hops(back, session.mixed)
         block, keys = make_reply_block(hops, self.attached[guard], reply_id, self._entropy)
-        self._keep(reply_id, Block(keys, (host, *(node.key for node in back)), session, session.id))
+        self._keep(reply_id, Block(keys, (host, *(node.key for node in back)), session, session.id, Kind.REPLY))
         return block
 
     def _keep(self, reply_id: bytes, block: Block) -> None:
