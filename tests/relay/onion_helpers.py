@@ -50,8 +50,9 @@ from roost.wire.onion import (
     SignedConsensus,
     admission_hash,
 )
+from roost.wire.sizes import MAX_PERIOD_S
 
-PERIOD_S = 604_800
+PERIOD_S = MAX_PERIOD_S
 
 
 @dataclass(frozen=True)

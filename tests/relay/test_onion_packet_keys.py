@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import shutil
+from copy import copy
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roost.crypto import PacketPublic, SigningKey
 from roost.crypto.onion import Arrived, Cover, DropReason, Forwarded, Hop, make_packet
 from roost.network import SYSTEM_ENTROPY as ENTROPY
-from roost.relay.core import onion_packets
-from roost.relay.core.onion_packets import MAX_DELAY_MS, Dropped, NodeKey, NodeKeys, Refused
+from roost.relay.core.limits import Limits
+from roost.relay.core.onion_packets import (
+    CLOCKS_S,
+    MAX_DELAY_MS,
+    Dropped,
+    NodeKey,
+    NodeKeys,
+    Refused,
+    is_over,
+    newest_key,
+    pace,
+)
 from roost.relay.core.packets import TagSet
 from roost.relay.onion.keys import KeyFiles
 from roost.wire.onion import KEYS_AHEAD
+from roost.wire.sizes import MAX_PERIOD_S
 from tests.relay.onion_helpers import Keys
 
 OWN = Keys.made()
@@ -26,16 +40,16 @@ def node_keys(*periods: int) -> NodeKeys:
     return NodeKeys(OWN.node, [NodeKey(period, OWN.secret, TagSet()) for period in periods], lambda _p, _t: True)
 
 
-def dropped(keys: NodeKeys, packet: bytes) -> str:
+def dropped(keys: NodeKeys, packet: bytes, newest: int = PERIOD) -> str:
     with pytest.raises(Refused) as caught:
-        keys.open(packet, ENTROPY)
+        keys.open(packet, newest, ENTROPY)
     return caught.value.reason
 
 
 def test_a_packet_is_opened_once() -> None:
     keys = node_keys(PERIOD)
     packet = make_packet([OWN.hop(PERIOD), OTHER.hop(PERIOD)], b"x", ENTROPY)
-    opened = keys.open(packet, ENTROPY)
+    opened = keys.open(packet, PERIOD, ENTROPY)
     assert isinstance(opened.outcome, Forwarded)
     assert opened.outcome.node == OTHER.node
     assert dropped(keys, packet) == Dropped.REPLAYED
@@ -51,8 +65,8 @@ def test_what_cannot_be_opened_is_dropped_by_name_and_spends_nothing() -> None:
     assert dropped(keys, make_packet([OTHER.hop(PERIOD)], b"x", ENTROPY)) == DropReason.HEADER
     assert dropped(keys, packet[:-1] + bytes([packet[-1] ^ 1])) == DropReason.PAYLOAD
     assert dropped(keys, packet[:1] + b"\x07" + packet[2:]) == DropReason.LENGTH
-    assert keys.open(packet, ENTROPY).outcome == Arrived(b"x")
-    assert keys.open(make_packet([OWN.hop(PERIOD)], b"", ENTROPY, cover=True), ENTROPY).outcome == Cover()
+    assert keys.open(packet, PERIOD, ENTROPY).outcome == Arrived(b"x")
+    assert keys.open(make_packet([OWN.hop(PERIOD)], b"", ENTROPY, cover=True), PERIOD, ENTROPY).outcome == Cover()
 
 
 def test_what_leads_back_or_stays_too_long_is_dropped() -> None:
@@ -69,12 +83,47 @@ def test_a_node_that_sends_to_itself_is_dropped() -> None:
     assert dropped(keys, make_packet([OWN.hop(PERIOD), OTHER.hop(PERIOD)], b"x", ENTROPY)) == Dropped.SELF_LOOP
 
 
-def test_a_key_opens_so_many_packets_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onion_packets, "MAX_TAGS", 2)
-    keys = node_keys(PERIOD)
-    for _ in range(2):
-        keys.open(make_packet([OWN.hop(PERIOD)], b"x", ENTROPY), ENTROPY)
-    assert dropped(keys, make_packet([OWN.hop(PERIOD)], b"x", ENTROPY)) == Dropped.TOO_MANY
+def test_a_key_opens_nothing_before_its_time_but_for_clocks() -> None:
+    """Else its list could be filled beforehand."""
+    keys = node_keys(PERIOD, PERIOD + 1)
+    packet = make_packet([OWN.hop(PERIOD + 1)], b"x", ENTROPY)
+    hour = 3_600
+    assert newest_key(PERIOD * hour, hour) == newest_key((PERIOD + 1) * hour - CLOCKS_S - 1, hour) == PERIOD
+    assert dropped(keys, packet) == Dropped.EARLY
+    assert newest_key((PERIOD + 1) * hour - CLOCKS_S, hour) == PERIOD + 1
+    assert keys.open(packet, PERIOD + 1, ENTROPY).outcome == Arrived(b"x"), "what was dropped was not spent"
+    assert newest_key(PERIOD * 10, 10) == PERIOD + 1, "never one beyond the next"
+
+
+@given(
+    st.integers(2, MAX_PERIOD_S),
+    st.lists(st.tuples(st.floats(0, 30_000), st.integers(1, 20_000_000)), max_size=40),
+)
+def test_a_node_never_remembers_more_than_it_has_room_for(period_s: int, floods: list[tuple[float, int]]) -> None:
+    """Whoever floods, however many they are, with whichever keys: packets wait, and none is refused."""
+    limits = Limits()
+    now = 1_000_000.0 * period_s
+    bucket = pace(limits.remembered_packets, period_s, now)
+    held: list[tuple[int, int]] = []  # the period that a tag's key is of at the most, and how many there are
+    for pause, wanted in floods:
+        now += pause
+        low, high = 0, wanted  # as many as the pace lets pass at once
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if not copy(bucket).take(middle, now) else (low, middle - 1)
+        bucket.take(low, now)
+        held.append((newest_key(now, period_s), low))
+        alive = sum(count for key, count in held if not is_over(key, int(now) // period_s))
+        assert alive <= limits.remembered_packets + 1
+
+
+@pytest.mark.parametrize(("period_s", "rate"), [(15, 80_000), (3_600, 3_000), (MAX_PERIOD_S, 500)])
+def test_the_pace_is_beyond_what_a_core_or_one_token_can(period_s: int, rate: int) -> None:
+    limits = Limits()
+    bucket = pace(limits.remembered_packets, period_s, 0.0)
+    assert bucket.take(8_000_000, 0.0) == 0
+    assert bucket.take(rate, 1.0) == 0
+    assert limits.packets_per_second < rate
 
 
 # --- on disk ----------------------------------------------------------------------------------------------------------
@@ -102,7 +151,7 @@ def opened_once(folder: Path) -> tuple[KeyFiles, NodeKeys, bytes]:
     files = KeyFiles(folder, OWN.node, ENTROPY)
     keys = files.open(PERIOD)
     packet = make_packet([Hop(OWN.node, PacketPublic(keys.public(PERIOD)[0].public), PERIOD)], b"x", ENTROPY)
-    assert keys.open(packet, ENTROPY).outcome == Arrived(b"x")
+    assert keys.open(packet, PERIOD, ENTROPY).outcome == Arrived(b"x")
     return files, keys, packet
 
 
@@ -131,7 +180,7 @@ def test_a_full_disk_lets_no_packet_through_unremembered(tmp_path: Path) -> None
     files.close()
     shutil.rmtree(tmp_path / "keys")
     packet = make_packet([Hop(OWN.node, PacketPublic(keys.public(PERIOD)[0].public), PERIOD)], b"x", ENTROPY)
-    assert dropped(keys, packet) == Dropped.TOO_MANY
+    assert dropped(keys, packet) == Dropped.NO_ROOM
 
 
 def test_damaged_keys_are_erased(tmp_path: Path) -> None:

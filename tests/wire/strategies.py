@@ -202,7 +202,7 @@ def network_documents(draw: st.DrawFn) -> NetworkDocument:
         draw(st.text(max_size=20)),
         tuple(sorted(authorities, key=lambda one: one.key)),
         draw(st.integers(len(authorities) // 2 + 1, len(authorities))),
-        draw(st.integers(2, 604_800)),
+        draw(st.integers(2, 21_600)),
         replicas,
         draw(st.integers(replicas // 2 + 1, replicas)),
     )

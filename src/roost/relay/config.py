@@ -42,6 +42,7 @@ class QuotaConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_slots: Annotated[int, Meta(ge=1, le=256)] = 16
     mailbox_idle_days: Annotated[int, Meta(ge=30)] = 180
     connections: Positive = 15_000
+    remembered_packets: Annotated[int, Meta(ge=1_000_000)] = 32_000_000
 
 
 class TorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +75,7 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     envelope_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
     work_bits: Annotated[int, Meta(ge=0, le=24)] = 16
     requests_per_second: Annotated[float, Meta(gt=0)] = 2_000.0
+    packets_per_second: Annotated[float, Meta(ge=1)] = 300.0
     metrics_listen: str | None = None
     forward_networks: tuple[str, ...] = ()
     directory: str | None = None
@@ -150,6 +152,9 @@ class RelayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             request_burst=self.requests_per_second * 4,
             forwards_per_second=self.requests_per_second / 10,
             forward_burst=self.requests_per_second / 2,
+            packets_per_second=self.packets_per_second,
+            packet_burst=self.packets_per_second * 10,
+            remembered_packets=quotas.remembered_packets,
         )
 
     def given_access(self) -> str | None:

@@ -27,7 +27,7 @@ from roost.wire.addresses import (
     canonical_host,
 )
 from roost.wire.codec import OutOfBounds, Record, TextRecord, decode, encode
-from roost.wire.sizes import MAX_NAME
+from roost.wire.sizes import MAX_NAME, MAX_PERIOD_S
 
 RELAY_SCHEME: Final = "roost-relay"
 NETWORK_SCHEME: Final = "roost-network"
@@ -74,7 +74,7 @@ class AuthorityLine(TextRecord, frozen=True):
     name: Annotated[str, Meta(max_length=MAX_NAME)]
     authorities: Annotated[int, Meta(ge=1, le=16)]
     threshold: Annotated[int, Meta(ge=1, le=16)]
-    period_s: Annotated[int, Meta(ge=2, le=604_800)]
+    period_s: Annotated[int, Meta(ge=2, le=MAX_PERIOD_S)]
     replicas: Annotated[int, Meta(ge=1, le=9)]
     quorum: Annotated[int, Meta(ge=1, le=9)]
 

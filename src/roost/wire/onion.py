@@ -41,7 +41,15 @@ from roost.wire.mailbox import (
     Subscribe,
     Trim,
 )
-from roost.wire.sizes import DIRECTORY_PART, MAX_NAME, MAX_REPLY_BLOCK, ONION_PAYLOAD, ONION_ZEROS, PLACE_SIZE
+from roost.wire.sizes import (
+    DIRECTORY_PART,
+    MAX_NAME,
+    MAX_PERIOD_S,
+    MAX_REPLY_BLOCK,
+    ONION_PAYLOAD,
+    ONION_ZEROS,
+    PLACE_SIZE,
+)
 
 MAX_AUTHORITIES = 16
 MAX_NODES = 2_500  # of a network; a vote on so many descriptors still fits MAX_CONSENSUS
@@ -76,7 +84,7 @@ class NetworkDocument(TextRecord, frozen=True):
     name: Annotated[str, Meta(max_length=MAX_NAME)]
     authorities: Annotated[tuple[AuthorityAddress, ...], Meta(min_length=1, max_length=MAX_AUTHORITIES)]
     threshold: Annotated[int, Meta(ge=1, le=MAX_AUTHORITIES)]
-    period_s: Annotated[int, Meta(ge=2, le=604_800)] = 3_600
+    period_s: Annotated[int, Meta(ge=2, le=MAX_PERIOD_S)] = 3_600
     replicas: Annotated[int, Meta(ge=1, le=9)] = 3
     quorum: Annotated[int, Meta(ge=1, le=9)] = 2
 

@@ -41,6 +41,7 @@ MAX_GREETING: Final = 400
 MAX_DEVICES: Final = 8  # of one account: a contact request with its device list must fit one envelope
 MAX_DEVICE_LIST: Final = 1_024  # an encoded list of MAX_DEVICES, with room for extensions
 MAX_CARD: Final = 4_096  # an encoded card with that list inside
+MAX_PERIOD_S: Final = 21_600  # of an onion network: what a node opens with a key it remembers for two periods
 MAX_FILE: Final = 2 * 1024**3
 MAX_HOLDS: Final = 32  # attachments that one envelope needs
 

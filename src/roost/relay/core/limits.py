@@ -40,6 +40,9 @@ class Limits:
     forward_burst: float = 1_000.0
     places_per_second: float = 50.0  # of which a node of an onion network knows nothing, for all clients
     place_burst: float = 1_000.0
+    packets_per_second: float = 300.0  # of one client's token at a node of an onion network: 2.4 MB/s
+    packet_burst: float = 3_000.0
+    remembered_packets: int = 32_000_000  # at such a node, 8 bytes each in memory and on disk; see onion_packets
     outstanding: int = 512  # requests of one connection in work at one time
     subscriptions: int = 4_096  # of one connection: contacts and groups of several profiles
 
@@ -70,6 +73,10 @@ class TokenBucket:
     def has(self, cost: float) -> bool:
         """Whether `take` would surely give 0; it may even if this is False."""
         return self._level >= cost
+
+    def full(self, now: float) -> bool:
+        """Whether it is as if nothing had ever been taken."""
+        return self._level + max(0.0, now - self._seen) * self._rate >= self._burst
 
     def take(self, cost: float, now: float) -> int:
         """0 when `cost` units were taken, else the milliseconds after which it is worth trying again."""

@@ -2,8 +2,13 @@
 
 Keys are made for the period that runs and those that follow, since the directory announces them ahead. A key opens
 packets until the end of the period after its own, then it is erased: what it has opened can never be opened again, and
-its list of packets goes with it. Decides what becomes of a packet and by which name it is dropped; senders learn
-neither.
+its list of packets goes with it. Before its period it opens none, but for as long as clocks may differ. Decides what
+becomes of a packet and by which name it is dropped; senders learn neither.
+
+What is remembered is bounded by how fast a node opens packets, never by refusing some: whoever could fill a list would
+switch the node off for all. At most `remembered` tags are held, since those of the last `_held_s` seconds are, and in
+any such time no more are made: a quarter of them may be at once, and the rest at one pace. Of a period of an hour that
+is 3,077 packets a second and 8,000,000 beyond, more than a core can open; of the longest, 6 hours, 548 a second.
 """
 
 from __future__ import annotations
@@ -15,10 +20,11 @@ from typing import NamedTuple
 
 from roost.crypto import Entropy, PacketSecret
 from roost.crypto.onion import DroppedPacket, Forwarded, Unwrapped, unwrap
+from roost.relay.core.limits import TokenBucket
 from roost.relay.core.packets import TagSet
 from roost.wire.onion import KEYS_AHEAD, PeriodKey
 
-MAX_TAGS = 8_000_000  # of one key: 64 MB; beyond that the node takes no packets until the next period
+CLOCKS_S = 600  # how much before its period a key opens packets: clocks differ
 MAX_DELAY_MS = 120_000  # hops are asked for a second or so; a packet that wants to stay for long only fills memory
 TAG_SIZE = 8  # of what is kept of a packet
 
@@ -28,7 +34,8 @@ class Dropped(enum.StrEnum):
 
     NO_KEY = "no_key"  # sealed to a key that is erased or not made yet
     REPLAYED = "replayed"
-    TOO_MANY = "too_many"  # the key has opened all it may, or the disk has no room to remember one more
+    EARLY = "early"  # sealed to a key whose time has not come
+    NO_ROOM = "no_room"  # the disk has no room to remember one more
     SELF_LOOP = "self_loop"  # from this node to itself
     DELAY = "delay"  # asks to be kept longer than any packet is
     CROWDED = "crowded"  # no room left for this source's packets
@@ -94,27 +101,48 @@ class NodeKeys:
         ahead = range(period, period + KEYS_AHEAD)
         return tuple(PeriodKey(number, self._keys[number].secret.public.raw) for number in ahead)
 
-    def open(self, packet: bytes, entropy: Entropy) -> Unwrapped:
-        """What becomes of a packet, each once. Raises Refused."""
+    @property
+    def remembered(self) -> int:
+        """How many packets were opened with the keys in force."""
+        return sum(len(key.tags) for key in self._keys.values())
+
+    def open(self, packet: bytes, newest: int, entropy: Entropy) -> Unwrapped:
+        """What becomes of a packet, each once; `newest` is the last period whose key may be in use. Raises Refused."""
         key = next((key for key in self._keys.values() if key.period & 0xFF == packet[0]), None)
         if key is None:
             raise Refused(Dropped.NO_KEY)
+        if key.period > newest:
+            raise Refused(Dropped.EARLY)
         try:
             opened = unwrap(key.secret, packet, entropy)
         except DroppedPacket as error:
             raise Refused(error.reason) from error
-        if len(key.tags) >= MAX_TAGS:
-            raise Refused(Dropped.TOO_MANY)
         tag = int.from_bytes(opened.tag[:TAG_SIZE], "big")
         if not key.tags.add(tag):
             raise Refused(Dropped.REPLAYED)
         if not self._remember(key.period, tag):
-            raise Refused(Dropped.TOO_MANY)
+            raise Refused(Dropped.NO_ROOM)
         if opened.delay_ms > MAX_DELAY_MS:
             raise Refused(Dropped.DELAY)
         if isinstance(opened.outcome, Forwarded) and opened.outcome.node == self._own:
             raise Refused(Dropped.SELF_LOOP)
         return opened
+
+
+def newest_key(now: float, period_s: int) -> int:
+    """The last period whose key may be in use."""
+    return int(now + min(CLOCKS_S, period_s)) // period_s
+
+
+def pace(remembered: int, period_s: int, now: float) -> TokenBucket:
+    """How fast a node may open packets, so that it never has more than `remembered` to remember."""
+    burst = remembered / 4
+    return TokenBucket((remembered - burst) / _held_s(period_s), burst, now)
+
+
+def _held_s(period_s: int) -> float:
+    """From when on a key opens packets until it is erased."""
+    return min(CLOCKS_S, period_s) + 2 * period_s
 
 
 def is_over(key: int, period: int) -> bool:

@@ -53,8 +53,8 @@ class TagSet:
     So millions of them are kept in little room, and nothing waits for long while some are sorted."""
 
     __slots__ = ("_count", "_recent", "_sorted")
-    _BUCKETS = 64
-    _MERGE = 4_096
+    _BUCKETS = 256
+    _MERGE = 1_024
 
     def __init__(self, tags: Iterable[int] = ()) -> None:
         self._recent: list[set[int]] = [set() for _ in range(self._BUCKETS)]

@@ -1,4 +1,5 @@
-"""Which clients' links are attached to which tokens at an onion node, and which token has a link's packets carried.
+"""Which clients' links are attached to which tokens at an onion node, which token has a link's packets carried, and how
+fast.
 
 A link has a share of the node for a token that it was admitted with, as long as the nonce of the work for it is in
 force, and one however many tokens it has. A token is of one link, the newest that shows it, and its share goes with it.
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Generic, TypeVar
 
+from roost.relay.core.limits import TokenBucket
 from roost.relay.core.refusal import RefusedRequest
 from roost.wire.mailbox import RefusalCode
 
@@ -52,3 +54,26 @@ class Tokens(Generic[L]):
     def share(self, link: L, nonces: Container[bytes]) -> bytes | None:
         """The token whose share is this link's: the first of those in force."""
         return next((token for token, nonce in self._tokens.get(link, {}).items() if nonce in nonces), None)
+
+
+class Paces:
+    """`rate` packets a second of each token, and `burst` at once, over whichever links they come."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._buckets: dict[bytes, TokenBucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, token: bytes, now: float) -> int:
+        """0, or how many milliseconds the token's next packet must wait."""
+        bucket = self._buckets.get(token)
+        if bucket is None:
+            bucket = self._buckets[token] = TokenBucket(self._rate, self._burst, now)
+        return bucket.take(1.0, now)
+
+    def forget(self, now: float) -> None:
+        """Those that sent nothing for so long that they are as new. Call it now and then."""
+        self._buckets = {token: bucket for token, bucket in self._buckets.items() if not bucket.full(now)}

@@ -93,7 +93,7 @@ def found(folder: Path, address: RelayAddress, terms: Terms) -> Founding:
         decode(AuthorityLine, encode(own))  # the bounds
     except (CallerError, WireError) as error:
         raise CannotFound(
-            "A network has 1 to 16 authorities, periods of 2 seconds to 7 days, 1 to 9 replicas."
+            "A network has 1 to 16 authorities, periods of 2 seconds to 6 hours, 1 to 9 replicas."
         ) from error
     known = founding(folder)
     if known is None:

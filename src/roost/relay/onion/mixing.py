@@ -2,6 +2,7 @@
 
 A source (a client's link, another node) that sends faster than its turns come is asked to slow down; nobody else
 notices.
+All together are opened at the pace of `pace`, which is what the node can remember (relay.core.onion_packets).
 Opening costs a fraction of a millisecond of the one event loop, so it happens in short rounds with links served in
 between. It decides nothing about packets: `open` and `hand_on` are given.
 """
@@ -26,17 +27,20 @@ _ROUND = 8  # packets opened before links are served again
 
 
 class Mixing:
-    """`start` and `close` once. `dropped` is told each packet's reason."""
+    """`start` and `close` once. `dropped` is told each packet's reason; `pace` says for so many packets 0, or how many
+    milliseconds they must wait."""
 
     def __init__(
         self,
         open_: Callable[[bytes], Unwrapped],
         hand_on: Callable[[Source, Unwrapped], None],
         dropped: Callable[[str], None],
+        pace: Callable[[float], int],
     ) -> None:
         self._open = open_
         self._hand_on = hand_on
         self._dropped = dropped
+        self._pace = pace
         self._queue: FairQueue[Source, bytes] = FairQueue(CAPACITY, SHARE, self._crowded)
         self._delayed: Counter[Source] = Counter()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -75,7 +79,11 @@ class Mixing:
             await self._filled.wait()
             self._filled.clear()
             while self._queue:
-                for _ in range(_ROUND):
+                count = min(_ROUND, len(self._queue))
+                if wait_ms := self._pace(count):
+                    await asyncio.sleep(wait_ms / 1_000)
+                    continue
+                for _ in range(count):
                     try:
                         self._one()
                     except Exception:  # noqa: BLE001 - a fault of ours loses this packet, not the node

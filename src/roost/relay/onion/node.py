@@ -20,9 +20,9 @@ from roost.crypto.onion import Arrived, Cover, ForClient, Forwarded, Unwrapped, 
 from roost.errors import CryptoError, SurroundingsError
 from roost.relay.core.admission import NetworkNonces, TokenAdmission, WorkAdmission
 from roost.relay.core.limits import Limits, TokenBucket
-from roost.relay.core.onion_packets import NODE_WEIGHT, Dropped, NodeKeys, Source
+from roost.relay.core.onion_packets import NODE_WEIGHT, Dropped, NodeKeys, Source, newest_key, pace
 from roost.relay.core.refusal import RefusedRequest
-from roost.relay.core.tokens import Tokens
+from roost.relay.core.tokens import Paces, Tokens
 from roost.relay.onion.describing import describe, tell
 from roost.relay.onion.keys import KeyFiles
 from roost.relay.onion.mixing import CAPACITY, Mixing
@@ -108,7 +108,10 @@ class OnionNode:
         self.dropped_packets: Counter[str] = Counter()
         self._keys: NodeKeys = self._files.open(document.period(clock()))
         self.peers = Peers(own, given.dial, clock, self._dropped)
-        self.mixing = Mixing(self._open, self._hand_on, self._dropped)
+        self._pace = pace(limits.remembered_packets, document.period_s, clock())
+        self._pace.take(min(self._keys.remembered, limits.remembered_packets // 4), clock())  # it was so before
+        self._paces = Paces(limits.packets_per_second, limits.packet_burst)
+        self.mixing = Mixing(self._open, self._hand_on, self._dropped, lambda count: self._pace.take(count, clock()))
         self.swarm = swarms(self.peers)
         self._nonces = NetworkNonces()
         bits = min(limits.work_bits, MAX_ADMISSION_BITS)
@@ -210,6 +213,9 @@ class OnionNode:
         token = self.clients.share(link, self.admission.valid(now))
         if token is None:
             raise self.admission.needed(now)
+        wait_ms = self._paces.take(token, now)
+        if wait_ms:
+            raise RefusedRequest(RefusalCode.SLOW_DOWN, retry_after_ms=max(_BUSY_RETRY_MS, wait_ms))
         return Source(token)
 
     def _swarm_call(self, link: Peer, request: SwarmCall, respond: Respond) -> None:
@@ -234,7 +240,7 @@ class OnionNode:
     # --- packets ----------------------------------------------------------------------------------------------------
 
     def _open(self, packet: bytes) -> Unwrapped:
-        return self._keys.open(packet, self._given.entropy)
+        return self._keys.open(packet, newest_key(self._clock(), self.document.period_s), self._given.entropy)
 
     def _hand_on(self, source: Source, opened: Unwrapped) -> None:
         match opened.outcome:
@@ -280,6 +286,7 @@ class OnionNode:
         while True:
             self.sessions.upkeep()
             self.peers.close_idle()
+            self._paces.forget(self._clock())
             self.admission.look(self.mixing.waiting / CAPACITY)
             await asyncio.sleep(_UPKEEP_S)
 
