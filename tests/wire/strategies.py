@@ -91,7 +91,8 @@ hosts = st.one_of(
 )
 
 
-def values(kind: type[Any]) -> st.SearchStrategy[Any]:
+@cache  # making one takes longer than drawing from it
+def values(kind: Any) -> st.SearchStrategy[Any]:
     """A strategy for values of a wire structure or union."""
     return _of(mi.type_info(kind))
 

@@ -55,8 +55,8 @@ class DeviceLogs:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._position: dict[bytes, int] = {}
-        self._clean: dict[bytes, str] = {}
+        self._position: dict[object, int] = {}
+        self._clean: dict[bytes, object] = {}
         self._ask_at: dict[bytes, int] = {}
 
     def start_due(self) -> None:
@@ -75,7 +75,7 @@ class DeviceLogs:
         due = [row.next_at for row in work.find(r.LogPut) if row.next_at > work.now]
         offset = self._device.clock_offset
         waiting = [at + offset for at in self._ask_at.values() if at > self._device.world.time.now]
-        return [*due, *waiting, groups.next_deadline(work)]
+        return [*due, *waiting, self._device.groups_at()]
 
     def _start_job(self, work: Work, log: r.SharedLog) -> None:
         match r.LogState(log.state):
@@ -150,7 +150,7 @@ class DeviceLogs:
         def done(answer: Response | None) -> None:
             codes.append("unreachable" if answer is None else answer.code if isinstance(answer, Refusal) else "")
             if len(codes) == len(row.envelopes):
-                device._running.discard(name)
+                device.free(name)
                 if any(codes):
                     device.step(logs.refused, row.number, max(codes))
                 else:
@@ -189,13 +189,13 @@ class DeviceLogs:
         device, world = self._device, self._device.world
         relay = world.relays[log.relay.key]
         connection = world.connection(device, log.relay.key)
-        state = f"{connection}/{world.network.changes(relay, log.get)}"
+        state = connection, world.network.changes(relay, log.get)
         if self._clean.get(log.id) == state and log.state != r.LogState.LOST:
             return
         own = relay in world.owns(device) or isinstance(relay.address, OnionHost)
         if not self._may_ask(log, own):
             return
-        key = log.id + connection.encode()
+        key = log.id, connection
         if not own:
             position = log.cursor
         elif key in self._position:
@@ -207,7 +207,7 @@ class DeviceLogs:
         def done(answer: Response | None) -> None:
             if isinstance(answer, Entries):
                 end = max([position, *(entry.number for entry in answer.entries if entry.number < FORGED)])
-                finished = partial(self._finished, log, key, end, "" if answer.more else state)
+                finished = partial(self._finished, log, key, end, None if answer.more else state)
                 self._take(name, log.id, answer.entries, finished)
             else:
                 self._gone(log, answer)
@@ -223,7 +223,7 @@ class DeviceLogs:
             self._ask_at[log.id] = now + self._device.world.rng.randrange(ASK_WITHIN_MS)
         return self._ask_at[log.id] <= now
 
-    def _finished(self, log: r.SharedLog, key: bytes, position: int, clean: str) -> None:
+    def _finished(self, log: r.SharedLog, key: object, position: int, clean: object) -> None:
         self._position[key] = position
         self._ask_at.pop(log.id, None)
         if log.state == r.LogState.LOST:
@@ -231,7 +231,7 @@ class DeviceLogs:
         if clean:
             self._clean[log.id] = clean
 
-    def _subscribe(self, name: object, log: r.SharedLog, key: bytes) -> None:
+    def _subscribe(self, name: object, log: r.SharedLog, key: object) -> None:
         def done(answer: Response | None) -> None:
             if isinstance(answer, Subscribed):
                 self._position[key] = log.cursor if log.cursor <= answer.end else 0

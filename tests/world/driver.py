@@ -49,7 +49,12 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 ACK_RETRY_MS = 10_000
 REST_MS, LONGEST_REST_MS = 1_000, 60_000  # after something failed that no row says when to try again
-_RESTING = ("mailbox", "card", "get", "trim", "ack", "log")
+_OWN = ("mailbox", "card", "trim")
+_RESTING = (*_OWN, "get", "ack", "log")
+# What a part of the agent's work depends on: it is done again when such rows were written.
+_OWN_ROWS = (r.OwnMailbox, r.OwnRelay, r.InvitationRow)
+_SEALING_ROWS = (r.Outbox, r.PeerDevice, r.SessionRow, r.Upload, r.Contact, r.OwnRelay)
+_GROUP_ROWS = (r.GroupRow, r.GroupSender, r.GroupAnswer, r.SharedLog)
 Answer = Callable[[Response | None], None]  # None: unreachable
 
 
@@ -83,10 +88,12 @@ class Device:
         self._sessions = ParsedSessions()
         self._running: set[object] = set()
         self._failed: dict[object, int] = {}  # calls in a row
-        self._position: dict[bytes, int] = {}
-        self._clean: dict[bytes, str] = {}
+        self._position: dict[object, int] = {}
+        self._clean: dict[bytes, object] = {}
+        self._seen: dict[str, object] = {}  # by part of the work: what its rows were when it was done
+        self._addresses_wait = True
         self._logs = DeviceLogs(self)
-        self._tick_at = 0
+        self._tick_at = self._groups_at = 0
         self._wake_at = 0
 
     @property
@@ -180,7 +187,7 @@ class Device:
                 pause = min(REST_MS << self._failed[name] // 8, LONGEST_REST_MS)
                 self.world.time.after(pause, partial(self._rested, life, name))
             else:
-                self._running.discard(name)
+                self.free(name)
                 self._failed.pop(name, None)
             self.guarded(done, response)
             self.wake()
@@ -189,8 +196,14 @@ class Device:
 
     def _rested(self, life: int, name: object) -> None:
         if life == self.life:
-            self._running.discard(name)
+            self.free(name)
             self.wake()
+
+    def free(self, name: Any) -> None:
+        """Another call may start under this name."""
+        self._running.discard(name)
+        if name[0] in _OWN:
+            self._seen.pop("own", None)
 
     # --- what is due --------------------------------------------------------------------------------------------------
 
@@ -200,7 +213,7 @@ class Device:
         if not 0 < self._tick_at - self.now <= HOUR_MS:
             self.step(upkeep.tick)
             self._tick_at = upkeep.next_deadline(self.look())
-        elif groups.next_deadline(self.look()) <= self.now:
+        elif self.groups_at() <= self.now:
             self.step(groups.tick)
         self._read()
         self._start_due()
@@ -208,38 +221,64 @@ class Device:
         self._accept_people()
         self.wake(self._pause())
 
+    def groups_at(self) -> int:
+        rows = (self.clock_offset, *map(self.rows.written, _GROUP_ROWS))
+        if self._seen.get("groups") != rows:
+            self._groups_at = groups.next_deadline(self.look())
+            self._seen["groups"] = rows
+        return self._groups_at
+
     def _pause(self) -> int:
         work = self.look()
         due = [self._tick_at, *self._logs.deadlines(work), *(row.acknowledge_at for row in work.find(r.SessionRow))]
         for state in (r.OutboxState.SEALED, r.OutboxState.STORED):
-            due += [row.next_at for row in work.find(r.Outbox, where={"state": int(state)}, order="next_at", limit=1)]
+            due += [row.next_at for row in work.find(r.Outbox, where={"state": int(state)})]
         later = [moment - self.now for moment in due if moment > self.now]
-        pause = min([*later, HOUR_MS])
-        return max(pause, 20)
+        return max(min([*later, HOUR_MS]), 20)
 
     def _relays(self) -> dict[bytes, r.OwnRelay]:
         return {row.relay: row for row in self.look().find(r.OwnRelay)}
 
     def _start_due(self) -> None:
+        self._start_own()
+        if self._addresses_wait:
+            return
+        self._seal_late()
+        self._start_puts()
+        for peer in sealing.due_acknowledgements(self.look()):
+            self._once(("ack", peer.account, peer.device), self._acknowledge, peer)
+
+    def _start_own(self) -> None:
+        """What relays keep for this device itself: mailboxes and cards."""
+        rows = tuple(map(self.rows.written, _OWN_ROWS))
+        if self._seen.get("own") == rows:
+            return
+        self._seen["own"] = rows
         work, relays = self.look(), self._relays()
-        for row in work.find(r.OwnMailbox, where={"state": int(r.MailboxState.TO_CREATE)}):
-            self._once(("mailbox", row.admin), self._create, relays[row.relay], row)
-        for row in work.find(r.OwnMailbox, where={"state": int(r.MailboxState.TO_DELETE)}):
-            self._once(("mailbox", row.admin), self._delete, relays[row.relay], row)
+        for state, start in ((r.MailboxState.TO_CREATE, self._create), (r.MailboxState.TO_DELETE, self._delete)):
+            for row in work.find(r.OwnMailbox, where={"state": int(state)}):
+                self._once(("mailbox", row.admin), start, relays[row.relay], row)
         for card in work.find(r.InvitationRow):
             if card.state == r.InvitationState.TO_PUT:
                 self._once(("card", card.secret), self._put_card, relays[card.relay], card)
             elif card.state in (r.InvitationState.USED, r.InvitationState.REVOKED):
                 self._once(("card", card.secret), self._delete_card, relays[card.relay], card)
         self._start_trims(relays)
-        if mailboxes.awaited(work) or work.find(r.InvitationRow, where={"state": int(r.InvitationState.TO_PUT)}):
+        cards = work.find(r.InvitationRow, where={"state": int(r.InvitationState.TO_PUT)})
+        self._addresses_wait = bool(cards or mailboxes.awaited(work))
+
+    def _seal_late(self) -> None:
+        """Seal what could not be sealed when it was queued."""
+        rows = tuple(map(self.rows.written, _SEALING_ROWS))
+        if self._seen.get("seal") == rows:
             return
-        for peer in work.find(r.PeerDevice):
-            if sealing.can_seal(work, peer):
+        work = self.look()
+        waiting = work.find(r.Outbox, where={"state": int(r.OutboxState.QUEUED)})
+        devices = {(row.account, row.device) for row in waiting}
+        for peer in work.find(r.PeerDevice) if devices else ():
+            if (peer.account, peer.device) in devices and sealing.can_seal(work, peer):
                 self.step(sealing.seal_waiting, peer)
-        self._start_puts()
-        for peer in sealing.due_acknowledgements(self.look()):
-            self._once(("ack", peer.account, peer.device), self._acknowledge, peer)
+        self._seen["seal"] = rows
 
     def _once(self, name: object, function: Callable[..., None], *args: Any) -> None:
         if name not in self._running:
@@ -259,28 +298,26 @@ class Device:
 
         self.call(name, relay.link.address, Create(MailboxKind(row.kind), grants), done)
 
-    def _delete(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox) -> None:
-        def done(answer: Response | None) -> None:
-            if answer is not None and not (isinstance(answer, Refusal) and answer.code != RefusalCode.DENIED):
-                self.step(mailboxes.deleted, row.admin)
+    def _then(self, step: Callable[..., Any], *args: Any, gone: tuple[RefusalCode, ...] = ()) -> Answer:
+        """Take this step once the host has done what it was asked, or says that there is nothing any more."""
 
+        def done(answer: Response | None) -> None:
+            if answer is not None and not (isinstance(answer, Refusal) and answer.code not in gone):
+                self.step(step, *args)
+
+        return done
+
+    def _delete(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox) -> None:
+        done = self._then(mailboxes.deleted, row.admin, gone=(RefusalCode.DENIED,))
         self.call(name, relay.link.address, Delete(row.admin), done)
 
     def _put_card(self, name: object, relay: r.OwnRelay, row: r.InvitationRow) -> None:
         card = PutCard(card_keys(row.secret).locator, row.writer, row.version, row.sealed_card, row.card_expires)
 
-        def done(answer: Response | None) -> None:
-            if answer is not None and not isinstance(answer, Refusal):
-                self.step(invitations.card_put, row.secret, row.version)
-
-        self.call(name, relay.link.address, card, done)
+        self.call(name, relay.link.address, card, self._then(invitations.card_put, row.secret, row.version))
 
     def _delete_card(self, name: object, relay: r.OwnRelay, row: r.InvitationRow) -> None:
-        def done(answer: Response | None) -> None:
-            gone = (RefusalCode.NOT_FOUND, RefusalCode.DENIED)
-            if answer is not None and not (isinstance(answer, Refusal) and answer.code not in gone):
-                self.step(invitations.card_deleted, row.secret)
-
+        done = self._then(invitations.card_deleted, row.secret, gone=(RefusalCode.NOT_FOUND, RefusalCode.DENIED))
         self.call(name, relay.link.address, DeleteCard(card_keys(row.secret).locator, row.writer), done)
 
     # --- envelopes that leave -----------------------------------------------------------------------------------------
@@ -289,10 +326,10 @@ class Device:
         work = self.look()
         for state in (r.OutboxState.SEALED, r.OutboxState.STORED):
             for row in work.find(r.Outbox, where={"state": int(state)}, at_most=("next_at", work.now), order="number"):
-                peer = work.get(r.PeerDevice, row.account, row.device)
-                address = ways.address_for(work, row, peer)
+                peer, name = work.get(r.PeerDevice, row.account, row.device), ("put", row.number)
+                address = ways.address_for(work, row, peer) if name not in self._running else None
                 if address is not None:
-                    self._once(("put", row.number), self._put_row, row, address)
+                    self._put_row(name, row, address)
 
     def _put_row(self, name: object, row: r.Outbox, address: Address) -> None:
         """All envelopes of a row in flight at once; what came of it is written down when the last one is answered."""
@@ -302,7 +339,7 @@ class Device:
         def done(answer: Response | None) -> None:
             codes.append("unreachable" if answer is None else answer.code if isinstance(answer, Refusal) else "")
             if len(codes) == len(row.envelopes):
-                self._running.discard(name)
+                self.free(name)
                 if any(codes):
                     self.step(outbox.refused, row.number, max(codes))
                 else:
@@ -356,10 +393,10 @@ class Device:
         """As a subscription: from the cursor on a new connection, or from the start if that is beyond the relay's
         newest entry; then what is new."""
         connection = self.world.connection(self, relay.relay)
-        state = f"{connection}/{self.world.puts(row.put)}"
+        state = connection, self.world.network.puts.get(row.put)
         if self._clean.get(row.admin) == state:
             return
-        key = row.admin + connection.encode()
+        key = row.admin, connection
         position = self._position.get(key)
         if position is None:
             self._subscribe(name, relay, row, key)
@@ -378,7 +415,7 @@ class Device:
 
         self.call(name, relay.link.address, Get(row.get, position), done)
 
-    def _subscribe(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox, key: bytes) -> None:
+    def _subscribe(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox, key: object) -> None:
         def done(answer: Response | None) -> None:
             if isinstance(answer, Subscribed):
                 self._position[key] = row.cursor if row.cursor <= answer.end else 0
@@ -403,10 +440,7 @@ class Device:
             self._once(("trim", row.admin), self._trim, relays[row.relay], row)
 
     def _trim(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox) -> None:
-        def done(answer: Response | None) -> None:
-            if answer is not None and not isinstance(answer, Refusal):
-                self.step(mailboxes.trimmed, row.admin, row.cursor)
-
+        done = self._then(mailboxes.trimmed, row.admin, row.cursor)
         self.call(name, relay.link.address, Trim(row.admin, row.cursor), done)
 
     # --- as a person --------------------------------------------------------------------------------------------------

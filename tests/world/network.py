@@ -38,7 +38,7 @@ class Network:
         self.healed: dict[tuple[str, str], int] = {}
         self.down: set[str] = set()  # relays that answer nobody
         self.owners: dict[bytes, Device] = {}  # who reads the mailbox behind a put capability's hash
-        self.puts: dict[bytes, int] = {}
+        self.puts: dict[bytes, int] = {}  # by put capability
         self._appended: dict[tuple[str, int], int] = {}  # by relay and mailbox: how much was put into shared logs
         self._clients: dict[str, Client] = {}
 
@@ -127,9 +127,8 @@ class Network:
                 if grant.right == Right.PUT:
                     self.owners[grant.capability_hash] = device
         elif isinstance(request, Put) and isinstance(answer, Stored):
-            hash_ = capability_hash(request.put)
-            self.puts[hash_] = self.puts.get(hash_, 0) + 1
-            owner = self.owners.get(hash_)
+            self.puts[request.put] = self.puts.get(request.put, 0) + 1
+            owner = self.owners.get(capability_hash(request.put))
             if owner is not None:
                 owner.wake(self._delay())
             else:

@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections import deque
 
-from roost.crypto import capability_hash, card_keys
+from roost.crypto import card_keys
 from roost.messaging import accounts, devices, inbox, invitations, logs, outbox
 from roost.messaging import records as r
 from roost.wire.addresses import HostAddress
@@ -243,12 +243,10 @@ class World:
     def reachable(self, device: Device) -> bool:
         return any(self.network.joined(device.name, own.name) for own in self.owns(device))
 
-    def connection(self, device: Device, relay: bytes) -> str:
+    def connection(self, device: Device, relay: bytes) -> object:
+        """Another one for every connection that the device ever had to the relay."""
         host = self.relays[relay]
-        return f"{host.life}.{self.network.healed.get((device.name, host.name), 0)}.{device.life}"
-
-    def puts(self, capability: bytes) -> int:
-        return self.network.puts.get(capability_hash(capability), 0)
+        return host.life, self.network.healed.get((device.name, host.name), 0), device.life
 
     def reconnected(self, name: str) -> None:
         for device in self.devices:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from roost.crypto import AgreementPublic, KemPublic, Label, PrekeyBundle, SigningKey, VerifyKey
 from roost.errors import CallerError, CryptoError, PeerError, WireError
@@ -65,6 +66,7 @@ def sign_list(account: SigningKey, devices: DeviceList) -> SignedDeviceList:
     return SignedDeviceList(encoded, account.sign(Label.DEVICE_LIST, encoded))
 
 
+@lru_cache(maxsize=256)  # every card brings its account's list along, and most often the known one
 def read_list(signed: SignedDeviceList, account: bytes) -> DeviceList:
     """The device list inside, checked to be `account`'s.
 

@@ -113,6 +113,11 @@ class KeyPackageSecrets(Secret):
         reader.finish()
         return cls(package, init_key, encryption_key, signature_key)
 
+    @staticmethod
+    def package_of(data: bytes) -> KeyPackage:
+        """The public part alone of what `to_bytes` made: expanding the private keys is what takes time."""
+        return KeyPackage.read(Reader(data))
+
 
 def make_key_package(
     suite: CipherSuite,

@@ -81,8 +81,7 @@ def offer(work: Work, account: bytes) -> None:
     fresh = [peer for peer in peers if peer.device not in mine.offered]
     if not fresh:
         return
-    package = mls.KeyPackageSecrets.from_bytes(mine.secrets, signer(work)).package
-    content = encode_content(KeyPackageOffer(package.encode()))
+    content = encode_content(KeyPackageOffer(mls.KeyPackageSecrets.package_of(mine.secrets).encode()))
     for peer in fresh:
         outbox.queue(work, account, peer.device, content)
     here = {peer.device for peer in peers}
