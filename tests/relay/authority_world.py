@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 from roost.crypto import Label, SigningKey
 from roost.errors import Refused
@@ -45,6 +46,8 @@ class Seat:
         self.relay = relay
         self.folder = folder
         self.skew = 0.0
+        self.source = ""
+        """The IP address that requests come from."""
         self.apart: set[bytes] = set()
         """Keys of relays that this one cannot reach."""
         self.part: OnionPart | None = None
@@ -93,7 +96,7 @@ class Seat:
             return None
         answers: list[m.Response] = []
         try:
-            self.part.handle(None, request, answers.append)  # type: ignore[arg-type]
+            self.part.handle(SimpleNamespace(source=self.source), request, answers.append)  # type: ignore[arg-type]
         except RefusedRequest as error:
             return error.refusal
         return answers[0]

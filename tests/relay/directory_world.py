@@ -42,7 +42,7 @@ def descriptor(
 ) -> SignedDescriptor:
     """Node `number`'s word for `period`."""
     key = key or key_of(1_000 + number)
-    address = RelayAddress(f"node-{number}.example", 443, key.public.raw)
+    address = RelayAddress(f"203.0.{number >> 8}.{number & 255}", 443, key.public.raw)
     keys = tuple(PeriodKey(period + ahead, number.to_bytes(2) * 608) for ahead in range(count))
     encoded = encode(NodeDescriptor(document.id, period, address, f"operator {number}", keys))
     return SignedDescriptor(encoded, key.sign(Label.ONION_NODE, encoded))

@@ -241,15 +241,14 @@ async def test_descriptors_that_are_refused(tmp_path: Path) -> None:
 async def test_one_address_cannot_fill_the_directory(tmp_path: Path) -> None:
     async with authorities(tmp_path, 1, 3_600) as world:
         seat = world.seats[0]
-        refused = 0
         for port in range(1, 21):
             key = stranger_key()
-            address = RelayAddress("flood.example", port, key.public.raw)
+            address = RelayAddress("203.0.114.7", port, key.public.raw)
             data = encode(describe(world.document, key, address, world.period))
-            refused += await world.refusal(seat, m.PutDescriptor(world.document.id, data)) == "full"
-        assert refused == 12
+            assert await world.refusal(seat, m.PutDescriptor(world.document.id, data)) in ("", "full")
+        assert len(seat.authority.descriptors.all()) == 8
         elsewhere = stranger_key()
-        address = RelayAddress("other.example", 1, elsewhere.public.raw)
+        address = RelayAddress("203.0.114.8", 1, elsewhere.public.raw)
         assert isinstance(await world.put(seat, describe(world.document, elsewhere, address, world.period)), m.Done)
 
 
@@ -260,7 +259,7 @@ async def test_a_full_directory_makes_room_for_who_answers(tmp_path: Path, monke
         await world.put(seat, describe(world.document, live.key, live.address, world.period))
         for number in range(6):  # of nodes that do not exist
             key = stranger_key()
-            address = RelayAddress(f"flood-{number}.example", 1, key.public.raw)
+            address = RelayAddress(f"203.0.114.{number}", 1, key.public.raw)
             descriptor = describe(world.document, key, address, world.period)
             async with asyncio.timeout(10):
                 while await world.refusal(seat, m.PutDescriptor(world.document.id, encode(descriptor))):  # noqa: ASYNC110

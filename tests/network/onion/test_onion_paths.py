@@ -57,16 +57,26 @@ networks = st.lists(st.tuples(hosts, st.sampled_from(["", "ann", "bob", "carol",
     [
         ("1.2.3.4", "1.2.0.0/16"),
         ("2600:1:2::1", "2600:1::/32"),
-        ("relay.example.org", "example.org"),
+        ("relay.example.org", "names"),
         ("127.0.0.1", None),
         ("192.168.1.2", None),
         ("fe80::1", None),
-        ("localhost", None),
-        ("node-3", None),
+        ("localhost", "names"),
     ],
 )
 def test_neighbourhoods(host: str, near: str | None) -> None:
     assert neighbourhood(host) == near
+
+
+@pytest.mark.parametrize("name", ["Ada", "ada ", "  ADA", "\uff21da", "Ada\u00a0"])
+def test_an_operator_is_the_same_however_the_name_is_written(name: str) -> None:
+    assert not apart(listed(1, "1.2.3.4", "Ada"), listed(2, "5.6.7.8", name))
+    assert apart(listed(1, "1.2.3.4", "Ada B"), listed(2, "5.6.7.8", name))
+    assert apart(listed(1, "1.2.3.4", " "), listed(2, "5.6.7.8", ""))
+
+
+def test_names_lie_nowhere_that_is_known() -> None:
+    assert not apart(listed(1, "n.one.example", "ada"), listed(2, "n.two.example", "bob"))
 
 
 @given(networks, st.integers(0, 2**32))

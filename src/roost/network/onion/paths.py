@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import math
+import unicodedata
 from collections.abc import Container, Sequence
 from functools import lru_cache
 
@@ -48,23 +49,29 @@ class TooFewNodes(Unreachable):
 
 @lru_cache(maxsize=8_192)
 def neighbourhood(host: str) -> str | None:
-    """The network that an address lies in: /16 of IPv4, /32 of IPv6, a name's last two labels; None for addresses that
-    lead nowhere in the internet, of which a demonstration may have many."""
-    if host == "localhost" or ("." not in host and ":" not in host):
-        return None
+    """The network that an address lies in: /16 of IPv4, /32 of IPv6; None for addresses that lead nowhere in the
+    internet, of which a demonstration may have many. All names count as one network: nobody knows where they lie, and
+    authorities list none."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return ".".join(host.split(".")[-2:])
+        return "names"
     if address.is_private or address.is_loopback or address.is_link_local:
         return None
     prefix = 16 if address.version == 4 else 32
     return str(ipaddress.ip_network((address, prefix), strict=False))
 
 
+@lru_cache(maxsize=8_192)
+def _hand(operator: str) -> str:
+    """An operator's name, however it is written."""
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", operator).casefold()).split())
+
+
 def apart(one: ConsensusNode, other: ConsensusNode) -> bool:
     """Whether nothing is known that joins two nodes. An empty operator says nothing."""
-    if one.key == other.key or (one.operator and one.operator == other.operator):
+    hand = _hand(one.operator)
+    if one.key == other.key or (hand and hand == _hand(other.operator)):
         return False
     near = neighbourhood(one.address.host)
     return near is None or near != neighbourhood(other.address.host)

@@ -19,6 +19,7 @@ from functools import lru_cache
 from roost.crypto import Label, SigningKey, VerifyKey
 from roost.crypto.kdf import derive32, hash32
 from roost.errors import CryptoError, WireError
+from roost.relay.core.forwarding import parse_ip
 from roost.wire.ballots import DirectoryVote, VotedNode
 from roost.wire.codec import decode, encode
 from roost.wire.onion import (
@@ -44,6 +45,13 @@ class BadVote(Exception):
         self.reason = reason
 
 
+class NamedHost(BadVote):
+    """A node's address is a name. Who owns one name owns as many as they like, and has them lead where they like."""
+
+    def __init__(self) -> None:
+        super().__init__("a node's address is a name")
+
+
 @dataclass(frozen=True)
 class CountedVote:
     """A vote whose every part was checked."""
@@ -61,7 +69,8 @@ class CountedVote:
 
 @lru_cache(maxsize=MAX_NODES)  # every authority's vote holds the same ones
 def read_descriptor(signed: SignedDescriptor) -> NodeDescriptor:
-    """What a node says of itself. Raises BadVote unless the node signed it."""
+    """What a node says of itself. Raises BadVote unless the node signed it, NamedHost if a name stands for its IP
+    address: authorities see by that what lies in one place, and clients look up no names of nodes."""
     try:
         descriptor = decode(NodeDescriptor, signed.descriptor)
         VerifyKey(descriptor.address.key).verify(Label.ONION_NODE, signed.descriptor, signed.signature)
@@ -69,6 +78,8 @@ def read_descriptor(signed: SignedDescriptor) -> NodeDescriptor:
         raise BadVote("a descriptor cannot be read") from error
     except CryptoError as error:
         raise BadVote("a descriptor is not signed by its node") from error
+    if parse_ip(descriptor.address.host) is None:
+        raise NamedHost
     return descriptor
 
 

@@ -39,7 +39,7 @@ class ForwardPolicy:
     def choose(self, resolved: Sequence[str]) -> str:
         """The first of the resolved addresses that may be connected to. Raises RefusedRequest: bad_destination."""
         for text in resolved:
-            if self._may(_parse(text)):
+            if self._may(parse_ip(text)):
                 return text
         raise RefusedRequest(RefusalCode.BAD_DESTINATION)
 
@@ -69,11 +69,12 @@ class ForwardPolicy:
 
 
 def is_loopback(host: str) -> bool:
-    address = _parse(host)
+    address = parse_ip(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 
 
-def _parse(text: str) -> IpAddress | None:
+def parse_ip(text: str) -> IpAddress | None:
+    """None for a name. An IPv4 address inside IPv6 is the IPv4 address."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

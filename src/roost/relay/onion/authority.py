@@ -63,7 +63,7 @@ class Authority:
         self._dial = dial
         self._clock = clock
         self._files = AuthorityFiles(folder)
-        self.probing = Probing(dial, document.period_s, entropy)
+        self.probing = Probing(dial, document.period_s, entropy, self._listed)
         self.descriptors = Descriptors(document, self.probing)
         self._others = [one.address for one in document.authorities if one.key != own.public.raw]
         self._links: dict[bytes, Link] = {}
@@ -90,12 +90,12 @@ class Authority:
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
-    def handle(self, request: PutDescriptor | GetBallots, respond: Respond) -> None:
-        """Raises RefusedRequest."""
+    def handle(self, source: str, request: PutDescriptor | GetBallots, respond: Respond) -> None:
+        """A request that came from this address. Raises RefusedRequest."""
         if request.network != self.document.id:
             raise RefusedRequest(RefusalCode.NOT_FOUND)
         if isinstance(request, PutDescriptor):
-            self.descriptors.take(request.descriptor, self._listed(), self._clock())
+            self.descriptors.take(request.descriptor, self._listed(), self._clock(), source)
             respond(Done())
             return
         part = self._ballots.part(request.part) if self._ballots and self._ballots.period == request.period else None

@@ -23,7 +23,7 @@ from roost.relay.core.limits import Limits, TokenBucket
 from roost.relay.core.onion_packets import NODE_WEIGHT, Dropped, NodeKeys, Source, newest_key, pace
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.core.tokens import Paces, Tokens
-from roost.relay.onion.describing import describe, tell
+from roost.relay.onion.describing import Describing
 from roost.relay.onion.keys import KeyFiles
 from roost.relay.onion.mixing import CAPACITY, Mixing
 from roost.relay.onion.peers import Dial, Peers, check_proof
@@ -292,7 +292,8 @@ class OnionNode:
 
     async def _describe(self) -> None:
         """Make each period's keys and tell the authorities, until each was told."""
-        period, told, pause_s = -1, set[bytes](), _TELL_S
+        place, given, pause_s, period = self._place, self._given, _TELL_S, -1
+        word = Describing(self.document, given.own, place.address, place.operator, self._keys, given.dial)
         while True:
             now = self.document.period(self._clock())
             if now != period:
@@ -302,15 +303,13 @@ class OnionNode:
                     _log.warning("packet keys of the onion node not renewed: %s", error.message)
                     await asyncio.sleep(_LOOK_S)
                     continue
-                period, told, pause_s = now, set(), _TELL_S
-            untold = [one.address for one in self.document.authorities if one.key not in told]
-            if untold:
-                place, given = self._place, self._given
-                request = describe(self.document, given.own, place.address, place.operator, self._keys, period)
-                told |= await tell(untold, request, given.dial)
+                period, pause_s = now, _TELL_S
+                word.begin(period)
+            if not word.told:
+                await word.tell()
                 pause_s = min(pause_s * 2, max(_TELL_S, self.document.period_s / 20))
             ends_in = (period + 1) * self.document.period_s - self._clock()
-            await asyncio.sleep(min(pause_s if untold else _LOOK_S, max(0.0, ends_in) + 0.01))
+            await asyncio.sleep(min(_LOOK_S if word.told else pause_s, max(0.0, ends_in) + 0.01))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

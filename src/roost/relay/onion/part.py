@@ -108,7 +108,7 @@ class OnionPart:
         elif isinstance(request, PutDescriptor | GetBallots):
             if self._authority is None:
                 raise RefusedRequest(RefusalCode.UNSUPPORTED)
-            self._authority.handle(request, respond)
+            self._authority.handle(link.source, request, respond)
         elif self.node is None:
             code = RefusalCode.SLOW_DOWN if self._wants_node else RefusalCode.UNSUPPORTED
             raise RefusedRequest(code, retry_after_ms=_RETRY_MS)

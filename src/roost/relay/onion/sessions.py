@@ -257,6 +257,7 @@ class Session:
         self.subscriptions: dict[int, Subscription[Subscriber]] = {}
         self.stalled = False
         self.closed = False
+        self.source = ""  # it has no address
         self.heard_at = clock()
         self._send_reply = reply
         self._period_s = period_s

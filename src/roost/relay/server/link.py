@@ -216,6 +216,11 @@ class Link(asyncio.BufferedProtocol):
         return self._transport.is_closing()
 
     @property
+    def source(self) -> str:
+        peer = self._transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    @property
     def writable(self) -> bool:
         return self._paused_at is None and self._queued < _WRITE_HIGH
 

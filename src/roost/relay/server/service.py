@@ -77,6 +77,11 @@ class Peer(Subscriber, Protocol):
         """The connection is over; nothing may be opened for it any more."""
         ...
 
+    @property
+    def source(self) -> str:
+        """The IP address that it comes from, if it has one."""
+        ...
+
 
 class Outgoing(Protocol):
     """Requests that concern other relays (relay.server.forwarder)."""
