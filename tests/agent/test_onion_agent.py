@@ -19,9 +19,9 @@ from roost.agent import opening, showing, syncing
 from roost.agent import operations as o
 from roost.agent import views as v
 from roost.agent.service import Service, create_profile, link_device
-from roost.errors import CallerError, Refused
+from roost.errors import CallerError, Refused, Unreachable
 from roost.messaging import travel
-from roost.messaging.records import EnteredNetwork, Message, OnionMemory, PeerDevice
+from roost.messaging.records import EnteredNetwork, Event, Message, OnionMemory, PeerDevice
 from roost.wire.addresses import OnionHost
 from roost.wire.links import RelayLink, parse_relay_link
 from roost.wire.mailbox import Get
@@ -267,3 +267,25 @@ async def test_a_channel_and_a_second_device(tmp_path: Path) -> None:
         (contact,) = await phone.call(o.Contacts())
         assert (contact.name, contact.networks) == ("Bob", (v.NetworkKind.ONION,))
         assert phone.engine.look().me.account == me
+
+
+async def test_a_network_of_too_few_nodes_is_waited_for_quietly(tmp_path: Path) -> None:
+    """What waits for a way says nothing each time that it found none: the connection's state says why."""
+    world = World(tmp_path / "network", 3)
+    link = str(RelayLink(OnionHost(world.document.id, tuple(node.address for node in world.nodes[:2]))))
+    async with run_all(world), AsyncExitStack() as stack:
+        alice = await joined(stack, tmp_path, "Alice", link)
+        told: list[Event] = []
+        alice.engine.listen(told.append)
+        asked = [asyncio.ensure_future(alice.call(o.Invite())) for _ in range(3)]
+        for _ in range(12):
+            alice.engine.network.retry_now()
+            alice.engine.wake()
+            await asyncio.sleep(0.5)
+        for one in asked:
+            one.cancel()
+        found = {
+            one.code for one in await asyncio.gather(*asked, return_exceptions=True) if isinstance(one, Unreachable)
+        }
+        assert found == {"too_few_nodes"}
+        assert not [event.detail for event in told if event.kind == "trouble"]

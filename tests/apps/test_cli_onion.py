@@ -72,6 +72,8 @@ def test_two_people_without_any_relay(make: Callable[..., Person], tmp_path: Pat
 
     way = alice.one("route", "Bob")
     assert [hop["party"] for hop in way["hops"]] == [*ONWARD, "exit", "middle", "their_entry", "contact"]
+    entry = way["hops"][1]
+    assert (entry["reachable"], bool(entry["name"])) in {(None, False), (True, True)}  # no agent runs
     assert (way["timing"], way["delays"]["fast"] < way["delays"]["mixed"]) == ("fast", True)
     assert alice.refused("route", "Bob", "central")["code"] == "not_available"
 

@@ -79,7 +79,8 @@ class DeviceProgress(View, frozen=True, kw_only=True):
 
 
 class Hop(View, frozen=True, kw_only=True):
-    """One station of a route: `party` (me, my_relay, relay, their_relay, contact), its host or the person's name."""
+    """One station of a route: `party` (me, my_relay, relay, their_relay, contact), its host or the person's name.
+    `reachable`: None where nothing is known, as before the first attempt ended."""
 
     party: str
     name: str = ""

@@ -69,7 +69,8 @@ _CONCERNS: frozenset[type[Row]] = (
 )
 _GROUPS: frozenset[type[Row]] = frozenset({GroupRow, GroupSender})  # what names when groups have something to do
 _log = logging.getLogger(__name__)
-_PASSED = ("unreachable", "timeout", "not_near")  # why something could not be put, that may be over now
+# why something could not be put, that may be over now
+_PASSED = ("unreachable", "timeout", "not_near", "too_few_nodes", "directory_unreachable")
 NOTE_WITHIN_S = 0.01  # what was noted is committed
 _DISK_PAUSE_S = 5.0  # after the disk was full: what came stays at the relay meanwhile
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from roost.crypto import AttachmentKey, blob_count
-from roost.errors import CryptoError, Refused, RoostError
+from roost.errors import CryptoError, Refused, RoostError, Unreachable
 from roost.messaging import logs, owners
 from roost.messaging.entered import FOREIGN
 from roost.messaging.records import Event, LogState, SharedLog
@@ -101,7 +101,7 @@ class LogReader:
                 if error.code == FOREIGN:  # nothing changes before the person does something
                     pause = LOST_AGAIN_S
                     self._tell_foreign()
-                elif self.route != "federated":
+                elif self.route != "federated" and not isinstance(error, Unreachable):
                     self._engine.trouble(error)
             self._asked = True
             await self._pause(pause)

@@ -143,7 +143,8 @@ class Outgoing:
         try:
             await work()
         except RoostError as error:
-            self._engine.trouble(error)
+            if not isinstance(error, Unreachable):
+                self._engine.trouble(error)
             await asyncio.sleep(1.0)
 
     @property

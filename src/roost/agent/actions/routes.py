@@ -230,7 +230,7 @@ def _route_of_a_log(service: Service, work: Work, found: naming.Conversation) ->
                 return b.Hop(
                     party=party,
                     name=showing.own_host(own) if own else name,
-                    reachable=service.engine.network.reachable(own.relay) if own else None,
+                    reachable=_reached(service, own.relay) if own else None,
                 )
             case "member" | "reader" | "host_member":
                 return b.Hop(party=party, name=found.name)
@@ -256,13 +256,19 @@ def _hop(service: Service, work: Work, contact: r.Contact, party: str, network: 
             rows = sorted((row for row in work.find(r.OwnRelay) if not row.leaving), key=lambda row: row.rank)
             hosted = _their_relays(work, contact.account)
             row = next((row for row in rows if party == "relay" and row.relay in hosted), rows[0])
-            return b.Hop(party=party, name=showing.own_host(row), reachable=service.engine.network.reachable(row.relay))
+            return b.Hop(party=party, name=showing.own_host(row), reachable=_reached(service, row.relay))
         case "their_relay" | "swarm":
             return b.Hop(party=party, name=", ".join(sorted(set(_their_relays(work, contact.account).values()))))
         case _:
             name = showing.contact_name(contact) if party == "contact" else ""
             met = party == "contact" and network is v.NetworkKind.DIRECT
             return b.Hop(party=party, name=name, reachable=near if met else None)
+
+
+def _reached(service: Service, key: bytes) -> bool | None:
+    """Whether the link to this relay, or into this network, stands; None before the first attempt ended."""
+    network = service.engine.network
+    return network.reachable(key) or (None if network.problem(key) is None else False)
 
 
 def _stationed(service: Service, work: Work, conversation: bytes, hops: tuple[b.Hop, ...]) -> tuple[b.Hop, ...]:
@@ -276,8 +282,7 @@ def _stationed(service: Service, work: Work, conversation: bytes, hops: tuple[b.
     found = []
     for hop in hops:
         if hop.party in _STATIONS:
-            entered = bool(path) and service.engine.network.reachable(network.key)
-            reachable = entered if hop.party == "entry" else None
+            reachable = _reached(service, network.key) if hop.party == "entry" else None
             hop = msgspec.structs.replace(hop, name=names.pop(hop.party, ""), reachable=reachable)
         elif hop.party == "swarm" and swarm:
             hop = msgspec.structs.replace(hop, name=f"{hop.name}: {', '.join(swarm)}")

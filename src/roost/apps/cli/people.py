@@ -144,6 +144,8 @@ def route(conversation: str, network: str | None, floor: str | None, timing: str
     messages go directly whatever the floor, on carriers that it allows. What is said in a group or channel goes to its
     host, which neither changes.
 
+    The stations of an onion network are named while there is a way into it, as while the agent runs (roost agent).
+
     --enter is for a contact, group or channel on an onion network that you do not use. Its nodes learn your network
     address, and anybody can make up a network, so it is not called before you say so. Your other devices call it too.
     """
@@ -159,7 +161,11 @@ def route(conversation: str, network: str | None, floor: str | None, timing: str
     preferred = f"; {shown.prefers} before others" if shown.prefers else ""
     here.out.say(f"now {shown.network}{over}{preferred}{held_to}")
     if shown.delays:
-        here.out.say(f"{shown.timing}: about {shown.delays[shown.timing]:.1f} seconds to the other side's mailbox")
+        here.out.say(
+            f"{shown.timing}: about {shown.delays[shown.timing]:.1f} seconds until a reader who is there has it"
+        )
+    if any(hop.party == "entry" and not hop.name for hop in shown.hops):
+        here.out.say("The stations are named while there is a way into the network, as while the agent runs.")
     if shown.note:
         here.out.say(shown.note)
     if shown.foreign:
