@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from array import array
 from copy import copy
 from pathlib import Path
 
@@ -163,6 +164,14 @@ def test_after_a_restart_no_packet_is_accepted_again(tmp_path: Path, clean: bool
     again = KeyFiles(tmp_path, OWN.node, ENTROPY).open(PERIOD)
     assert again.public(PERIOD) == keys.public(PERIOD), "what the directory says of the node stays true"
     assert dropped(again, packet) == Dropped.REPLAYED
+
+
+def test_all_that_was_opened_is_known_after_a_restart_but_for_half_a_tag(tmp_path: Path) -> None:
+    files, _, _ = opened_once(tmp_path)
+    files.close()
+    (tmp_path / f"{PERIOD}.tags").write_bytes(array("Q", range(50_000)).tobytes() + b"half")
+    again = KeyFiles(tmp_path, OWN.node, ENTROPY).open(PERIOD)
+    assert again.remembered == 50_000
 
 
 def test_after_a_power_cut_the_keys_are_others(tmp_path: Path) -> None:

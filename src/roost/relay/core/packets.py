@@ -63,7 +63,8 @@ class TagSet:
         for tag in tags:
             self._sorted[tag % self._BUCKETS].append(tag)
             self._count += 1
-        self._sorted = [array("Q", sorted(bucket)) for bucket in self._sorted]
+        for number, bucket in enumerate(self._sorted):
+            self._sorted[number] = array("Q", sorted(bucket))
 
     def add(self, tag: int) -> bool:
         """Whether the tag is new."""

@@ -38,7 +38,8 @@ class Colleagues:
         self._entropy = entropy
         self.current: Consensus | None = None
         self.previous: Consensus | None = None
-        self._swarms: dict[bytes, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {}  # of now, and of before
+        self._swarms: dict[bytes, tuple[bytes, ...]] = {}
+        self._earlier: dict[bytes, tuple[bytes, ...]] = {}  # by the consensus before
         self._keeping: tuple[tuple[bytes, ...], tuple[bytes, ...]] = (), ()  # the nodes that keep places, and before
         self._nodes: frozenset[bytes] = frozenset()
         self.serves = False
@@ -52,6 +53,7 @@ class Colleagues:
         self.linked = not any(current.previous) or (previous is not None and previous.id == current.previous)
         self.current, self.previous = current, previous
         self._swarms.clear()
+        self._earlier.clear()
         self._keeping = _nodes(current), _nodes(previous) if previous is not None else ()
         both = (*current.nodes, *(previous.nodes if previous is not None else ()))
         self._nodes = frozenset(node.key for node in both)
@@ -85,11 +87,11 @@ class Colleagues:
 
     def swarm(self, place: bytes) -> tuple[bytes, ...]:
         """Who is to keep this place, best first; nobody while there is no consensus."""
-        return self._both(place)[0]
+        return self._best(self._swarms, self._keeping[0], place)
 
     def before(self, place: bytes) -> tuple[bytes, ...]:
         """Who was to keep it by the consensus before."""
-        return self._both(place)[1]
+        return self._best(self._earlier, self._keeping[1], place)
 
     def all_before(self, place: bytes) -> list[tuple[bytes, ...]]:
         """Who was to keep it by any of the consensuses that are remembered."""
@@ -127,15 +129,13 @@ class Colleagues:
             raise Unreachable("Another node answers something else.") from WireError("unexpected answer")
         return reply
 
-    def _both(self, place: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-        found = self._swarms.get(place)
+    def _best(self, known: dict[bytes, tuple[bytes, ...]], nodes: tuple[bytes, ...], place: bytes) -> tuple[bytes, ...]:
+        found = known.get(place)
         if found is None:
-            if len(self._swarms) >= _CACHED:
-                self._swarms.clear()
-            rank = rank_at(place)
-            now, before = (nsmallest(self._replicas, nodes, key=rank) for nodes in self._keeping)
-            found = tuple(node[:_KEY_SIZE] for node in now), tuple(node[:_KEY_SIZE] for node in before)
-            self._swarms[place] = found
+            if len(known) >= _CACHED:
+                known.clear()
+            best = nsmallest(self._replicas, nodes, key=rank_at(place))
+            found = known[place] = tuple(node[:_KEY_SIZE] for node in best)
         return found
 
 

@@ -23,6 +23,7 @@ from roost.relay.core.onion_packets import TAG_SIZE, NodeKey, NodeKeys, is_over
 from roost.relay.core.packets import TagSet
 from roost.relay.files import erase, write_secret
 
+_PIECE = 65_536
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -82,12 +83,11 @@ class KeyFiles:
                 continue
             yield NodeKey(number, secret, TagSet(self._remembered(number)))
 
-    def _remembered(self, period: int) -> array[int]:
-        tags = array("Q")
-        with contextlib.suppress(FileNotFoundError):
-            data = (self._folder / f"{period}.tags").read_bytes()
-            tags.frombytes(data[: len(data) // TAG_SIZE * TAG_SIZE])
-        return tags
+    def _remembered(self, period: int) -> Iterator[int]:
+        """Piece by piece: it may be hundreds of megabytes."""
+        with contextlib.suppress(FileNotFoundError), (self._folder / f"{period}.tags").open("rb") as file:
+            while data := file.read(_PIECE):
+                yield from array("Q", data[: len(data) // TAG_SIZE * TAG_SIZE])
 
     def _remember(self, period: int, tag: int) -> bool:
         try:
