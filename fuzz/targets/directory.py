@@ -126,7 +126,7 @@ def honest_vote() -> CountedVote:
 @cache
 def node_descriptor() -> bytes:
     keys = tuple(PeriodKey(PERIOD - 1 + ahead, bytes(1_216)) for ahead in range(2))
-    address = RelayAddress("node.example", 443, NODE.public.raw)
+    address = RelayAddress("93.184.216.34", 443, NODE.public.raw)
     return encode(NodeDescriptor(DOCUMENT.id, PERIOD - 1, address, "Ada", keys))
 
 
