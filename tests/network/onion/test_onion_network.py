@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from roost.network.onion import keeper as keeper_module
 from roost.network.onion import work
 from roost.network.onion.keeper import OnionKeeper
 from roost.network.onion.memory import Forgetful
+from roost.relay.core import onion_packets
 from roost.relay.onion.memory import FileMemory
 from roost.wire.addresses import OnionHost
 from roost.wire.links import parse_relay_link
@@ -135,7 +137,8 @@ async def test_a_client_pays_its_guards_by_itself(tmp_path: Path, monkeypatch: p
 async def test_a_new_period_brings_new_tokens_and_nothing_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module, "_RENEWED", (0.0, 0.0))  # of a week
+    monkeypatch.setattr(keeper_module, "_RENEWED", (0.0, 0.0))  # of hours
+    monkeypatch.setattr(onion_packets, "CLOCKS_S", math.inf)  # the nodes' clocks stand at the period's end, so to speak
     world, ahead_s = World(tmp_path, 7), 0.0
     link = parse_relay_link(world.link)
     async with run_all(world):
