@@ -228,7 +228,7 @@ class CarrierConformance:
         async def pump(stream: Stream) -> None:
             nonlocal written
             block = noise(64 * 1_024)
-            while written < self.in_flight:
+            while True:
                 await stream.write(block)
                 written += len(block)
 
@@ -236,7 +236,7 @@ class CarrierConformance:
             dialled, accepted = await self.joined(one, other)
             pumping = asyncio.create_task(pump(dialled))
             before = -1
-            while before != written:  # until it stands still
+            while before != written and written < self.in_flight:  # until it stands still
                 before = written
                 await asyncio.sleep(0.3)
             assert written < self.in_flight
