@@ -33,6 +33,7 @@ from roost.messaging.records import (
     Contact,
     EnteredNetwork,
     Event,
+    GroupAnswer,
     GroupRow,
     GroupSender,
     InvitationRow,
@@ -57,17 +58,17 @@ T = TypeVar("T")
 Step = Callable[Concatenate[Work, P], T]
 Listener = Callable[[Event], None]
 
+_GROUPS: frozenset[type[Row]] = frozenset({GroupAnswer, GroupRow, GroupSender})  # what names when groups have to do
 # What makes the loops look again; of the outbox they are told by each row.
 _CONCERNS: frozenset[type[Row]] = (
     LOG_CONCERNS
     | DEVICE_CONCERNS
+    | _GROUPS
     | {
-        *(GroupRow, GroupSender),
         *(OwnMailbox, OwnRelay, InvitationRow, SessionRow, StoredFile, Upload, PeerDevice, Contact, Travel),
         EnteredNetwork,
     }
 )
-_GROUPS: frozenset[type[Row]] = frozenset({GroupRow, GroupSender})  # what names when groups have something to do
 _log = logging.getLogger(__name__)
 # why something could not be put, that may be over now
 _PASSED = ("unreachable", "timeout", "not_near", "too_few_nodes", "directory_unreachable")
