@@ -196,6 +196,11 @@ class Entries:
                 self._tasks[entry] = self._started(entry.run())
             entry.wake()
 
+    @property
+    def complete(self) -> bool:
+        """As many links stand as should, or as there are guards."""
+        return len(self.attached()) >= min(STANDING, len(self._order))
+
     def attached(self) -> list[tuple[bytes, bytes]]:
         """The guards whose links stand, in their order, and the tokens there."""
         return [(entry.address.key, entry.token) for entry in self._order if entry.stands]

@@ -98,6 +98,8 @@ class Exchange:
     def attached(self, guards: Sequence[tuple[bytes, bytes]], now: float) -> None:
         """Links to these guards stand, in this order, each with the token that was given there."""
         lost = set(self._packing.attached) - {guard for guard, _ in guards}
+        if set(dict(guards)) - set(self._packing.attached):
+            self.problem = None  # it may have been for want of this link
         self._packing.attached = dict(guards)
         for session in self._sessions.values():
             self._touched(session, now)

@@ -145,12 +145,18 @@ class OnionKeeper:
         known = (self.directory.consensus, self._before, held.consensus if held is not None else None)
         return {one.shared_random[:WORK_NONCE_SIZE] for one in known if one is not None}
 
+    @property
+    def _stuck(self) -> Unreachable | None:
+        """Why packets cannot be made, unless another link that is on its way may change that: the first guard may be
+        the very node that something is for."""
+        return self.exchange.problem if self._entries.complete else None
+
     async def standing(self, *, insist: bool = False) -> None:
         """Wait for a way in. Raises Unreachable when an attempt has failed."""
         if self.up:
             return
-        if self.exchange.problem is not None:
-            raise self.exchange.problem
+        if self._stuck is not None:
+            raise self._stuck
         if insist or self.problem is not None:
             self.retry_now()
         outcome = await asyncio.shield(self._outcome)
@@ -246,8 +252,8 @@ class OnionKeeper:
             except Exception as error:  # noqa: BLE001  a subscriber's mistake: what it did not take comes again
                 self._loop.call_exception_handler({"message": "a delivery was not taken", "exception": error})
                 self._begin_again(session, event.call)
-        if self.exchange.problem is not None:
-            self._report(self.exchange.problem)
+        if self._stuck is not None:
+            self._report(self._stuck)
         if self._timer is not None:
             self._timer.cancel()
         at = now if self.exchange.more(now) else self.exchange.next_deadline(now)
