@@ -154,7 +154,7 @@ def _expected_s(service: Service, host: OnionHost) -> dict[v.Timing, float]:
     found: dict[v.Timing, float] = {}
     for timing in v.Timing:
         told_s = service.engine.network.expected_delay_s(host, mixed=timing is v.Timing.MIXED)
-        found[timing] = round(FIRST_GUESS_S[timing] if told_s is None else told_s, 1)
+        found[timing] = max(0.1, round(FIRST_GUESS_S[timing] if told_s is None else told_s, 1))
     return found
 
 
