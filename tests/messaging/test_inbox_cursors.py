@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from roost.messaging import inbox, requests
-from roost.messaging.records import Outbox, OwnMailbox, Seen
+from roost.messaging import conversations, files, inbox, outbox, requests
+from roost.messaging.records import Outbox, OwnMailbox, Seen, StoredFile, Upload
+from roost.wire.content import Attachment, Text
 from tests.messaging.harness import Device, World
 
 
@@ -43,6 +44,32 @@ def test_a_cursor_follows_numbers_that_fell(friends: tuple[Device, Device]) -> N
     assert receive(alice, bob, 8, three).cursor == 8
     assert receive(alice, bob, 5, one).cursor == 8  # known: a repetition moves nothing back
     assert alice.texts(bob.account) == ["one", "two", "three"]
+
+
+def test_what_waits_for_earlier_frames_stays_at_its_host(friends: tuple[Device, Device]) -> None:
+    """It may be a message with files, which its host keeps no longer than its entry."""
+    alice, bob = friends
+    one, two, three = waiting(alice, bob, "one", "two", "three")
+    assert files.trimmable(alice.work(), receive(alice, bob, 5, two)) == 4
+    assert files.trimmable(alice.work(), receive(alice, bob, 6, three)) == 4
+    assert files.trimmable(alice.work(), receive(alice, bob, 7, one)) == 7
+
+
+def test_what_follows_a_message_whose_files_are_to_come_stays_at_its_host(friends: tuple[Device, Device]) -> None:
+    """A host that died before it had committed what it delivered stores it anew, with another number: one that is
+    known by then, and yet the entry without which the files go."""
+    alice, bob = friends
+    text = Text("a picture", attachments=(Attachment("a.jpg", 65_000, "image/jpeg", bytes(32)),))
+    local = files.LocalFile("ab" * 16, b"k" * 32, 65_000)
+    bob.do(conversations.say, alice.account, text, id=bob.entropy.bytes(16), local_files=(local,))
+    for upload in bob.work().find(Upload):
+        bob.do(outbox.upload_progress, upload.outbox, upload.index, upload.pointer.blobs)
+    (message,) = waiting(alice, bob)
+    assert files.trimmable(alice.work(), receive(alice, bob, 5, message)) == 4
+    assert files.trimmable(alice.work(), receive(alice, bob, 9, message)) == 4
+    (file,) = alice.work().find(StoredFile)
+    alice.do(files.fetched, file.message, file.index)
+    assert files.trimmable(alice.work(), receive(alice, bob, 10, message)) == 10
 
 
 def test_what_does_not_open_is_not_remembered(friends: tuple[Device, Device]) -> None:

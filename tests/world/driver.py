@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import RoostError
-from roost.messaging import inbox, invitations, mailboxes, outbox, peers, requests, sealing, upkeep, ways
+from roost.messaging import files, inbox, invitations, mailboxes, outbox, peers, requests, sealing, upkeep, ways
 from roost.messaging import records as r
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.parsed import ParsedSessions
@@ -437,11 +437,11 @@ class Device:
         for row in self.look().find(r.OwnMailbox):
             if row.cursor <= row.trimmed or row.state not in (r.MailboxState.ACTIVE, r.MailboxState.RETIRING):
                 continue
-            self._once(("trim", row.admin), self._trim, relays[row.relay], row)
+            if (upto := files.trimmable(self.look(), row)) > row.trimmed:
+                self._once(("trim", row.admin), self._trim, relays[row.relay], row.admin, upto)
 
-    def _trim(self, name: object, relay: r.OwnRelay, row: r.OwnMailbox) -> None:
-        done = self._then(mailboxes.trimmed, row.admin, row.cursor)
-        self.call(name, relay.link.address, Trim(row.admin, row.cursor), done)
+    def _trim(self, name: object, relay: r.OwnRelay, admin: bytes, upto: int) -> None:
+        self.call(name, relay.link.address, Trim(admin, upto), self._then(mailboxes.trimmed, admin, upto))
 
     # --- as a person --------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Incoming:
         self._troubled = False  # the last batch could not be taken in
         self._subscriptions: dict[bytes, Subscription] = {}
         self._mixed: set[bytes] = set()  # those of them that are read among cover traffic
-        self._trims: dict[bytes, tuple[int, tuple[int, ...]]] = {}  # what was asked for last
+        self._trims: dict[bytes, int] = {}  # what was asked for last
         self._trimmed: dict[bytes, int] = {}  # what the relay forgot, to be written with what arrives next
         self._trimming: set[asyncio.Task[None]] = set()
 
@@ -160,20 +160,20 @@ class Incoming:
         for row in work.find(OwnMailbox):
             if row.cursor <= row.trimmed or row.state not in (MailboxState.ACTIVE, MailboxState.RETIRING):
                 continue
-            wanted = (row.cursor, files.holding(work, row.admin)[:256])
-            relay = work.get(OwnRelay, row.relay)
-            if relay is None or self._trims.get(row.admin) == wanted or not self._engine.network.reachable(row.relay):
+            upto, relay = files.trimmable(work, row), work.get(OwnRelay, row.relay)
+            if upto <= row.trimmed or self._trims.get(row.admin) == upto:
                 continue
-            self._trims[row.admin] = wanted
-            task = self._engine.start(self._trim(relay, row.admin, *wanted))
+            if relay is None or not self._engine.network.reachable(row.relay):
+                continue
+            self._trims[row.admin] = upto
+            task = self._engine.start(self._trim(relay, row.admin, upto))
             self._trimming.add(task)
             task.add_done_callback(self._trimming.discard)
 
-    async def _trim(self, relay: OwnRelay, admin: bytes, upto: int, keep: tuple[int, ...]) -> None:
+    async def _trim(self, relay: OwnRelay, admin: bytes, upto: int) -> None:
         try:
-            trim = Trim(admin, upto, keep)
-            await self._engine.network.call(relay.link.address, trim, mixed=admin in self._mixed)
-            self._trimmed[admin] = min(keep) - 1 if keep else upto  # worth no commit: a trim may be repeated
+            await self._engine.network.call(relay.link.address, Trim(admin, upto), mixed=admin in self._mixed)
+            self._trimmed[admin] = upto  # worth no commit: a trim may be repeated
         except RoostError:
             self._trims.pop(admin, None)  # asked for again with the next envelope or connection
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from roost.messaging.origin import Origin
-from roost.messaging.records import FileState, Message, StoredFile, Thumbnail, Upload
+from roost.messaging.records import FileState, Message, OwnMailbox, Stash, StoredFile, Thumbnail, Upload
 from roost.messaging.work import Work
 from roost.wire.content import Attachment
 
@@ -102,7 +102,11 @@ def _delete(work: Work, row: StoredFile) -> None:
     work.delete(row)
 
 
-def holding(work: Work, mailbox: bytes) -> tuple[int, ...]:
-    """The entries of a mailbox that must stay at the host because their files are not here yet."""
-    rows = work.find(StoredFile, where={"mailbox": mailbox, "state": int(FileState.REMOTE)})
-    return tuple(sorted({row.entry for row in rows}))
+def trimmable(work: Work, mailbox: OwnMailbox) -> int:
+    """Up to where the mailbox's host may forget: to before the first entry whose files are not here yet, or whose frame
+    waits for earlier ones and so has not said which files it has. What follows stays too: it may be the same envelope
+    once more, stored anew after the host died before it had committed the first."""
+    files = work.find(StoredFile, where={"mailbox": mailbox.admin, "state": int(FileState.REMOTE)})
+    frames = work.find(Stash, where={"mailbox": mailbox.admin}, order="entry", limit=1)
+    held = [row.entry for row in files] + [row.entry for row in frames]
+    return min([mailbox.cursor, *(entry - 1 for entry in held if entry)])

@@ -18,6 +18,7 @@ from roost.messaging.records import (
     OwnMailbox,
     OwnRelay,
     PeerDevice,
+    Stash,
     StoredFile,
 )
 from roost.messaging.work import Work
@@ -272,6 +273,8 @@ def retire(work: Work) -> None:
             continue
         successors = _successors(work, mailbox)
         old = work.now - mailbox.created_at > ROTATE_AFTER_MS + RETIRE_AFTER_MS
+        if not old and work.find(Stash, where={"mailbox": mailbox.admin}, limit=1):
+            continue  # files may hang on what waits for earlier frames
         if (successors or mailbox.fallback) and (old or _moved(work, mailbox, successors)):
             drop(work, mailbox)
 

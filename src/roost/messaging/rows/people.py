@@ -158,13 +158,14 @@ class Stash(Row, frozen=True):
 
     table: ClassVar[str] = "stash"
     key: ClassVar[tuple[str, ...]] = ("session", "number")
+    indexes: ClassVar[tuple[str, ...]] = ("mailbox", "entry")
     session: bytes
     number: int
     part: int
     parts: int
     payload: bytes
     mailbox: bytes
-    entry: int
+    entry: int  # the mailbox entry it came in; blobs may hang on it
     first: bool = False  # its sender kept none before it
 
 

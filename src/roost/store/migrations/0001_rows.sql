@@ -55,9 +55,13 @@ CREATE INDEX "session_acknowledge_at" ON "session" ("acknowledge_at");
 CREATE TABLE "stash" (
     "session" BLOB NOT NULL,
     "number" INTEGER NOT NULL,
+    "mailbox" BLOB NOT NULL,
+    "entry" INTEGER NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY ("session", "number")
 ) STRICT;
+CREATE INDEX "stash_mailbox" ON "stash" ("mailbox");
+CREATE INDEX "stash_entry" ON "stash" ("entry");
 
 CREATE TABLE "prekey" (
     "context" BLOB NOT NULL,
