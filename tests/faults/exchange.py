@@ -107,7 +107,7 @@ def _check(service: object, messages: int) -> None:
     said = [row for row in work.find(r.Message, order="position") if row.author == other]
     for number in range(FILE_EVERY - 1, messages, FILE_EVERY):
         (row,) = work.find(r.StoredFile, where={"message": said[number].id})
-        assert row.state == r.FileState.COMPLETE
+        assert row.state == r.FileState.COMPLETE, r.FileState(row.state).name
         ref = FileRef(row.file, AttachmentKey(row.file_key), row.size)
         files = service.engine.profile.files  # type: ignore[attr-defined]
         assert b"".join(files.blob(ref, index) for index in range(ref.blobs)) == file_of(other, number)

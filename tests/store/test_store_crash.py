@@ -153,11 +153,11 @@ def test_a_database_that_may_not_grow_is_a_full_disk(store: Store) -> None:
 
 
 def test_a_full_file_system(tmp_path: Path) -> None:
-    """A real one of 1 MiB, where this process may mount it; the two tests above need no privilege."""
+    """A real one of 2 MiB, where this process may mount it; the two tests above need no privilege."""
     place = tmp_path / "small"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True, check=False
     )
     if mounted.returncode:
         return
