@@ -19,6 +19,7 @@ from roost.errors import CallerError
 from roost.messaging import floors, hosting, travel, ways
 from roost.messaging import records as r
 from roost.messaging.work import Work
+from roost.network.network import foreign_network
 from roost.wire.addresses import OnionHost
 from roost.wire.sizes import PLACE_SIZE
 from roost.wire.travel import Network
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _BUILT = (v.NetworkKind.CENTRAL, v.NetworkKind.FEDERATED)
 FIRST_GUESS_S = {v.Timing.FAST: 0.5, v.Timing.MIXED: 4.5}  # before anything was sent through a network
 _STATIONS = ("entry", "middle", "exit")
-_FOREIGN = "This is on an onion network that you do not use, and whose nodes would learn your network address."
 _APART = "You are not in reach of each other now. What you write goes out when the devices meet."
 
 
@@ -147,7 +147,7 @@ def _delays(service: Service, work: Work, conversation: bytes) -> dict[str, Any]
 def _noted(service: Service, conversation: bytes, note: str = "") -> dict[str, Any]:
     """What the person should know of a conversation's way."""
     foreign = bool(opening.foreign_networks(service.engine, conversation))
-    return {"foreign": foreign, "note": _FOREIGN if foreign else note}
+    return {"foreign": foreign, "note": foreign_network().message if foreign else note}
 
 
 def _expected_s(service: Service, host: OnionHost) -> dict[v.Timing, float]:
