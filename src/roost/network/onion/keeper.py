@@ -37,6 +37,7 @@ from roost.wire.onion import Consensus, ConsensusNode
 
 _UPKEEP_S = 5.0
 _RENEWED: Final = (0.05, 0.3)  # of a period: between these, at random, tokens are renewed
+_STUCK_S: Final = 2.0  # between two looks, at both of which no packet can be made: then a call has failed
 _MOST_PROOFS: Final = 3  # in a row: nodes may ask for more bits than the one before
 
 
@@ -126,7 +127,8 @@ class OnionKeeper:
 
         Raises:
             Refused: the node that leads said no.
-            Unreachable: at once, when there is no way in and an attempt fails; otherwise only with the caller's time.
+            Unreachable: at once, when there is no way in and an attempt fails; soon, when no path can be chosen;
+                otherwise only with the caller's time.
         """
         await self.standing()
         for _ in range(_MOST_PROOFS):
@@ -198,11 +200,16 @@ class OnionKeeper:
         reply: asyncio.Future[Response] = self._loop.create_future()
         self._replies[session, call] = reply
         self._pump()
+        stuck = False
         try:
-            return await reply
+            while not (await asyncio.wait([reply], timeout=_STUCK_S))[0]:
+                if self._stuck is not None and stuck:
+                    raise self._stuck
+                stuck = self._stuck is not None
+            return reply.result()
         finally:
             del self._replies[session, call]
-            if reply.cancelled():
+            if not reply.done():
                 session.abandon(call)
                 self.exchange.touched(session, self._loop.time())
 
