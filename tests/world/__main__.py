@@ -11,15 +11,16 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 
-from .plan import draw, draw_group
+from .plan import Plan, draw, draw_files, draw_group
 from .shrink import failure, replay, report
 
 
-def run(seed: int, *, group: bool, lines: int) -> tuple[int, str]:
+def run(seed: int, *, plan_of: Callable[[int], Plan], lines: int) -> tuple[int, str]:
     """The seed, and a report of what is wrong with its world: nothing, one hopes."""
-    plan = (draw_group if group else draw)(seed)
+    plan = plan_of(seed)
     found = failure(plan)
     return seed, report(plan, found, lines) if found else ""
 
@@ -30,19 +31,18 @@ def main() -> int:
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, help="replay this one and explain it")
-    parser.add_argument("--groups", action="store_true", help="worlds with a group")
+    parser.add_argument("--groups", action="store_const", const=draw_group, help="worlds with a group")
+    parser.add_argument("--files", action="store_const", const=draw_files, help="worlds with many files")
     parser.add_argument("--lines", type=int, default=60, help="of the log")
     parser.add_argument("--no-shrink", action="store_true")
     chosen = parser.parse_args()
-    plan_of = draw_group if chosen.groups else draw
+    plan_of = chosen.groups or chosen.files or draw
     if chosen.seed is not None:
         print(replay(plan_of(chosen.seed), shrink=not chosen.no_shrink, lines=chosen.lines))
         return 0
     started, failed, seeds = time.monotonic(), [], range(chosen.first, chosen.first + chosen.seeds)
     with multiprocessing.Pool(chosen.jobs) as pool:
-        for seed, what in pool.imap_unordered(
-            partial(run, group=chosen.groups, lines=chosen.lines), seeds, chunksize=4
-        ):
+        for seed, what in pool.imap_unordered(partial(run, plan_of=plan_of, lines=chosen.lines), seeds, chunksize=4):
             if what:
                 failed.append(seed)
                 print(what, end="\n\n", flush=True)

@@ -15,6 +15,7 @@ from roost.wire.content import Text
 from roost.wire.travel import Network
 
 from . import group_actions
+from .device_files import attachment_of
 from .driver import Crashed, Device, DiskFailed
 from .hosts import Lies
 from .network import Weather
@@ -65,24 +66,27 @@ def recipients(world: World, device: Device, contact: r.Contact) -> frozenset[in
     return frozenset(other.number for other in world.devices if other.look().me.device in keys)
 
 
-def say(world: World, device: Device, contact: r.Contact, text: str) -> None:
+def say(world: World, device: Device, contact: r.Contact, text: str, *, with_file: bool = False) -> None:
     id, to = device.entropy.bytes(16), recipients(world, device, contact)
+    attachment, local = attachment_of(id)
+    said = Text(text, attachments=(attachment,) if with_file else ())
     with contextlib.suppress(Crashed):  # before or after the commit
-        device.step(conversations.say, contact.account, Text(text), id=id)
+        device.step(conversations.say, contact.account, said, id=id, local_files=(local,) if with_file else ())
     if device.look().get(r.Message, id) is not None:
         world.ledger.accepted(device, id, contact.account, to, world.time.now)
         world.log(f"    {device.name} says {id[:4].hex()} to {sorted(world.devices[n].name for n in to)}")
     device.wake()
 
 
-def _say(world: World, action: Action, length: int = 0, count: int = 1) -> None:
+def _say(world: World, action: Action, length: int = 0, count: int = 1, *, with_file: bool = False) -> None:
     device = _device(world, action.a)
     contact = _contact(device, action.b) if device else None
     if device is None or contact is None:
         return
     for index in range(count):
         if device.running:
-            say(world, device, contact, f"{action.c}.{index} " + "long " * (length // 5))
+            text = f"{action.c}.{index} " + "long " * (length // 5)
+            say(world, device, contact, text, with_file=with_file)
 
 
 def _on_message(
@@ -325,6 +329,7 @@ _ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "say": _say,
     "say_long": partial(_say, length=9_000),
     "burst": partial(_say, count=12),
+    "attach": partial(_say, with_file=True),
     "edit": _edit,
     "delete": _delete,
     "react": _react,

@@ -18,13 +18,14 @@ def everything(world: World) -> None:
     """Raises Broken with everything that does not hold."""
     from .world import Broken
 
-    wrong = [*_delivery(world), *_order(world), *_outboxes(world), *_agreement(world), *group_check.problems(world)]
+    wrong = [*_delivery(world), *_files(world), *_order(world), *_outboxes(world), *_agreement(world)]
+    wrong += group_check.problems(world)
     if wrong:
         raise Broken("\n".join(wrong[:12]))
 
 
 def at_rest(world: World) -> bool:
-    return not _outboxes(world) and not any(_missing(world)) and group_check.at_rest(world)
+    return not (_outboxes(world) or any(_missing(world)) or _files(world)) and group_check.at_rest(world)
 
 
 # --- delivery ---------------------------------------------------------------------------------------------------------
@@ -53,6 +54,20 @@ def _missing(world: World) -> list[tuple[Said, Device]]:
                 continue
             found.append((said, device))
     return found
+
+
+def _files(world: World) -> list[str]:
+    """What a message that came brought with it, and is not here whole."""
+    wrong = []
+    for said in world.ledger.said.values():
+        for device in (world.devices[number] for number in said.to):
+            sender = world.devices[said.sender]
+            if excused(world, said, sender, device) or device.doubtful or world.group.host_lied:
+                continue
+            states = {r.FileState(row.state) for row in device.look().find(r.StoredFile, where={"message": said.id})}
+            if states - {r.FileState.COMPLETE}:
+                wrong.append(_text(world, said, device, f"has files that are {states} at"))
+    return wrong
 
 
 def excused(world: World, said: Said, sender: Device, device: Device) -> bool:

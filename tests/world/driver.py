@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.crypto import capability_hash, card_keys, envelope_hash, solve_work
 from roost.errors import RoostError
-from roost.messaging import files, inbox, invitations, mailboxes, outbox, peers, requests, sealing, upkeep, ways
+from roost.messaging import inbox, invitations, mailboxes, outbox, peers, requests, sealing, upkeep, ways
 from roost.messaging import records as r
 from roost.messaging.groups import upkeep as groups
 from roost.messaging.parsed import ParsedSessions
@@ -36,10 +36,10 @@ from roost.wire.mailbox import (
     Right,
     Subscribe,
     Subscribed,
-    Trim,
     WorkChallenge,
 )
 
+from .device_files import DeviceFiles
 from .device_logs import DeviceLogs
 from .rows import Rows
 
@@ -50,9 +50,9 @@ HOUR_MS = 3_600_000
 ACK_RETRY_MS = 10_000
 REST_MS, LONGEST_REST_MS = 1_000, 60_000  # after something failed that no row says when to try again
 _OWN = ("mailbox", "card", "trim")
-_RESTING = (*_OWN, "get", "ack", "log")
+_RESTING = (*_OWN, "get", "ack", "log", "up", "down")
 # What a part of the agent's work depends on: it is done again when such rows were written.
-_OWN_ROWS = (r.OwnMailbox, r.OwnRelay, r.InvitationRow)
+_OWN_ROWS = (r.OwnMailbox, r.OwnRelay, r.InvitationRow, r.StoredFile)
 _SEALING_ROWS = (r.Outbox, r.PeerDevice, r.SessionRow, r.Upload, r.Contact, r.OwnRelay)
 _GROUP_ROWS = (r.GroupRow, r.GroupSender, r.GroupAnswer, r.SharedLog)
 Answer = Callable[[Response | None], None]  # None: unreachable
@@ -93,6 +93,7 @@ class Device:
         self._seen: dict[str, object] = {}  # by part of the work: what its rows were when it was done
         self._addresses_wait = True
         self._logs = DeviceLogs(self)
+        self._files = DeviceFiles(self)
         self._tick_at = self._groups_at = 0
         self._wake_at = 0
 
@@ -243,6 +244,7 @@ class Device:
         self._start_own()
         if self._addresses_wait:
             return
+        self._files.start_due()
         self._seal_late()
         self._start_puts()
         for peer in sealing.due_acknowledgements(self.look()):
@@ -263,7 +265,7 @@ class Device:
                 self._once(("card", card.secret), self._put_card, relays[card.relay], card)
             elif card.state in (r.InvitationState.USED, r.InvitationState.REVOKED):
                 self._once(("card", card.secret), self._delete_card, relays[card.relay], card)
-        self._start_trims(relays)
+        self._files.start_trims(relays)
         cards = work.find(r.InvitationRow, where={"state": int(r.InvitationState.TO_PUT)})
         self._addresses_wait = bool(cards or mailboxes.awaited(work))
 
@@ -345,9 +347,10 @@ class Device:
                 else:
                     self.step(outbox.stored, row.number)
 
+        needs = outbox.needs_of(self.look(), row)
         for envelope in row.envelopes:
             self.world.leaves(self, envelope)
-            put = Put(address.put, envelope)
+            put = Put(address.put, envelope, needs=needs)
             answer = done if row.address is None else partial(self._knocked, address, put, done)
             self.call((name, envelope), address.relay, put, answer)
 
@@ -432,16 +435,6 @@ class Device:
         mailbox = self.look().get(r.OwnMailbox, admin)
         if mailbox is not None:
             self.step(inbox.receive, mailbox, number, envelope)
-
-    def _start_trims(self, relays: dict[bytes, r.OwnRelay]) -> None:
-        for row in self.look().find(r.OwnMailbox):
-            if row.cursor <= row.trimmed or row.state not in (r.MailboxState.ACTIVE, r.MailboxState.RETIRING):
-                continue
-            if (upto := files.trimmable(self.look(), row)) > row.trimmed:
-                self._once(("trim", row.admin), self._trim, relays[row.relay], row.admin, upto)
-
-    def _trim(self, name: object, relay: r.OwnRelay, admin: bytes, upto: int) -> None:
-        self.call(name, relay.link.address, Trim(admin, upto), self._then(mailboxes.trimmed, admin, upto))
 
     # --- as a person --------------------------------------------------------------------------------------------------
 

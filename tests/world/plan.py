@@ -150,6 +150,14 @@ def draw_network(seed: int) -> Plan:
     return replace(plan, federated=True, fallbacks=seed % 2 == 0, actions=actions, network=True)
 
 
+def draw_files(seed: int) -> Plan:
+    """The world of a seed where many messages have files."""
+    plan = draw(seed)
+    chosen = {"pause": "attach", "read": "attach", "say_long": "attach"}
+    actions = tuple(replace(action, kind=chosen.get(action.kind, action.kind)) for action in plan.actions)
+    return replace(plan, actions=actions)
+
+
 def crowd(seed: int, people: int) -> Plan:
     """Many people with two devices each, in pairs and a few larger circles; they speak, and some things go wrong."""
     rng = random.Random(f"crowd/{seed}")

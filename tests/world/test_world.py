@@ -9,7 +9,7 @@ import pytest
 from roost.messaging.records import Contact, ContactState
 from tests.world import check
 from tests.world.actions import say
-from tests.world.plan import SECOND, Plan, crowd, draw, draw_group, draw_network
+from tests.world.plan import SECOND, Plan, crowd, draw, draw_files, draw_group, draw_network
 from tests.world.shrink import failure, replay, report
 from tests.world.world import World
 
@@ -17,6 +17,7 @@ SEEDS = 300
 CHUNK = 20
 GROUPS = 24
 NETWORKS = 40
+FILES = 40
 
 
 def all_hold(plans: Iterable[Plan]) -> None:
@@ -38,6 +39,12 @@ def test_worlds_of_up_to_eight_devices(first: int) -> None:
 @pytest.mark.parametrize("first", range(1, NETWORKS + 1, NETWORKS // 4))
 def test_worlds_with_an_onion_network(first: int) -> None:
     all_hold(draw_network(seed) for seed in range(first, first + NETWORKS // 4))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(1, FILES + 1, FILES // 2))
+def test_worlds_with_many_files(first: int) -> None:
+    all_hold(draw_files(seed) for seed in range(first, first + FILES // 2))
 
 
 @pytest.mark.timeout(600)

@@ -256,7 +256,7 @@ class Outgoing:
             elif flying.get(address.relay.key, 0) < IN_FLIGHT:
                 del self._due[number]
                 flying[address.relay.key] = flying.get(address.relay.key, 0) + 1
-                self._put(row, address, self._needs(work, row))
+                self._put(row, address, outbox.needs_of(work, row))
 
     def _look(self, work: Work) -> None:
         """Search the outbox for what is due now, and for when something will be."""
@@ -284,10 +284,6 @@ class Outgoing:
             self.written(row)  # it is due where what came of it could not be written, or it became so meanwhile
         if self._due or self._more:
             self._engine.nudge()
-
-    @staticmethod
-    def _needs(work: Work, row: Outbox) -> tuple[Needs, ...]:
-        return tuple(Needs(upload.pointer.hold, upload.pointer.blobs) for upload in outbox.uploads_of(work, row))
 
     async def _put_row(self, row: Outbox, address: Address, needs: tuple[Needs, ...]) -> None:
         """Put a row's envelopes and write down what came of it."""

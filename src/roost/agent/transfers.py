@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roost.crypto import AttachmentKey, padding_blob
 from roost.errors import CryptoError, Refused, RoostError, SurroundingsError, Unreachable
-from roost.messaging import files, floors, logs, outbox, ways
+from roost.messaging import files, logs, outbox, ways
 from roost.messaging.records import (
     NEVER,
     Event,
@@ -23,10 +23,8 @@ from roost.messaging.records import (
     LogPut,
     Message,
     Outbox,
-    OutboxState,
     OwnMailbox,
     OwnRelay,
-    PeerDevice,
     SharedLog,
     StoredFile,
     Upload,
@@ -71,29 +69,13 @@ class Transfers:
     def start_due(self) -> None:
         work = self._engine.look()
         self._again_at = {name: at for name, at in self._again_at.items() if at > work.now}
-        for row in self._uploads(work):
-            self._start(("up", row.number), partial(self._upload, row.number))
+        for row, address in ways.uploading(work, self._engine.network.standing):
+            self._start(("up", row.number), partial(self._upload, row, address))
         for put in logs.uploading(work):
             if put.uploads:
                 self._start(("up", put.number), partial(self._upload_to_log, put.number))
         for file in work.find(StoredFile, where={"state": int(FileState.REMOTE)}, limit=AT_ONCE * 8):
             self._start(("down", file.message, file.index), partial(self._fetch, file))
-
-    def _uploads(self, work: Work) -> list[Outbox]:
-        """The first row of each device, where it has uploads to do: rows leave in order. And those that left, whose
-        host has not got, or has lost, what they need."""
-        first: dict[tuple[bytes, bytes], Outbox] = {}
-        for row in work.find(Outbox, where={"state": int(OutboxState.QUEUED)}, order="number"):
-            first.setdefault((row.account, row.device), row)
-        lacking = {upload.outbox for upload in work.find(Upload) if upload.done < upload.pointer.blobs}
-        left = [held for number in sorted(lacking) if (held := work.get(Outbox, number)) and held.envelopes]
-        return [
-            row
-            for row in (*(row for row in first.values() if row.number in lacking), *left)
-            if row.next_at <= work.now
-            and self._address(work, row) is not None
-            and floors.may_leave(work, row, work.get(PeerDevice, row.account, row.device))
-        ]
 
     def _start(self, name: tuple[Any, ...], work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         same = sum(1 for running in self._running if isinstance(running, tuple) and running[0] == name[0])
@@ -131,26 +113,16 @@ class Transfers:
         keep = {row.file for row in self._engine.look().find(StoredFile)}
         self._engine.profile.files.sweep(keep)
 
-    def _address(self, work: Work, row: Outbox) -> Address | None:
-        """Where the row's blobs go; None while its device has no address: then there is nothing to start."""
-        peer = work.get(PeerDevice, row.account, row.device)
-        return ways.address_for(work, row, peer, self._engine.network.standing)
-
     # --- up -----------------------------------------------------------------------------------------------------------
 
-    async def _upload(self, number: int) -> None:
-        work = self._engine.look()
-        row = work.need(Outbox, number)
-        address = self._address(work, row)
-        if address is None:
-            return
-        self._engine.step(outbox.uploading_to, number, address.relay.key)
+    async def _upload(self, row: Outbox, address: Address) -> None:
+        self._engine.step(outbox.uploading_to, row.number, address.relay.key)
         work = self._engine.look()
         try:
             for upload in outbox.uploads_of(work, row):
                 await self._upload_one(upload, address, mixed=self._engine.mixed(row.account))
         except Refused as error:
-            self._engine.step(outbox.refused, number, error.code, error.retry_after_ms)
+            self._engine.step(outbox.refused, row.number, error.code, error.retry_after_ms)
 
     async def _upload_to_log(self, number: int) -> None:
         """Once for all who read the log."""

@@ -28,7 +28,7 @@ from roost.messaging.records import (
 from roost.messaging.work import Work
 from roost.wire.addresses import Address
 from roost.wire.content import Acknowledgement, Attachment, BlobPointer
-from roost.wire.mailbox import RefusalCode
+from roost.wire.mailbox import Needs, RefusalCode
 
 DENIED_RETRY_MS = (
     5_000,
@@ -154,6 +154,11 @@ def uploads_of(work: Work, row: Outbox) -> list[Upload]:
     if not row.uploads:
         return []
     return sorted(work.find(Upload, where={"outbox": row.number}), key=lambda upload: upload.index)
+
+
+def needs_of(work: Work, row: Outbox) -> tuple[Needs, ...]:
+    """The blobs without which the host does not take the row's envelopes."""
+    return tuple(Needs(upload.pointer.hold, upload.pointer.blobs) for upload in uploads_of(work, row))
 
 
 def upload_progress(work: Work, number: int, index: int, done: int) -> None:

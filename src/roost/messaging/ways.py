@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from roost.messaging import floors, travel
-from roost.messaging.records import Outbox, OutboxState, OwnRelay, PeerDevice
+from roost.messaging.records import Outbox, OutboxState, OwnRelay, PeerDevice, Upload
 from roost.messaging.work import Work
 from roost.wire.addresses import Address, DeviceHost, OnionHost
 
@@ -44,6 +44,23 @@ def address_for(work: Work, row: Outbox, peer: PeerDevice | None, standing: Stan
         gone = behind and (stuck or row.state == OutboxState.QUEUED)
         return open_ways[0] if gone else there
     return open_ways[(row.attempts - PATIENCE + 1) % len(open_ways) if stuck else 0]
+
+
+def uploading(work: Work, standing: Standing = apart) -> list[tuple[Outbox, Address]]:
+    """The rows whose blobs are to be stored now, and where: of each device the first that waits, since rows leave in
+    order, and those that left, whose host has not got, or has lost, what they need."""
+    first: dict[tuple[bytes, bytes], Outbox] = {}
+    for row in work.find(Outbox, where={"state": int(OutboxState.QUEUED)}, order="number"):
+        first.setdefault((row.account, row.device), row)
+    lacking = {upload.outbox for upload in work.find(Upload) if upload.done < upload.pointer.blobs}
+    left = [held for number in sorted(lacking) if (held := work.get(Outbox, number)) and held.envelopes]
+    found = []
+    for row in (*(row for row in first.values() if row.number in lacking), *left):
+        peer = work.get(PeerDevice, row.account, row.device)
+        address = address_for(work, row, peer, standing) if row.next_at <= work.now else None
+        if address is not None and floors.may_leave(work, row, peer):
+            found.append((row, address))
+    return found
 
 
 def best_first(work: Work, peer: PeerDevice, standing: Standing = apart) -> list[Address]:

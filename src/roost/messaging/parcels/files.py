@@ -14,7 +14,7 @@ from roost.messaging import floors, outbox, sealing
 from roost.messaging.records import Outbox, OutboxState, PeerDevice, Upload
 from roost.messaging.work import Work
 from roost.wire.addresses import Address
-from roost.wire.mailbox import Needs, PutBlob
+from roost.wire.mailbox import PutBlob
 
 NOT_BEGUN_MS = 60_000
 BEGUN_MS = 60 * 60_000  # since it was said, with some blobs at the host
@@ -34,10 +34,6 @@ class BlobWanted:
         """The request that stores it, given its 65,536 bytes."""
         pointer = self.upload.pointer
         return PutBlob(self.put, pointer.hold, AttachmentKey(pointer.key).blob_id(self.index), data)
-
-
-def needs_of(work: Work, row: Outbox) -> tuple[Needs, ...]:
-    return tuple(Needs(upload.pointer.hold, upload.pointer.blobs) for upload in outbox.uploads_of(work, row))
 
 
 def blobs_of(work: Work, row: Outbox, address: Address) -> Iterator[BlobWanted]:

@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from roost.crypto import parcel_head, seal_parcel
-from roost.messaging import floors, sealing
+from roost.messaging import floors, outbox, sealing
 from roost.messaging.parcels import carried, couriers, files
 from roost.messaging.parcels.files import BlobWanted
 from roost.messaging.records import (
@@ -206,7 +206,7 @@ def _is_stuck(work: Work, row: Outbox) -> bool:
 
 
 def _puts_of(work: Work, row: Outbox, address: Address) -> Iterator[Letter]:
-    needs = files.needs_of(work, row)
+    needs = outbox.needs_of(work, row)
     for index, envelope in enumerate(row.envelopes):
         mark = _mark_of_row(row) + index.to_bytes(2, "big")
         yield Letter(_meeting(address), mark, CarriedPut(address.put, envelope, needs))
