@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roost.messaging import conversations, files, inbox, outbox, requests
+from roost.messaging import conversations, files, inbox, mailboxes, outbox, requests
 from roost.messaging.records import Outbox, OwnMailbox, Seen, StoredFile, Upload
 from roost.wire.content import Attachment, Text
 from tests.messaging.harness import Device, World
@@ -83,11 +83,14 @@ def test_what_does_not_open_is_not_remembered(friends: tuple[Device, Device]) ->
     assert alice.texts(bob.account) == ["one"]
 
 
-def test_what_comes_through_a_mailbox_that_is_to_go_waits_with_its_sender(friends: tuple[Device, Device]) -> None:
+@pytest.mark.parametrize("gone", [False, True], ids=["not yet deleted", "deleted"])
+def test_what_comes_through_a_closed_mailbox_waits_with_its_sender(friends: tuple[Device, Device], gone: bool) -> None:
     alice, bob = friends
     (one,) = waiting(alice, bob, "one")
     (mailbox,) = alice.work().find(OwnMailbox, where={"account": bob.account})
     alice.do(requests.block, bob.account)
+    if gone:
+        alice.do(mailboxes.deleted, mailbox.admin)
     alice.do(inbox.receive, alice.work().need(OwnMailbox, mailbox.admin), 1, one)
     alice.world.settle()
     assert bob.work().find(Outbox)

@@ -86,7 +86,7 @@ def _say(world: World, action: Action, length: int = 0, count: int = 1, *, with_
     for index in range(count):
         if device.running:
             text = f"{action.c}.{index} " + "long " * (length // 5)
-            say(world, device, contact, text, with_file=with_file)
+            say(world, device, contact, text, with_file=with_file and index == 1)
 
 
 def _on_message(
@@ -175,6 +175,8 @@ def _with_contact(function: Callable[..., object]) -> Callable[[World, Action], 
             world.log(f"    {device.name} with {world.name_of(contact.account)}")
             if function is requests.remove:
                 world.part(device, contact.account)
+            if function is requests.block:
+                world.ledger.blocked.add((device.look().me.account, contact.account))
             device.step(function, contact.account)
             device.wake()
 
@@ -329,7 +331,7 @@ _ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "say": _say,
     "say_long": partial(_say, length=9_000),
     "burst": partial(_say, count=12),
-    "attach": partial(_say, with_file=True),
+    "attach": partial(_say, count=3, with_file=True),
     "edit": _edit,
     "delete": _delete,
     "react": _react,

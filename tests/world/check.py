@@ -18,14 +18,22 @@ def everything(world: World) -> None:
     """Raises Broken with everything that does not hold."""
     from .world import Broken
 
-    wrong = [*_delivery(world), *_files(world), *_order(world), *_outboxes(world), *_agreement(world)]
+    wrong = [
+        *_delivery(world),
+        *_files(world, r.FileState.REMOTE, r.FileState.LOST),
+        *_order(world),
+        *_outboxes(world),
+        *_agreement(world),
+    ]
     wrong += group_check.problems(world)
     if wrong:
         raise Broken("\n".join(wrong[:12]))
 
 
 def at_rest(world: World) -> bool:
-    return not (_outboxes(world) or any(_missing(world)) or _files(world)) and group_check.at_rest(world)
+    return not (_outboxes(world) or any(_missing(world)) or _files(world, r.FileState.REMOTE)) and group_check.at_rest(
+        world
+    )
 
 
 # --- delivery ---------------------------------------------------------------------------------------------------------
@@ -56,17 +64,19 @@ def _missing(world: World) -> list[tuple[Said, Device]]:
     return found
 
 
-def _files(world: World) -> list[str]:
-    """What a message that came brought with it, and is not here whole."""
+def _files(world: World, *states: r.FileState) -> list[str]:
+    """Messages that came with files that are in one of these states. Whoever blocks somebody has what lies at the host
+    deleted, files too."""
     wrong = []
     for said in world.ledger.said.values():
+        sender = world.devices[said.sender]
         for device in (world.devices[number] for number in said.to):
-            sender = world.devices[said.sender]
-            if excused(world, said, sender, device) or device.doubtful or world.group.host_lied:
+            pair = device.look().me.account, sender.look().me.account
+            if excused(world, said, sender, device) or device.doubtful or pair in world.ledger.blocked:
                 continue
-            states = {r.FileState(row.state) for row in device.look().find(r.StoredFile, where={"message": said.id})}
-            if states - {r.FileState.COMPLETE}:
-                wrong.append(_text(world, said, device, f"has files that are {states} at"))
+            found = {row.state for row in device.look().find(r.StoredFile, where={"message": said.id})}
+            if found & set(states):
+                wrong.append(_text(world, said, device, f"has files in states {found} at"))
     return wrong
 
 

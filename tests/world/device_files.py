@@ -87,6 +87,10 @@ class DeviceFiles:
             return
         parts = self._parts.setdefault((row.message, row.index), [])
         key, index, total = AttachmentKey(row.file_key), len(parts), blob_count(row.size)
+        if index == total:
+            genuine = b"".join(parts) == content_of(row.message)
+            device.step(files.fetched if genuine else files.lost, row.message, row.index)
+            return
 
         def done(answer: Response | None) -> None:
             try:
@@ -96,9 +100,6 @@ class DeviceFiles:
                 device.step(files.lost, row.message, row.index)
             if isinstance(answer, Refusal) and answer.code not in _LATER:
                 device.step(files.lost, row.message, row.index)
-            if len(parts) == total:
-                genuine = b"".join(parts) == content_of(row.message)
-                device.step(files.fetched if genuine else files.lost, row.message, row.index)
 
         device.call(name, relay.link.address, GetBlob(mailbox.get, key.blob_id(index)), done)
 

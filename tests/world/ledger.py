@@ -24,6 +24,7 @@ class Said:
 class Ledger:
     def __init__(self) -> None:
         self.said: dict[bytes, Said] = {}
+        self.blocked: set[tuple[bytes, bytes]] = set()  # who blocked whom at any time
         self.changed: dict[bytes, set[int]] = {}  # which devices edited a message, deleted it or reacted to it
         self.order: dict[int, list[bytes]] = {}  # by device: messages as they were shown
 

@@ -151,9 +151,10 @@ def draw_network(seed: int) -> Plan:
 
 
 def draw_files(seed: int) -> Plan:
-    """The world of a seed where many messages have files."""
+    """The world of a seed where many messages have files. Its relays do not lie: what they lose, nobody has again."""
     plan = draw(seed)
-    chosen = {"pause": "attach", "read": "attach", "say_long": "attach"}
+    chosen = dict.fromkeys(("pause", "read", "say_long", "rename"), "attach")
+    chosen |= {"lies": "storm", "forget": "storm", "relay_backup": "cut", "relay_restore": "relay_crash"}
     actions = tuple(replace(action, kind=chosen.get(action.kind, action.kind)) for action in plan.actions)
     return replace(plan, actions=actions)
 

@@ -43,7 +43,7 @@ RESET_PAUSE_MS = 60 * 60_000  # a device's session is replaced at most so often
 
 def receive(work: Work, mailbox: OwnMailbox, number: int, envelope: bytes) -> None:
     """Take in one envelope of a mailbox of mine. `number` is its entry number there, 0 when it was ephemeral."""
-    if mailbox.state == MailboxState.TO_DELETE:
+    if mailbox.state in (MailboxState.TO_DELETE, MailboxState.CLOSED):
         return
     mark = b"envelope" + envelope[:SALT_SIZE]
     known = work.get(Seen, mark) is not None
