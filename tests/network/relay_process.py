@@ -20,13 +20,13 @@ class RelayProcess:
 
     def __init__(self, data: Path, *, access: str = "secret") -> None:
         self._data = data
-        self._access = access
+        self.access = access
         self._listen = "127.0.0.1:0"
         self._process: asyncio.subprocess.Process | None = None
         self.link: RelayLink
 
     async def start(self) -> None:
-        command = (sys.executable, "-m", "tests.network.relay_process", str(self._data), self._listen, self._access)
+        command = (sys.executable, "-m", "tests.network.relay_process", str(self._data), self._listen, self.access)
         self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
         assert self._process.stdout is not None
         async with asyncio.timeout(20):

@@ -22,7 +22,7 @@ from roost.wire.mailbox import BlobData, GetBlob, PutBlob, Refusal, RefusalCode,
 if TYPE_CHECKING:
     from .driver import Device
 
-_LATER = (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL)
+_GONE = (RefusalCode.NOT_FOUND, RefusalCode.DENIED)
 
 
 def content_of(message: bytes) -> bytes:
@@ -98,7 +98,7 @@ class DeviceFiles:
                     parts.append(key.open_blob(index, answer.data, last=index == total - 1))
             except CryptoError:
                 device.step(files.lost, row.message, row.index)
-            if isinstance(answer, Refusal) and answer.code not in _LATER:
+            if isinstance(answer, Refusal) and answer.code in _GONE:
                 device.step(files.lost, row.message, row.index)
 
         device.call(name, relay.link.address, GetBlob(mailbox.get, key.blob_id(index)), done)

@@ -42,6 +42,7 @@ IN_FLIGHT = 8  # blobs of one transfer: half a megabyte
 WRITTEN_EVERY = 64  # blobs: what is sent once more after a crash, at most
 AT_ONCE = 3  # transfers in each direction
 RETRY_MS = 10_000
+_GONE = (RefusalCode.NOT_FOUND, RefusalCode.DENIED)  # all else that a host, or one on the way, says may change
 
 
 class _Source(NamedTuple):
@@ -192,7 +193,7 @@ class Transfers:
                             done, total = download.done, download.total
                             self._progress(row.message, row.index, name, done, total, row.size, incoming=True)
             except (CryptoError, Refused) as error:
-                if error.code in (RefusalCode.SLOW_DOWN, RefusalCode.INTERNAL):
+                if isinstance(error, Refused) and error.code not in _GONE:
                     raise
                 self._engine.step(files.lost, row.message, row.index)
                 return
