@@ -35,10 +35,14 @@ class RelayProcess:
         self.link = parse_relay_link(ready[0])
         self._listen = ready[1]
 
-    async def stop(self, number: signal.Signals) -> int:
-        """Send a signal and wait for the end; returns the exit status."""
+    def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
+
+    async def stop(self, number: signal.Signals) -> int:
+        """Send a signal and wait for the end; returns the exit status."""
+        self.signal(number)
+        assert self._process is not None
         async with asyncio.timeout(10):
             status = await self._process.wait()
         self._process._transport.close()  # type: ignore[attr-defined]

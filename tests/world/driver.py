@@ -247,7 +247,8 @@ class Device:
         self._files.start_due()
         self._seal_late()
         self._start_puts()
-        for peer in sealing.due_acknowledgements(self.look()):
+        under_way = {name[1:] for name in self._running if isinstance(name, tuple) and name[0] == "ack"}
+        for peer in sealing.due_acknowledgements(self.look(), under_way):
             self._once(("ack", peer.account, peer.device), self._acknowledge, peer)
 
     def _start_own(self) -> None:

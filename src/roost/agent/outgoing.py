@@ -111,7 +111,8 @@ class Outgoing:
             self._seal_late(work)
         self._start_puts()
         work = self._engine.look()
-        for peer in sealing.due_acknowledgements(work):
+        under_way = {name[1:] for name in self._running if isinstance(name, tuple) and name[0] == ACK}
+        for peer in sealing.due_acknowledgements(work, under_way):
             kind = ACK if sealing.is_due(work, peer) else COVER
             self._start((kind, peer.account, peer.device), partial(self._acknowledge, peer))
 

@@ -6,6 +6,8 @@ key and what is put again are the same bytes. This module does not decide when o
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 
 from roost.crypto import BODY_SIZE, AgreementSecret, LocalIdentity, Session
@@ -249,17 +251,22 @@ def _said(work: Work, row: SessionRow, again_at: int) -> SessionRow:
     return msgspec.structs.replace(row, acknowledge_at=later, acknowledge_tries=row.acknowledge_tries + 1)
 
 
-def due_acknowledgements(work: Work) -> list[PeerDevice]:
-    """The devices that a bare envelope is due to now: an acknowledgement, or cover for another's (messaging.rounds)."""
+def due_acknowledgements(work: Work, under_way: Container[tuple[bytes, bytes]] = ()) -> list[PeerDevice]:
+    """The devices that a bare envelope is due to now: an acknowledgement, or cover for another's (messaging.rounds).
+
+    `under_way`: account and device of those that one is on its way to. What is due to them, again perhaps, waits for
+    the end of that; it must not bring cover to others over and over meanwhile.
+    """
     if not any(row.acknowledge_at <= work.now for row in work.find(SessionRow, order="acknowledge_at", limit=1)):
         return []
     sessions = work.find(SessionRow, at_most=("acknowledge_at", work.now))
     found = {}
     for session in sessions:
-        if session.device:
-            peer = work.get(PeerDevice, session.account, session.device)
+        name = session.account, session.device
+        if session.device and name not in under_way:
+            peer = work.get(PeerDevice, *name)
             if peer is not None and peer.address is not None:
-                found[peer.account, peer.device] = peer
+                found[name] = peer
     return rounds.with_circles(work, list(found.values()))
 
 
