@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from .plan import Plan, draw, draw_files, draw_group
+from .plan import Plan, draw, draw_files, draw_group, draw_group_files
 from .shrink import failure, replay, report
 
 
@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=60, help="of the log")
     parser.add_argument("--no-shrink", action="store_true")
     chosen = parser.parse_args()
-    plan_of = chosen.groups or chosen.files or draw
+    plan_of = (draw_group_files if chosen.groups else draw_files) if chosen.files else chosen.groups or draw
     if chosen.seed is not None:
         print(replay(plan_of(chosen.seed), shrink=not chosen.no_shrink, lines=chosen.lines))
         return 0

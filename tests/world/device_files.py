@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from roost.crypto import BLOB_PLAIN, AttachmentKey, blob_count, padding_blob
 from roost.errors import CryptoError
-from roost.messaging import files, mailboxes, outbox, ways
+from roost.messaging import files, logs, mailboxes, outbox, ways
 from roost.messaging import records as r
 from roost.messaging.files import LocalFile
-from roost.wire.addresses import Address
+from roost.wire.addresses import Address, HostAddress
 from roost.wire.content import Attachment
 from roost.wire.mailbox import BlobData, GetBlob, PutBlob, Refusal, RefusalCode, Response, Trim
 
@@ -46,6 +46,9 @@ class DeviceFiles:
         work = self._device.look()
         for row, address in ways.uploading(work):
             self._once(("up", row.number), self._upload, row, address)
+        for put in logs.uploading(work):
+            if put.uploads:
+                self._once(("up", put.number), self._upload_to_log, put)
         for file in work.find(r.StoredFile, where={"state": int(r.FileState.REMOTE)}):
             self._once(("down", file.message, file.index), self._fetch, file)
 
@@ -55,13 +58,25 @@ class DeviceFiles:
     # --- up -----------------------------------------------------------------------------------------------------------
 
     def _upload(self, name: object, row: r.Outbox, address: Address) -> None:
-        """Store the next blob."""
+        self._device.step(outbox.uploading_to, row.number, address.relay.key)
+        self._store_next(name, row.number, address.relay, address.put, outbox.refused)
+
+    def _upload_to_log(self, name: object, put: r.LogPut) -> None:
+        log = self._device.look().get(r.SharedLog, put.log)
+        if log is None or not log.put:
+            return
+        if not self._store_next(name, put.number, log.relay, log.put, logs.refused):
+            self._device.step(logs.uploaded, put.number)
+
+    def _store_next(
+        self, name: object, number: int, host: HostAddress, capability: bytes, refused: Callable[..., None]
+    ) -> bool:
+        """Store the next blob; False if there is none."""
         device = self._device
-        device.step(outbox.uploading_to, row.number, address.relay.key)
-        uploads = outbox.uploads_of(device.look(), row)
+        uploads = device.look().find(r.Upload, where={"outbox": number})
         upload = next((one for one in uploads if one.done < one.pointer.blobs), None)
         if upload is None:
-            return
+            return False
         plain, key, index = content_of(upload.message), AttachmentKey(upload.pointer.key), upload.done
         last = blob_count(len(plain)) - 1
         part = plain[index * BLOB_PLAIN : (index + 1) * BLOB_PLAIN]
@@ -69,20 +84,20 @@ class DeviceFiles:
 
         def done(answer: Response | None) -> None:
             if isinstance(answer, Refusal):
-                device.step(outbox.refused, row.number, answer.code)
+                device.step(refused, number, answer.code)
             elif answer is not None:
-                device.step(outbox.upload_progress, row.number, upload.index, index + 1)
+                device.step(outbox.upload_progress, number, upload.index, index + 1)
 
-        device.call(name, address.relay, PutBlob(address.put, upload.pointer.hold, key.blob_id(index), blob), done)
+        device.call(name, host, PutBlob(capability, upload.pointer.hold, key.blob_id(index), blob), done)
+        return True
 
     # --- down ---------------------------------------------------------------------------------------------------------
 
     def _fetch(self, name: object, row: r.StoredFile) -> None:
         """Fetch the next blob."""
         device = self._device
-        mailbox = device.look().get(r.OwnMailbox, row.mailbox)
-        relay = device.look().get(r.OwnRelay, mailbox.relay) if mailbox is not None else None
-        if mailbox is None or relay is None:
+        source = self._source(row.mailbox)
+        if source is None:
             device.step(files.lost, row.message, row.index)
             return
         parts = self._parts.setdefault((row.message, row.index), [])
@@ -101,7 +116,18 @@ class DeviceFiles:
             if isinstance(answer, Refusal) and answer.code in _GONE:
                 device.step(files.lost, row.message, row.index)
 
-        device.call(name, relay.link.address, GetBlob(mailbox.get, key.blob_id(index)), done)
+        host, get = source
+        device.call(name, host, GetBlob(get, key.blob_id(index)), done)
+
+    def _source(self, name: bytes) -> tuple[HostAddress, bytes] | None:
+        """Where the blobs of a mailbox or of a shared log are, and the capability to read them."""
+        work = self._device.look()
+        log = work.get(r.SharedLog, name)
+        if log is not None:
+            return log.relay, log.get
+        mailbox = work.get(r.OwnMailbox, name)
+        relay = work.get(r.OwnRelay, mailbox.relay) if mailbox is not None else None
+        return (relay.link.address, mailbox.get) if relay is not None and mailbox is not None else None
 
     # --- forgetting ---------------------------------------------------------------------------------------------------
 

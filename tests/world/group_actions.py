@@ -15,6 +15,7 @@ from roost.messaging.groups import rules, states
 from roost.wire.content import Text
 from roost.wire.groups import Role
 
+from .device_files import attachment_of
 from .driver import Crashed, Device, DiskFailed
 from .group_ledger import SaidInGroup
 from .plan import DAY, Action
@@ -65,27 +66,29 @@ def _is_inside(device: Device) -> bool:
 # --- talking ----------------------------------------------------------------------------------------------------------
 
 
-def say(world: World, device: Device, text: str) -> None:
+def say(world: World, device: Device, text: str, *, with_file: bool = False) -> None:
     id, row = device.entropy.bytes(16), row_of(device)
     assert row is not None
     work = device.look()
     keys = {key for member in members(device) for key in member.devices} - {work.me.device}
     to = frozenset(other.number for other in world.devices if other.look().me.device in keys)
+    attachment, local = attachment_of(id)
+    content = Text(text, attachments=(attachment,) if with_file else ())
     with contextlib.suppress(Crashed):  # before or after the commit
-        device.step(conversations.say, world.group.id, Text(text), id=id)
+        device.step(conversations.say, world.group.id, content, id=id, local_files=(local,) if with_file else ())
     if device.look().get(r.Message, id) is not None:
         ledger = world.group
-        ledger.said[id] = SaidInGroup(id, device.number, len(ledger.said), world.time.now, row.epoch, to)
+        ledger.said[id] = SaidInGroup(id, device.number, len(ledger.said), world.time.now, row.epoch, to, with_file)
         names = sorted(world.devices[n].name for n in to)
         world.log(f"    {device.name} says {id[:4].hex()} in epoch {row.epoch} to {names}")
     device.wake()
 
 
-def _say(world: World, action: Action, count: int = 1) -> None:
+def _say(world: World, action: Action, count: int = 1, *, with_file: bool = False) -> None:
     device = _inside(world, action.a)
     for index in range(count if device else 0):
         if device is not None and device.running:
-            say(world, device, f"{action.c}.{index}")
+            say(world, device, f"{action.c}.{index}", with_file=with_file and index == 0)
 
 
 def _on_message(world: World, action: Action, change: Callable[[Device, bytes], None], *, mine: bool = False) -> None:
@@ -186,6 +189,7 @@ def _absent(world: World, action: Action) -> None:
 
 ACTIONS: dict[str, Callable[[World, Action], None]] = {
     "g_say": _say,
+    "g_attach": partial(_say, count=2, with_file=True),
     "g_burst": partial(_say, count=8),
     "g_edit": _edit,
     "g_delete": _delete,

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def at_rest(world: World) -> bool:
-    return not world.group.id or not (_membership(world) or _rest(world) or _missing(world) or _agreement(world))
+    if not world.group.id:
+        return True
+    wrong = _membership(world) or _rest(world) or _missing(world) or _agreement(world)
+    return not (wrong or _with_files(world, r.FileState.REMOTE))
 
 
 def problems(world: World) -> list[str]:
@@ -27,6 +30,8 @@ def problems(world: World) -> list[str]:
     if told_of_fork(world):
         return wrong
     wrong += [*_rest(world), *_order(world), *_agreement(world)]
+    for state in (r.FileState.REMOTE, r.FileState.LOST):
+        wrong += [_text(world, *case, f"has a file that is {state.name} at") for case in _with_files(world, state)]
     return wrong + [_text(world, said, device, "is missing at") for said, device in _missing(world)]
 
 
@@ -149,6 +154,17 @@ def _missing(world: World) -> list[tuple[SaidInGroup, Device]]:
     ]
 
 
+def _with_files(world: World, state: r.FileState) -> list[tuple[SaidInGroup, Device]]:
+    """Messages that came with files in this state."""
+    found = []
+    for said in world.group.said.values():
+        for device in current(world):
+            rows = device.look().find(r.StoredFile, where={"message": said.id})
+            if device.number in said.to and not _excused(world, said, device) and state in {row.state for row in rows}:
+                found.append((said, device))
+    return found
+
+
 def _excused(world: World, said: SaidInGroup, device: Device) -> bool:
     """Whether a message need not be there: lost with an older copy, the device came anew since, or it never left and
     its person sees that."""
@@ -206,7 +222,7 @@ def _order(world: World) -> list[str]:
         last: dict[int, int] = {}
         for id in ids:
             said = world.group.said.get(id)
-            if said is None or world.devices[said.sender].doubtful:
+            if said is None or said.with_file or number not in said.to or world.devices[said.sender].doubtful:
                 continue
             if said.order < last.get(said.sender, -1):
                 wrong.append(_text(world, said, device, "came too late at"))

@@ -23,6 +23,7 @@ class SaidInGroup:
     at: int
     epoch: int
     to: frozenset[int]
+    with_file: bool = False  # what is said after it does not wait for its blobs
 
 
 @dataclass

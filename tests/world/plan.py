@@ -152,8 +152,16 @@ def draw_network(seed: int) -> Plan:
 
 def draw_files(seed: int) -> Plan:
     """The world of a seed where many messages have files. Its relays do not lie: what they lose, nobody has again."""
-    plan = draw(seed)
-    chosen = dict.fromkeys(("pause", "read", "say_long", "rename"), "attach")
+    return _with_files(draw(seed), ("pause", "read", "say_long", "rename"), "attach")
+
+
+def draw_group_files(seed: int) -> Plan:
+    """Likewise with a group."""
+    return _with_files(draw_group(seed), ("pause", "g_read", "g_describe", "g_title"), "g_attach")
+
+
+def _with_files(plan: Plan, kinds: tuple[str, ...], attach: str) -> Plan:
+    chosen = dict.fromkeys(kinds, attach)
     chosen |= {"lies": "storm", "forget": "storm", "relay_backup": "cut", "relay_restore": "relay_crash"}
     actions = tuple(replace(action, kind=chosen.get(action.kind, action.kind)) for action in plan.actions)
     return replace(plan, actions=actions)

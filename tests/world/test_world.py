@@ -9,7 +9,7 @@ import pytest
 from roost.messaging.records import Contact, ContactState
 from tests.world import check
 from tests.world.actions import say
-from tests.world.plan import SECOND, Plan, crowd, draw, draw_files, draw_group, draw_network
+from tests.world.plan import SECOND, Plan, crowd, draw, draw_files, draw_group, draw_group_files, draw_network
 from tests.world.shrink import failure, replay, report
 from tests.world.world import World
 
@@ -45,6 +45,12 @@ def test_worlds_with_an_onion_network(first: int) -> None:
 @pytest.mark.parametrize("first", range(1, FILES + 1, FILES // 2))
 def test_worlds_with_many_files(first: int) -> None:
     all_hold(draw_files(seed) for seed in range(first, first + FILES // 2))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(1, GROUPS // 2 + 1, GROUPS // 4))
+def test_worlds_with_files_in_a_group(first: int) -> None:
+    all_hold(draw_group_files(seed) for seed in range(first, first + GROUPS // 4))
 
 
 @pytest.mark.timeout(600)
