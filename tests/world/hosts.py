@@ -144,10 +144,11 @@ class Relay:
             return self._told(answer)
         return answer
 
-    def next_number(self, put: bytes) -> int:
-        """The number that the next envelope of the mailbox behind a put capability would get; 0: no such mailbox."""
+    def numbers(self, put: bytes) -> tuple[int, int]:
+        """Of the mailbox behind a put capability the newest entry's number, and the one that the next would get; zeros:
+        no such mailbox."""
         mailbox = self._core.desk.shelf.mailbox(capability_hash(put))
-        return mailbox.top + 1 if mailbox is not None else 0
+        return (mailbox.end, mailbox.top + 1) if mailbox is not None else (0, 0)
 
     def mailbox_of(self, capability: bytes) -> int:
         """The number of the mailbox that a capability is for; 0: none."""

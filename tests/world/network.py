@@ -146,11 +146,11 @@ class Network:
         return self._appended.get((relay.name, relay.mailbox_of(capability)), 0)
 
     def _delivered_only(self, relay: Relay, put: Put) -> None:
-        """The relay hands an envelope to its live reader and dies before it is durable."""
+        """The relay hands an envelope to its live reader, who had all before it, and dies before it is durable."""
         owner = self.owners.get(capability_hash(put.put))
-        number = relay.next_number(put.put)
-        if owner is not None and number and owner.running:
-            self._world.pushed(owner, put.put, number, put.envelope)
+        newest, number = relay.numbers(put.put)
+        if owner is not None and number and owner.running and self.joined(owner.name, relay.name):
+            self._world.pushed(owner, put.put, newest, number, put.envelope)
         self._world.log(f"{relay.name} dies between delivering and storing")
         relay.crash()
         self._world.everybody_wakes()

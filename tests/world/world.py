@@ -260,10 +260,10 @@ class World:
             if device.running:
                 device.wake(self.rng.randrange(1, 2_000))
 
-    def pushed(self, device: Device, capability: bytes, number: int, envelope: bytes) -> None:
-        """An envelope that reached its reader although its host never stored it."""
+    def pushed(self, device: Device, capability: bytes, newest: int, number: int, envelope: bytes) -> None:
+        """An envelope that reached its reader, who had all up to `newest`, although its host never stored it."""
         for row in device.look().find(r.OwnMailbox):
-            if row.put == capability:
+            if row.put == capability and row.cursor >= newest:
                 device.guarded(device.step, inbox.receive, row, number, envelope)
 
     def leaves(self, device: Device, envelope: bytes) -> None:
