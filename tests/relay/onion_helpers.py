@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from roost.errors import Refused
 from roost.network import SYSTEM_ENTROPY as ENTROPY
 from roost.network import Link, connect_relay
 from roost.relay import load_config, run_relay
+from roost.relay.core.refusal import RefusedRequest
 from roost.relay.files import DataDirectory
 from roost.relay.onion.keys import KeyFiles
 from roost.relay.onion.memory import FileMemory
@@ -31,6 +33,7 @@ from roost.wire.mailbox import (
     Call,
     OnionArrival,
     OnionPacket,
+    RefusalCode,
     Reply,
     Request,
     Response,
@@ -48,11 +51,13 @@ from roost.wire.onion import (
     SessionDown,
     SessionUp,
     SignedConsensus,
+    Worked,
     admission_hash,
 )
 from roost.wire.sizes import MAX_PERIOD_S
 
 PERIOD_S = MAX_PERIOD_S
+R = TypeVar("R", bound=Worked)
 
 
 @dataclass(frozen=True)
@@ -249,7 +254,19 @@ class Traveller:
         self._changed.set()
 
 
-def paid(request: AttachOnion, challenge: WorkChallenge, node: bytes) -> AttachOnion:
+def work_asked(admit: Callable[[], object]) -> WorkChallenge | None:
+    """What is asked for before a request is let in; None when it is."""
+    try:
+        admit()
+    except RefusedRequest as error:
+        refusal = error.refusal
+    else:
+        return None
+    assert refusal.code is RefusalCode.WORK_NEEDED
+    return decode(WorkChallenge, refusal.detail)
+
+
+def paid(request: R, challenge: WorkChallenge, node: bytes) -> R:
     """With the work that the node asks for."""
     return replace(request, admission=solve_work(challenge.nonce, node, admission_hash(request), challenge.bits))
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from roost.crypto import solve_work
 from roost.relay.core.admission import Client, NetworkNonces, WorkAdmission
 from roost.relay.core.limits import Limits
 from roost.relay.core.refusal import RefusedRequest
-from roost.wire.codec import decode
 from roost.wire.mailbox import Create, PutCard, RefusalCode, WorkChallenge
-from roost.wire.onion import admission_hash
+from tests.relay.onion_helpers import paid, work_asked
 from tests.relay.relay_core import NOW, create, name32
 
 BITS = 8
@@ -19,20 +17,11 @@ CLIENT = Client(Limits(), NOW)
 
 
 def asked(admission: WorkAdmission, request: Create | PutCard) -> WorkChallenge | None:
-    """What is asked for before the request is let in."""
-    try:
-        admission.admit_creation(CLIENT, request, NOW)
-    except RefusedRequest as error:
-        refusal = error.refusal
-    else:
-        return None
-    assert refusal.code is RefusalCode.WORK_NEEDED
-    return decode(WorkChallenge, refusal.detail)
+    return work_asked(lambda: admission.admit_creation(CLIENT, request, NOW))
 
 
 def worked(request: Create, challenge: WorkChallenge) -> Create:
-    proof = solve_work(challenge.nonce, bytes(32), admission_hash(request), challenge.bits)
-    return replace(request, admission=proof)
+    return paid(request, challenge, bytes(32))
 
 
 def test_a_proof_is_for_one_request_and_for_its_time() -> None:

@@ -9,10 +9,9 @@ from roost.crypto import solve_work, work_strength
 from roost.relay.core.admission import NetworkNonces, TokenAdmission
 from roost.relay.core.refusal import RefusedRequest
 from roost.relay.core.tokens import MAX_TOKENS, Tokens
-from roost.wire.codec import decode
 from roost.wire.mailbox import AttachOnion, RefusalCode, WorkChallenge
 from roost.wire.onion import MAX_ADMISSION_BITS, admission_hash
-from tests.relay.onion_helpers import paid
+from tests.relay.onion_helpers import paid, work_asked
 from tests.relay.relay_core import NOW
 
 NODE, OTHER = b"n" * 32, b"o" * 32
@@ -29,15 +28,7 @@ def admission(bits: int = 8, node: bytes = NODE, *randoms: bytes) -> TokenAdmiss
 
 
 def challenge(admission: TokenAdmission, request: AttachOnion) -> WorkChallenge | None:
-    """What is asked for; None when it is admitted."""
-    try:
-        admission.admit(request, NOW)
-    except RefusedRequest as error:
-        refusal = error.refusal
-    else:
-        return None
-    assert refusal.code is RefusalCode.WORK_NEEDED
-    return decode(WorkChallenge, refusal.detail)
+    return work_asked(lambda: admission.admit(request, NOW))
 
 
 def worked(request: AttachOnion, at: TokenAdmission) -> AttachOnion:
