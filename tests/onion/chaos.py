@@ -23,6 +23,7 @@ from tests.relay.onion_network import OnionNetwork
 
 PEOPLE = ("Alice", "Bob", "Carol", "Dave")
 SETTLE_S = 180.0
+LONGEST_PAUSE_S = 25.0  # between two that are killed, in the mean
 
 
 @dataclass
@@ -64,7 +65,7 @@ async def kill(network: OnionNetwork, seconds: float, chance: random.Random, sto
         await asyncio.to_thread(network.kill, name)
         dead.append(name)
         kills += 1
-        await _some_time(stop, seconds / 6 * chance.uniform(0.5, 1.5))
+        await _some_time(stop, min(seconds / 6, LONGEST_PAUSE_S) * chance.uniform(0.5, 1.5))
     for name in dead:  # where two of the three nodes of a mailbox never come back, it waits for them
         await asyncio.to_thread(network.start, name)
     return kills
