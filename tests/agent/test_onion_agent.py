@@ -298,6 +298,6 @@ async def test_a_network_of_too_few_nodes_is_waited_for_quietly(tmp_path: Path) 
                 pass  # its nodes were not known yet
             asked = [group.create_task(refusal(alice)) for _ in range(3)]
             await asyncio.sleep(6)
-            for task in (trying, *asked):
-                task.cancel()
+            assert {await task for task in asked} == {"too_few_nodes"}
+            trying.cancel()
         assert not [event.detail for event in told if event.kind == "trouble"]

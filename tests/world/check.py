@@ -31,9 +31,8 @@ def everything(world: World) -> None:
 
 
 def at_rest(world: World) -> bool:
-    return not (_outboxes(world) or any(_missing(world)) or _files(world, r.FileState.REMOTE)) and group_check.at_rest(
-        world
-    )
+    waits = _outboxes(world) or any(_missing(world)) or _files(world, r.FileState.REMOTE)
+    return not waits and group_check.at_rest(world)
 
 
 # --- delivery ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from roost.crypto import BLOB_PLAIN, AttachmentKey, blob_count, padding_blob
+from roost.crypto import BLOB_PLAIN, AttachmentKey, Entropy, blob_count, padding_blob
 from roost.errors import CryptoError
 from roost.messaging import files, logs, mailboxes, outbox, ways
 from roost.messaging import records as r
@@ -35,6 +35,13 @@ def attachment_of(message: bytes) -> tuple[Attachment, LocalFile]:
     content = content_of(message)
     digest = hashlib.blake2b(content, digest_size=32).digest()
     return Attachment("file", len(content), "", digest), LocalFile(message.hex(), message * 2, len(content))
+
+
+def sealed_blob(content: bytes, key: AttachmentKey, index: int, entropy: Entropy) -> bytes:
+    """One of the blobs that content becomes at a host; those behind its end are padding."""
+    last = blob_count(len(content)) - 1
+    part = content[index * BLOB_PLAIN : (index + 1) * BLOB_PLAIN]
+    return key.seal_blob(index, part, last=index == last) if index <= last else padding_blob(entropy)
 
 
 class DeviceFiles:
@@ -77,10 +84,8 @@ class DeviceFiles:
         upload = next((one for one in uploads if one.done < one.pointer.blobs), None)
         if upload is None:
             return False
-        plain, key, index = content_of(upload.message), AttachmentKey(upload.pointer.key), upload.done
-        last = blob_count(len(plain)) - 1
-        part = plain[index * BLOB_PLAIN : (index + 1) * BLOB_PLAIN]
-        blob = key.seal_blob(index, part, last=index == last) if index <= last else padding_blob(device.entropy)
+        key, index = AttachmentKey(upload.pointer.key), upload.done
+        blob = sealed_blob(content_of(upload.message), key, index, device.entropy)
 
         def done(answer: Response | None) -> None:
             if isinstance(answer, Refusal):

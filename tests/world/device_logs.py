@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from roost.crypto import BLOB_PLAIN, AttachmentKey, blob_count, capability_hash, padding_blob
+from roost.crypto import AttachmentKey, blob_count, capability_hash
 from roost.errors import CryptoError
 from roost.messaging import logs, owners
 from roost.messaging import records as r
@@ -39,6 +39,8 @@ from roost.wire.mailbox import (
     Subscribe,
     Subscribed,
 )
+
+from .device_files import sealed_blob
 
 if TYPE_CHECKING:
     from .driver import Device
@@ -170,9 +172,8 @@ class DeviceLogs:
         if put.spilled_done >= put.spilled.blobs:
             device.step(logs.uploaded, put.number)
             return
-        key, index, last = AttachmentKey(put.spilled.key), put.spilled_done, blob_count(len(content.data)) - 1
-        plain = content.data[index * BLOB_PLAIN : (index + 1) * BLOB_PLAIN]
-        blob = key.seal_blob(index, plain, last=index == last) if index <= last else padding_blob(device.entropy)
+        key, index = AttachmentKey(put.spilled.key), put.spilled_done
+        blob = sealed_blob(content.data, key, index, device.entropy)
 
         def done(answer: Response | None) -> None:
             if isinstance(answer, Refusal):
